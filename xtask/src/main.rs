@@ -1,2 +1,65 @@
-//! Chores.
-fn main() {}
+//! All chores of the repository: `cargo xtask` lists them. CI calls the same ones.
+//!
+//! Rust and nothing else, so that a machine that can build the project can also run its chores. One module a chore; what
+//! they share is `command` (running programs) and `workspace` (where things stand).
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for people at a terminal")]
+
+mod bench;
+mod check;
+mod command;
+mod debian;
+mod demo;
+mod docs;
+mod guests;
+mod machine_paths;
+mod reproducible;
+mod suite;
+mod toolchain;
+mod wit_lock;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// What a chore comes to. A failure is a sentence for the person who called it, with the file or command it is about.
+pub(crate) type Outcome<T = ()> = Result<T, String>;
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+
+  demo                  build everything, run the FIX parser on its demo log, show what was written
+  guests [NAME…]        build parsers into target/guests/NAME.wasm
+  test                  every test there is; CASPARIAN_DATA names a folder of real files to use as well
+  check                 format, lints, version of the interface, licences, paths
+  check --bless-wit     write wit/LOCK after the version in wit/world.wit was raised
+  check --reproducible  build the parsers twice, in two places, and compare
+  bench [ARG…]          the benchmarks; arguments are theirs
+  docs [--check]        write docs/cli.md from the help texts, or only compare";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match chore(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(args: &[String]) -> Outcome {
+    let root = workspace::root()?;
+    let (name, rest) = args.split_first().ok_or(USAGE)?;
+    let rest_words: Vec<&str> = rest.iter().map(String::as_str).collect();
+    match (name.as_str(), rest_words.as_slice()) {
+        ("guests", _) => guests::build(&root, rest),
+        ("bench", _) => bench::run_all(&root, rest),
+        ("demo", []) => demo::run_demo(&root),
+        ("test", []) => suite::run_all(&root),
+        ("check", []) => check::run_all(&root),
+        ("check", ["--bless-wit"]) => wit_lock::bless(&root),
+        ("check", ["--reproducible"]) => reproducible::run(&root),
+        ("docs", []) => docs::write(&root),
+        ("docs", ["--check"]) => docs::compare(&root),
+        _ => Err(format!("not a chore: {}\n\n{USAGE}", args.join(" "))),
+    }
+}
