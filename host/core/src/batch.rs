@@ -1,0 +1,164 @@
+//! Decoded rows that nobody has judged yet, and where in the input each of them comes from.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ListArray, RecordBatch, UInt32Array, UInt64Array};
+
+use crate::fault::Span;
+
+/// Rows as the guest sent them, without the reserved columns. Only [`crate::wire`] makes one from a guest's bytes.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    rows: RecordBatch,
+    /// As many as rows.
+    spans: Option<Spans>,
+    /// As many as rows; holds lists of utf8 without nulls in them.
+    faults: Option<ListArray>,
+    wire_bytes: u64,
+}
+
+/// Where the records are that the rows of a batch come from. Both columns are of one length and have no nulls.
+#[derive(Debug, Clone)]
+pub struct Spans {
+    pub(crate) offset: UInt64Array,
+    pub(crate) length: UInt32Array,
+}
+
+impl Spans {
+    /// Returns the spans in the order of the rows.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Span> + '_ {
+        let (offsets, lengths) = (self.offset.values().iter(), self.length.values().iter());
+        offsets.zip(lengths).map(|(offset, length)| Span { offset: *offset, length: u64::from(*length) })
+    }
+
+    /// Returns where each row's record begins.
+    pub fn offsets(&self) -> &UInt64Array {
+        &self.offset
+    }
+
+    /// Returns how long each row's record is.
+    pub fn lengths(&self) -> &UInt32Array {
+        &self.length
+    }
+}
+
+impl Batch {
+    pub(crate) fn new(rows: RecordBatch, spans: Option<Spans>, faults: Option<ListArray>, wire_bytes: u64) -> Self {
+        debug_assert!(spans.as_ref().is_none_or(|spans| spans.offset.len() == rows.num_rows()));
+        debug_assert!(spans.as_ref().is_none_or(|spans| spans.length.len() == rows.num_rows()));
+        debug_assert!(faults.as_ref().is_none_or(|faults| faults.len() == rows.num_rows()));
+        Self { rows, spans, faults, wire_bytes }
+    }
+
+    /// Returns the payload columns. All of them are nullable, whatever the guest declared.
+    pub fn rows(&self) -> &RecordBatch {
+        &self.rows
+    }
+
+    /// Gives up everything but the payload columns.
+    pub fn into_rows(self) -> RecordBatch {
+        self.rows
+    }
+
+    /// Returns how many rows there are.
+    pub fn num_rows(&self) -> u64 {
+        self.rows.num_rows() as u64
+    }
+
+    /// Returns the length of the message that the rows came in, in bytes.
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// Returns where all the rows come from, or `None` where the table does not say.
+    pub fn spans(&self) -> Option<&Spans> {
+        self.spans.as_ref()
+    }
+
+    /// Returns where a row comes from, or `None` where the table does not say or has no such row.
+    pub fn span(&self, row: usize) -> Option<Span> {
+        let spans = self.spans.as_ref()?;
+        let (offset, length) = (spans.offset.values().get(row)?, spans.length.values().get(row)?);
+        Some(Span { offset: *offset, length: u64::from(*length) })
+    }
+
+    /// Returns the codes of the faults that a row carries, in the guest's order. A null and an empty list are both none.
+    pub fn faults(&self, row: usize) -> impl Iterator<Item = &str> {
+        self.faults.as_ref().into_iter().flat_map(move |faults| codes(faults, row))
+    }
+
+    /// Returns every fault with its row, in the order of the rows. Costs nothing where no row carries any.
+    pub fn fault_rows(&self) -> impl Iterator<Item = (usize, &str)> {
+        let carriers = self.faults.as_ref().filter(|faults| !faults.values().is_empty()).into_iter();
+        carriers.flat_map(|faults| (0..faults.len()).flat_map(|row| codes(faults, row).map(move |code| (row, code))))
+    }
+
+    /// Returns the codes of all faults, as often as they occur.
+    pub fn fault_codes(&self) -> impl Iterator<Item = &str> {
+        self.fault_rows().map(|(_, code)| code)
+    }
+
+    /// Returns the rows from `start` on, `count` of them, without copying; as many as there are where there are fewer.
+    /// The slice counts for the whole message's bytes.
+    pub fn slice(&self, start: usize, count: usize) -> Self {
+        let rows = self.rows.num_rows();
+        let start = start.min(rows);
+        let count = count.min(rows.saturating_sub(start));
+        let spans = self.spans.as_ref();
+        Self {
+            rows: self.rows.slice(start, count),
+            spans: spans.map(|spans| Spans {
+                offset: spans.offset.slice(start, count),
+                length: spans.length.slice(start, count),
+            }),
+            faults: self.faults.as_ref().map(|faults| faults.slice(start, count)),
+            wire_bytes: self.wire_bytes,
+        }
+    }
+}
+
+/// Returns the codes of one row; none where there is no such row.
+fn codes(faults: &ListArray, row: usize) -> impl Iterator<Item = &str> {
+    let offsets = faults.value_offsets();
+    let place = |at: usize| offsets.get(at).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
+    // A null may stand over codes that the list skips.
+    let range = if row < faults.len() && faults.is_valid(row) { place(row)..place(row.saturating_add(1)) } else { 0..0 };
+    let all = faults.values().as_string_opt::<i32>();
+    all.into_iter().flat_map(move |all| range.clone().map(|code| all.value(code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::{ArrayRef, Int8Array};
+
+    use super::*;
+
+    fn three_rows() -> Batch {
+        let numbers: ArrayRef = Arc::new(Int8Array::from(vec![1, 2, 3]));
+        let mut faults = ListBuilder::new(StringBuilder::new());
+        faults.append_value([Some("bad_checksum"), Some("truncated")]);
+        faults.append_null();
+        faults.append_value(Vec::<Option<&str>>::new());
+        let spans = Spans { offset: vec![0, 10, 30].into(), length: vec![10, 20, 5].into() };
+        let rows = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+        Batch::new(rows, Some(spans), Some(faults.finish()), 64)
+    }
+
+    #[test]
+    fn null_and_empty_both_mean_no_fault() {
+        let batch = three_rows();
+        assert_eq!(batch.faults(0).collect::<Vec<_>>(), ["bad_checksum", "truncated"]);
+        assert_eq!(batch.faults(1).count() + batch.faults(2).count() + batch.faults(3).count(), 0);
+    }
+
+    #[test]
+    fn a_slice_keeps_rows_spans_and_faults_together() {
+        let tail = three_rows().slice(1, 9);
+        assert_eq!(tail.num_rows(), 2);
+        assert_eq!(tail.span(0), Some(Span { offset: 10, length: 20 }));
+        assert_eq!(tail.span(2), None);
+        assert_eq!((tail.fault_codes().count(), three_rows().fault_codes().count()), (0, 2));
+    }
+}
