@@ -12,6 +12,6 @@ use std::path::Path;
 /// nothing): both so that wasmtime is the one already built for the binary, see [`build_host`].
 pub(crate) fn run_all(root: &Path, args: &[String]) -> Outcome {
     guests::build(root, &[])?;
-    build_host(root)?;
-    run(cargo().current_dir(root).args(["bench", "--workspace", "--bench", "bench", "--"]).args(args))
+    build_host()?;
+    run(cargo().args(["bench", "--workspace", "--bench", "bench", "--"]).args(args))
 }

@@ -9,26 +9,18 @@ use std::path::Path;
 pub(crate) fn run_all(root: &Path) -> Outcome {
     wit_lock::check(root)?;
     machine_paths::check(root)?;
-    run(cargo().current_dir(root).args(["fmt", "--all", "--check"]))?;
-    licences(root)?;
-    run(cargo().current_dir(root).args([
-        "clippy",
-        "--release",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))
+    run(cargo().args(["fmt", "--all", "--check"]))?;
+    licences()?;
+    run(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 /// Licences, sources and bans of dependencies. cargo-deny is not something that we install for people: where it is
 /// missing the check says that it did not run.
-fn licences(root: &Path) -> Outcome {
+fn licences() -> Outcome {
     if !answers(cargo().args(["deny", "--version"])) {
         println!("licences and sources of dependencies: NOT CHECKED, cargo-deny is not installed");
         return Ok(());
     }
     // Not advisories: they need the network, and change while the sources stand still.
-    run(cargo().current_dir(root).args(["deny", "--workspace", "check", "bans", "licenses", "sources"]))
+    run(cargo().args(["deny", "--workspace", "check", "bans", "licenses", "sources"]))
 }

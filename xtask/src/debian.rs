@@ -6,7 +6,7 @@
 
 use crate::Outcome;
 use crate::command::{capture, cargo, run};
-use crate::toolchain::{TARGET, cargo_home, fact, with_folders};
+use crate::toolchain::{TARGET, dependency_sources, fact, with_folders};
 use crate::workspace::{self, copy, entries, make_folder, remove_folder};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -175,8 +175,8 @@ fn build_std(compiler: &Compiler, work: &Path) -> Outcome {
     workspace::write(&work.join("Cargo.toml"), NOTHING.as_bytes())?;
     workspace::write(&work.join("src/lib.rs"), b"#![no_std]\n")?;
     let name = format!("/rustc/{}", fact(&compiler.version()?, "commit-hash")?);
-    let places =
-        [(compiler.std_sources(), name), (cargo_home()?, "/cargo".into()), (work.into(), "/build".into())];
+    let mut places = dependency_sources()?;
+    places.extend([(compiler.std_sources(), name), (work.into(), "/build".into())]);
     // Bitcode, or guests could not be linked with fat LTO.
     let mut flags = vec!["-Cembed-bitcode=yes".to_owned()];
     flags

@@ -16,11 +16,11 @@ const OUT: &str = "target/demo";
 /// Previews the demo log, then writes it into a fresh folder and shows what is there.
 pub(crate) fn run_demo(root: &Path) -> Outcome {
     guests::build(root, &[PARSER.to_owned()])?;
-    build_host(root)?;
+    build_host()?;
     let parser = Site::of(root).out.join(format!("{PARSER}.wasm"));
     let host_run = || {
         let mut host = Command::new(from_root(root, &workspace::host_binary(root)));
-        host.current_dir(root).arg("run").arg(from_root(root, &parser)).arg(LOG);
+        host.arg("run").arg(from_root(root, &parser)).arg(LOG);
         host
     };
     run(&mut host_run())?;

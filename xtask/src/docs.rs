@@ -39,7 +39,7 @@ fn page_path(root: &Path) -> PathBuf {
 }
 
 fn page(root: &Path) -> Outcome<String> {
-    build_host(root)?;
+    build_host()?;
     let mut page = String::from(
         "# The command line\n\n<!-- Written by `cargo xtask docs`; change the help texts instead. -->\n",
     );

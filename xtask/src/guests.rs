@@ -109,9 +109,15 @@ fn compile(site: &Site, toolchain: &Toolchain, guest: &Guest) -> Outcome<Vec<u8>
     cargo.arg("--target").arg(TARGET).arg("--target-dir").arg(&site.build);
     cargo.arg("--manifest-path").arg(workspace::from_root(&site.source, &guest.manifest));
     toolchain.apply(&mut cargo, &[(&site.source, "/casparian"), (&site.build, "/build")])?;
-    command::run_unseen(&mut cargo)?;
+    command::run_unseen(&mut cargo).map_err(|_| does_not_build(guest))?;
     let file = format!("{}.wasm", guest.name.replace('-', "_"));
     workspace::read(&site.build.join(TARGET).join("guest").join(file))
+}
+
+/// The command itself says nothing to a reader: it is mostly paths. Cargo has already said what is wrong.
+fn does_not_build(guest: &Guest) -> String {
+    let Guest { name, manifest } = guest;
+    format!("guest `{name}` does not build\n  hint: `cargo clippy --manifest-path {}`", manifest.display())
 }
 
 /// Puts a component in its place, and says whether it differs from the one that stood there.

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn chore(args: &[String]) -> Outcome {
-    let root = workspace::root()?;
+    let root = workspace::enter()?;
     let (name, rest) = args.split_first().ok_or(USAGE)?;
     let rest_words: Vec<&str> = rest.iter().map(String::as_str).collect();
     match (name.as_str(), rest_words.as_slice()) {

@@ -9,17 +9,17 @@ use std::path::Path;
 ///
 /// Always `--workspace`, and always the release profile: cargo unites the features of what it is asked for, so another
 /// selection (`-p casparian-host`) would build wasmtime, the work of minutes, a second time with other features.
-pub(crate) fn build_host(root: &Path) -> Outcome {
-    run(cargo().current_dir(root).args(["build", "--release", "--workspace"]))
+pub(crate) fn build_host() -> Outcome {
+    run(cargo().args(["build", "--release", "--workspace"]))
 }
 
 /// Runs every test and prints how many there were.
 pub(crate) fn run_all(root: &Path) -> Outcome {
     guests::build(root, &[])?;
-    build_host(root)?;
+    build_host()?;
     let mut totals = Totals::default();
     let mut tests = cargo();
-    tests.current_dir(root).args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
     let outcome = run_watched(&mut tests, |line| totals.add(line));
     let Totals { binaries, passed, failed, ignored } = totals;
     println!("total: {passed} passed, {failed} failed, {ignored} ignored, in {binaries} test binaries");

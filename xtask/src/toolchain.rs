@@ -50,7 +50,8 @@ impl Toolchain {
     /// Makes a cargo command build with this toolchain, so that no path of this machine reaches the component: `places`
     /// are the folders to be renamed, the later going first where one stands inside another.
     pub(crate) fn apply(&self, cargo: &mut Command, places: &[(&Path, &str)]) -> Outcome {
-        let mut renamed = vec![(cargo_home()?, "/cargo".to_owned()), self.std_sources.clone()];
+        let mut renamed = dependency_sources()?;
+        renamed.push(self.std_sources.clone());
         renamed.extend(places.iter().map(|(place, name)| (place.to_path_buf(), (*name).to_owned())));
         let flags = renamed
             .iter()
@@ -132,13 +133,19 @@ pub(crate) fn fact(version: &str, key: &str) -> Outcome<String> {
     found.ok_or_else(|| format!("rustc -vV says no {key}"))
 }
 
-/// Cargo's home: where the sources of dependencies stand.
-pub(crate) fn cargo_home() -> Outcome<PathBuf> {
-    if let Some(home) = env::var_os("CARGO_HOME") {
-        return Ok(home.into());
-    }
-    let home = env::home_dir().ok_or("neither CARGO_HOME nor a home folder is known")?;
-    Ok(home.join(".cargo"))
+/// The folders in which cargo keeps sources of dependencies, each with the name that it is to have in a component.
+///
+/// A mirror of crates.io has a folder of its own name, which would show too, so the folders inside are renamed as well.
+/// They exist by now: this program has a dependency itself.
+pub(crate) fn dependency_sources() -> Outcome<Vec<(PathBuf, String)>> {
+    let home = match env::var_os("CARGO_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => env::home_dir().ok_or("neither CARGO_HOME nor a home folder is known")?.join(".cargo"),
+    };
+    let registries = workspace::entries(&home.join("registry/src"))?;
+    let mut places = vec![(home, "/cargo".to_owned())];
+    places.extend(registries.into_iter().map(|folder| (folder, "/crates.io".to_owned())));
+    Ok(places)
 }
 
 /// Returns a search path (`PATH`, `LD_LIBRARY_PATH`) with some folders before what the variable says now.

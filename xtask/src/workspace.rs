@@ -6,6 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Goes to the top of the checkout, so that commands can be shown as one would type them there, and returns where that is.
+pub(crate) fn enter() -> Outcome<PathBuf> {
+    let root = root()?;
+    env::set_current_dir(&root).map_err(|why| format!("{}: {why}", root.display()))?;
+    Ok(root)
+}
+
 /// The checkout this binary was built from.
 pub(crate) fn root() -> Outcome<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
