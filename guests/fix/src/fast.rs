@@ -1,0 +1,306 @@
+//! The usual message in one pass: one delimiter throughout, every tag a number, no data fields, length and sum right, ASCII.
+//!
+//! Delimiters of a whole view are found beforehand, many at a time; the loop over fields then has no branch that a clean
+//! log would mispredict. Whatever is not usual is left to [`crate::message`], which comes to the same result for what is:
+//! `tests/` holds the two against each other.
+
+use casparian_sdk::scan::Index;
+use memchr::memmem;
+
+use crate::delimiter::Delimiter;
+use crate::message::{Frame, Slots};
+use crate::tags::{self, SLOTS, data_tag, slot};
+
+/// Repeats of these are looked at the careful way.
+const WATCHED_REPEATS: u64 = tags::UNREPEATABLE | tags::TIMES;
+/// A prefix longer than this is read the careful way.
+const PREFIX_BYTES_MAX: usize = 512;
+/// A begin string and `9=`: longer ones are read the careful way.
+const HEADER_BYTES_MAX: usize = 24;
+
+/// A message and its record, as places in the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usual {
+    /// Where the message begins.
+    pub start: usize,
+    /// Where the record ends.
+    pub end: usize,
+}
+
+/// Reads usual messages. Kept for its memory.
+#[derive(Debug)]
+pub struct Fast {
+    /// Where the values of the message last read are.
+    pub slots: Slots,
+    /// Its lengths and sums.
+    pub frame: Frame,
+    delimiter: u8,
+    surplus: u8,
+    index: Index,
+    /// The first delimiter of `index` that may belong to the next message.
+    cursor: usize,
+    /// `8=FIX.4.4|9=` of the message before: the next one begins the same way.
+    header: [u8; HEADER_BYTES_MAX],
+    header_len: usize,
+}
+
+impl Fast {
+    /// Makes a reader for logs whose messages have this delimiter; `None` where one byte does not show it.
+    pub fn new(delimiter: Delimiter) -> Option<Fast> {
+        let &[byte] = delimiter.shown() else { return None };
+        Some(Fast {
+            slots: Slots::default(),
+            frame: Frame::default(),
+            delimiter: byte,
+            surplus: delimiter.surplus(),
+            index: Index::new(),
+            cursor: 0,
+            header: [0; HEADER_BYTES_MAX],
+            header_len: 0,
+        })
+    }
+
+    /// Finds the delimiters of a view.
+    pub fn look(&mut self, bytes: &[u8]) {
+        self.index.fill(bytes, self.delimiter);
+        self.cursor = 0;
+    }
+
+    /// Reads the record at `at`, if its message is a usual one and all of it is among the first `len` bytes; behind those
+    /// there are eight more.
+    #[inline]
+    pub fn read(&mut self, padded: &[u8], len: usize, at: usize) -> Option<Usual> {
+        let start = begin(padded, len, at)?;
+        let body = self.header(padded, start)?;
+        // From here on a message is usual or damaged: nothing is undone when it turns out to be the latter.
+        let (length, body) = body_length(padded, body, self.delimiter)?;
+        let checksum = body + length;
+        let end = checksum + 7;
+        if end >= len || padded[checksum - 1] != self.delimiter || padded[end - 1] != self.delimiter {
+            return None;
+        }
+        let declared = checksum_of(padded[checksum..].first_chunk()?)?;
+        if padded[body..].first_chunk() != Some(b"35=") || !self.fields(padded, start, body, checksum) {
+            return None;
+        }
+        let (sum, bits) = sum_and_bits(&padded[start..checksum]);
+        let sum = sum.wrapping_sub(self.surplus.wrapping_mul(self.frame.fields.wrapping_sub(1) as u8));
+        if sum != declared || bits >= 0x80 {
+            return None;
+        }
+        self.frame.body_length_declared = Some(length as u32);
+        self.frame.body_length_actual = Some(length as u32);
+        self.frame.checksum_declared = Some(declared);
+        self.frame.checksum_actual = sum;
+        self.frame.checksum_verified = Some(true);
+        Some(Usual { start, end: record_end(padded, len, end)? })
+    }
+
+    /// Checks that a begin string and `9=` stand at `start`; returns where the digits begin.
+    #[inline]
+    fn header(&mut self, padded: &[u8], start: usize) -> Option<usize> {
+        let known = self.header.get(..self.header_len)?;
+        if self.header_len > 0 && padded[start..].starts_with(known) {
+            return Some(start + self.header_len);
+        }
+        self.learn_header(padded, start)
+    }
+
+    #[cold]
+    fn learn_header(&mut self, padded: &[u8], start: usize) -> Option<usize> {
+        let bytes = padded[start..].get(..HEADER_BYTES_MAX)?;
+        let version = bytes.iter().skip(2).take_while(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'.')).count();
+        let closing = 2 + version;
+        if version >= 16 || bytes.get(closing..closing + 3)? != [self.delimiter, b'9', b'='] {
+            return None;
+        }
+        self.header_len = closing + 3;
+        self.header[..self.header_len].copy_from_slice(&bytes[..self.header_len]);
+        Some(start + self.header_len)
+    }
+
+    /// Reads the fields from `body` up to `checksum`; returns whether all are usual.
+    #[inline]
+    fn fields(&mut self, padded: &[u8], start: usize, body: usize, checksum: usize) -> bool {
+        let positions = self.index.positions();
+        let mut next = self.cursor;
+        while positions.get(next).is_some_and(|position| (*position as usize) < body) {
+            next += 1;
+        }
+        let first = next;
+        let at = &mut self.slots.at;
+        at[usize::from(slot::BEGIN_STRING)] = ((start + 2) as u32, (start + self.header_len - 3) as u32);
+        at[usize::from(slot::BODY_LENGTH)] = ((start + self.header_len) as u32, (body - 1) as u32);
+        at[usize::from(slot::CHECKSUM)] = ((checksum + 3) as u32, (checksum + 6) as u32);
+        let (mut seen, mut repeated) = (1u64 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM, 0);
+        let (mut begin, mut odd) = (body, 0u64);
+        while begin < checksum {
+            let Some(end) = positions.get(next).map(|end| *end as usize) else { return false };
+            let Some(word) = padded.get(begin..).and_then(|rest| rest.first_chunk()) else { return false };
+            let tag = Tag::read(u64::from_le_bytes(*word));
+            let value = begin + tag.digits + 1;
+            odd |= tag.odd | u64::from(value >= end);
+            let slot = match SLOTS.get(tag.number as usize) {
+                Some(slot) => *slot,
+                None if data_tag(tag.number).is_some() => slot::LENGTH,
+                None => slot::OTHER,
+            };
+            let bit = 1u64 << (slot & 63);
+            repeated |= seen & bit;
+            // A value that is not the first of its kind goes where nobody looks.
+            let place = if seen & bit == 0 { slot } else { slot::OTHER };
+            seen |= bit;
+            at[usize::from(place) & (slot::COUNT - 1)] = (value as u32, end as u32);
+            begin = end + 1;
+            next += 1;
+        }
+        self.cursor = next;
+        self.slots.seen = seen;
+        self.slots.repeated = repeated;
+        self.frame.fields = (next - first + 3) as u32;
+        odd == 0 && begin == checksum && seen >> slot::LENGTH == 0 && repeated & WATCHED_REPEATS == 0
+    }
+}
+
+/// A tag of one to seven digits, read out of the first eight bytes of a field.
+#[derive(Clone, Copy)]
+struct Tag {
+    number: u32,
+    digits: usize,
+    /// Not 0: these bytes are no tag and an equals sign.
+    odd: u64,
+}
+
+impl Tag {
+    #[inline(always)]
+    fn read(word: u64) -> Tag {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const TOPS: u64 = ONES << 7;
+        let apart = word ^ (ONES * b'=' as u64);
+        let equals = apart.wrapping_sub(ONES) & !apart & TOPS;
+        let bits = equals.trailing_zeros() & 0x78;
+        // One digit at least, seven at most, the first not 0.
+        let mut odd = u64::from(bits == 0) | u64::from(equals == 0) | u64::from(word as u8 == b'0');
+        let digits = (word.wrapping_shl(64u32.wrapping_sub(bits))) ^ (ONES * b'0' as u64).wrapping_shl(64u32.wrapping_sub(bits));
+        odd |= (digits.wrapping_add(ONES * 0x76) | digits) & TOPS;
+        // Eight digits in the bytes of a word, the last one in the highest, to a number: pairs, fours, all.
+        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+        let number = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32;
+        Tag { number, digits: (bits >> 3) as usize, odd }
+    }
+}
+
+/// Where the message of the record at `at` begins: there, or behind a prefix on the same line.
+#[inline]
+fn begin(padded: &[u8], len: usize, at: usize) -> Option<usize> {
+    if padded[at..].starts_with(b"8=FIX") {
+        return Some(at);
+    }
+    begin_behind_prefix(&padded[at..len.min(at + PREFIX_BYTES_MAX)]).map(|begin| at + begin)
+}
+
+fn begin_behind_prefix(bytes: &[u8]) -> Option<usize> {
+    if matches!(bytes.first()?, b' ' | b'\t' | b'\r' | b'\n') {
+        return None;
+    }
+    let begin = memmem::find(bytes, b"8=FIX")?;
+    let before = &bytes[..begin];
+    let is_plain = !matches!(before.last()?, 1 | b'|' | b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9');
+    (is_plain && memchr::memchr(b'\n', before).is_none()).then_some(begin)
+}
+
+/// Reads the digits at `at` up to a delimiter: the length, and where the body begins.
+#[inline]
+fn body_length(padded: &[u8], at: usize, delimiter: u8) -> Option<(usize, usize)> {
+    let mut length = 0usize;
+    for (place, byte) in padded[at..].iter().enumerate().take(7) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (*byte == delimiter && place > 0).then_some((length, at + place + 1));
+        }
+        length = length * 10 + usize::from(digit);
+    }
+    None
+}
+
+/// Reads `10=nnn`.
+#[inline]
+fn checksum_of(field: &[u8; 6]) -> Option<u8> {
+    let [b'1', b'0', b'=', digits @ ..] = field else { return None };
+    let [hundreds, tens, ones] = digits.map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    if hundreds > 9 || tens > 9 || ones > 9 {
+        return None;
+    }
+    u8::try_from(hundreds * 100 + tens * 10 + ones).ok()
+}
+
+/// The end of the record whose message ends at `end`: behind its line feed, or right here where another message begins.
+#[inline]
+fn record_end(padded: &[u8], len: usize, end: usize) -> Option<usize> {
+    let next = match padded[end] {
+        b'\n' => end + 1,
+        b'\r' if padded[end + 1] == b'\n' => end + 2,
+        b'8' => end,
+        _ => return None,
+    };
+    (next <= len).then_some(next)
+}
+
+/// The sum of all bytes modulo 256, and all bytes laid over each other, sixteen lanes at a time.
+#[inline]
+fn sum_and_bits(bytes: &[u8]) -> (u8, u8) {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let (mut sums, mut bits) = ([0u8; 16], [0u8; 16]);
+    for block in blocks {
+        for lane in 0..16 {
+            sums[lane] = sums[lane].wrapping_add(block[lane]);
+            bits[lane] |= block[lane];
+        }
+    }
+    let mut last = [0u8; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    for lane in 0..16 {
+        sums[lane] = sums[lane].wrapping_add(last[lane]);
+        bits[lane] |= last[lane];
+    }
+    (sums.iter().fold(0, |sum, lane| sum.wrapping_add(*lane)), bits.iter().fold(0, |all, lane| all | lane))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_one_to_seven_digits_and_an_equals_sign() {
+        let cases: [(&[u8; 8], Option<(u32, usize)>); 12] = [
+            (b"8=FIX.4.", Some((8, 1))),
+            (b"35=D\x0149=", Some((35, 2))),
+            (b"1128=9\x01x", Some((1128, 4))),
+            (b"10001=ab", Some((10_001, 5))),
+            (b"1234567=", Some((1_234_567, 7))),
+            (b"35==D\x0149", Some((35, 2))),
+            (b"12345678", None),
+            (b"=D\x0149=xy", None),
+            (b"035=D\x0149", None),
+            (b"5X=bad\x01y", None),
+            (b"-5=bad\x01y", None),
+            (b"58\x0149=ab", None),
+        ];
+        for (bytes, expected) in cases {
+            let tag = Tag::read(u64::from_le_bytes(*bytes));
+            let found = (tag.odd == 0).then_some((tag.number, tag.digits));
+            assert_eq!(found, expected, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn sums_and_bits_are_those_of_every_byte() {
+        let bytes: Vec<u8> = (0..200u32).map(|at| (at * 37 % 256) as u8).collect();
+        for len in 0..bytes.len() {
+            let bytes = &bytes[..len];
+            let expected = (crate::message::sum(bytes), bytes.iter().fold(0, |all, byte| all | byte));
+            assert_eq!(sum_and_bits(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,582 @@
+//! One message, field by field, with its framing checked. The careful way: it reads whatever there is, and is what the fast
+//! way is measured against.
+//!
+//! Framing trusts in this order: BodyLength(9) where `10=` stands at the end that it names, then the first `10=` or next
+//! message in the line, then the end of the line. `8=FIX` inside a value ends nothing unless the message around it is
+//! damaged and what follows has the shape and length of a message of its own.
+
+use memchr::memmem;
+
+use crate::delimiter::{BeginString, Delimiter};
+use crate::faults::{Flaw, Flaws};
+use crate::number::unsigned;
+use crate::tags::{self, data_tag, slot, slot_of};
+
+/// The bytes at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The bytes, from somewhere before the record on.
+    pub bytes: &'a [u8],
+    /// Whether nothing follows them that may be looked at.
+    pub last: bool,
+}
+
+/// One field: `tag=value`. Places are indices into the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The tag; 0 where there is no numeric one.
+    pub tag: u32,
+    /// Where the field begins.
+    pub start: usize,
+    /// Where its value begins: `start` where there is no `=`.
+    pub value: usize,
+    /// Where its value ends.
+    pub end: usize,
+    /// Whether a length field said where it ends.
+    pub counted: bool,
+}
+
+/// Where the first value of each field that we look at stands.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    /// Bit n: slot n holds a value.
+    pub seen: u64,
+    /// Bit n: slot n was met again.
+    pub repeated: u64,
+    /// Begin and end of the value; meaningless where `seen` has no bit.
+    pub at: [(u32, u32); slot::COUNT],
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots { seen: 0, repeated: 0, at: [(0, 0); slot::COUNT] }
+    }
+}
+
+impl Slots {
+    /// Returns the value in a slot.
+    #[inline]
+    pub fn value<'a>(&self, bytes: &'a [u8], slot: u8) -> Option<&'a [u8]> {
+        let (start, end) = self.place(slot)?;
+        bytes.get(start..end)
+    }
+
+    /// Returns where the value in a slot begins and ends.
+    #[inline]
+    pub fn place(&self, slot: u8) -> Option<(usize, usize)> {
+        let (start, end) = self.at[usize::from(slot) % slot::COUNT];
+        (self.seen >> slot & 1 == 1).then_some((start as usize, end as usize))
+    }
+
+    fn put(&mut self, slot: u8, start: usize, end: usize) {
+        let bit = 1u64 << slot;
+        if self.seen & bit != 0 {
+            self.repeated |= bit;
+            return;
+        }
+        self.seen |= bit;
+        self.at[usize::from(slot) % slot::COUNT] = (start as u32, end as u32);
+    }
+}
+
+/// What framing found out about a message.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// BodyLength(9), where it is a number.
+    pub body_length_declared: Option<u32>,
+    /// The length of the body, where BodyLength(9) says where it begins.
+    pub body_length_actual: Option<u32>,
+    /// CheckSum(10), where it is a number below 256.
+    pub checksum_declared: Option<u8>,
+    /// The sum of all bytes before CheckSum(10), with every delimiter as SOH.
+    pub checksum_actual: u8,
+    /// Whether the two agree; `None` where that cannot be known.
+    pub checksum_verified: Option<bool>,
+    /// How many fields there are.
+    pub fields: u32,
+}
+
+/// A message that was read. Kept between messages for its memory.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// Where the first field begins.
+    pub start: usize,
+    /// Where the message ends, its last delimiter included.
+    pub end: usize,
+    /// Its fields in order.
+    pub fields: Vec<Field>,
+    /// The first values of known fields.
+    pub slots: Slots,
+    /// Lengths and sums.
+    pub frame: Frame,
+    /// What is wrong with it.
+    pub flaws: Flaws,
+    /// Bytes of shown delimiters inside counted values that stand for one each, and what they add to the sum.
+    shown_in_data: usize,
+    delimiter: Option<Delimiter>,
+}
+
+/// What became of an attempt to read a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// More bytes are needed.
+    Incomplete,
+    /// The message is complete, whatever its flaws.
+    Complete,
+    /// The message is cut off where this index is.
+    Truncated(usize),
+    /// There is none: the words only look like one.
+    None,
+}
+
+/// Where a walk over fields stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Behind CheckSum(10).
+    Checksum,
+    /// At the first field of another message.
+    NextMessage,
+    /// At the bound.
+    Bound,
+    /// It would need more bytes to go on.
+    Incomplete,
+}
+
+/// A header as the wire has it: `8=…`, `9=…`.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    body: usize,
+    body_length: usize,
+}
+
+impl Message {
+    /// Reads the message whose first field begins at `start` and whose `8=` stands at `begin`. `line_end` is asked for the end
+    /// of the line (its terminator excluded), `None` where it lies behind the view.
+    pub fn read(&mut self, view: View<'_>, start: usize, begin: usize, line_end: impl FnOnce() -> Option<usize>) -> Reading {
+        self.start = start;
+        self.frame = Frame::default();
+        let delimiter = match Delimiter::behind_begin_string(&view.bytes[(begin + 2).min(view.bytes.len())..]) {
+            BeginString::EndsWith(delimiter) => delimiter,
+            BeginString::CutOff => return self.cut_off_begin(view, begin, line_end()),
+            BeginString::None => return Reading::None,
+        };
+        self.delimiter = Some(delimiter);
+        let framed = match frame_by_length(view, begin, delimiter) {
+            Framing::Incomplete => return Reading::Incomplete,
+            Framing::Ends { checksum, end } => Some((checksum, end)),
+            Framing::Unknown => None,
+        };
+        if let Some((checksum, end)) = framed {
+            self.walk_framed(view.bytes, checksum, end);
+            if self.frame.checksum_verified == Some(true) {
+                return self.complete(view.bytes);
+            }
+        }
+        match self.read_by_scan(view, line_end()) {
+            Reading::Complete => self.choose(view, framed),
+            other => other,
+        }
+    }
+
+    fn cut_off_begin(&self, view: View<'_>, begin: usize, line_end: Option<usize>) -> Reading {
+        match line_end {
+            Some(end) => Reading::Truncated(end),
+            None if view.last => Reading::Truncated(view.bytes.len()),
+            None if begin + 32 > view.bytes.len() => Reading::Incomplete,
+            None => Reading::None,
+        }
+    }
+
+    /// Returns a sentence on where a truncated message was cut off.
+    pub fn cut(&self) -> String {
+        let fields = self.frame.fields;
+        match (self.frame.body_length_declared, self.frame.body_length_actual) {
+            (Some(declared), Some(actual)) => {
+                format!("cut off after {fields} fields: {actual} bytes of body where BodyLength(9) says {declared}")
+            }
+            _ => format!("cut off after {fields} fields, before CheckSum(10)"),
+        }
+    }
+
+    /// Between the end that the length names and the one that the scan found, where they differ: the one whose sum is right,
+    /// else the longer one unless it swallows another line or message.
+    fn choose(&mut self, view: View<'_>, framed: Option<(usize, usize)>) -> Reading {
+        if let Some((checksum, end)) = framed {
+            let swallows = || {
+                let more = &view.bytes[self.end.min(end)..end];
+                memchr::memchr(b'\n', more).is_some() || memmem::find(more, b"8=FIX").is_some()
+            };
+            if end != self.end && self.frame.checksum_verified != Some(true) && end > self.end && !swallows() {
+                self.walk_framed(view.bytes, checksum, end);
+            }
+        }
+        self.complete(view.bytes)
+    }
+
+    fn walk_framed(&mut self, bytes: &[u8], checksum: usize, end: usize) {
+        let framed = View { bytes: &bytes[..checksum], last: true };
+        self.walk(framed, checksum, false);
+        self.end = end;
+        let value_end = if self.delimiter.is_some_and(|d| end >= d.width() && d.stands_at(bytes, end - d.width())) {
+            end - self.delimiter.map_or(0, Delimiter::width)
+        } else {
+            end
+        };
+        self.fields.push(Field { tag: 10, start: checksum, value: checksum + 3, end: value_end, counted: false });
+        self.measure(bytes);
+    }
+
+    fn read_by_scan(&mut self, view: View<'_>, line_end: Option<usize>) -> Reading {
+        let bound = line_end.unwrap_or(view.bytes.len());
+        let stop = self.walk(view, bound, true);
+        if stop == Stop::Incomplete || (stop == Stop::Bound && line_end.is_none() && !view.last) {
+            return Reading::Incomplete;
+        }
+        self.measure(view.bytes);
+        if self.is_damaged() {
+            match self.find_embedded(view) {
+                Embedded::At(cut) => return Reading::Truncated(cut),
+                Embedded::Incomplete => return Reading::Incomplete,
+                Embedded::None => {}
+            }
+        }
+        if self.is_truncated(stop) {
+            return Reading::Truncated(self.end);
+        }
+        Reading::Complete
+    }
+
+    /// Splits `[self.start, bound)` into fields and sets `self.end` behind the last one.
+    fn walk(&mut self, view: View<'_>, bound: usize, scanning: bool) -> Stop {
+        let Some(delimiter) = self.delimiter else { return Stop::Bound };
+        let bytes = &view.bytes[..bound];
+        self.fields.clear();
+        self.flaws = Flaws::NONE;
+        self.shown_in_data = 0;
+        let mut at = self.start;
+        while at < bound {
+            if scanning && at > self.start && bytes[at..].starts_with(b"8=FIX") {
+                match message_shape(view, at, delimiter) {
+                    Shape::Message => {
+                        self.end = at;
+                        return Stop::NextMessage;
+                    }
+                    Shape::Incomplete => return Stop::Incomplete,
+                    Shape::Other => {}
+                }
+            }
+            let field = match self.counted_field(bytes, at, delimiter) {
+                Some(field) => field,
+                None => plain_field(bytes, at, delimiter),
+            };
+            self.fields.push(field);
+            let closed = field.end < bound;
+            at = if closed { field.end + delimiter.width() } else { bound };
+            self.end = at;
+            if scanning && closed && field.tag == 10 && is_checksum(&bytes[field.value..field.end]) {
+                return Stop::Checksum;
+            }
+        }
+        Stop::Bound
+    }
+
+    /// The data field that the length field before it counts, if it is there and ends where the count says.
+    fn counted_field(&mut self, bytes: &[u8], at: usize, delimiter: Delimiter) -> Option<Field> {
+        let length = *self.fields.last()?;
+        let tag = data_tag(length.tag)?;
+        let field = plain_field(bytes, at, delimiter);
+        let counted = match unsigned(&bytes[length.value..length.end]).map(usize::try_from) {
+            Some(Ok(count)) if field.tag == tag => count_out(bytes, field.value, count, delimiter),
+            _ => None,
+        };
+        match counted {
+            Some((end, shown)) => {
+                self.shown_in_data += shown;
+                Some(Field { end, counted: true, ..field })
+            }
+            None => {
+                self.flaws.insert(Flaw::DataLenMismatch);
+                Some(field)
+            }
+        }
+    }
+
+    /// Works out lengths and sums of the fields read.
+    fn measure(&mut self, bytes: &[u8]) {
+        let Some(delimiter) = self.delimiter else { return };
+        let checksum = self.fields.last().filter(|field| field.tag == 10).copied();
+        let body_end = checksum.map_or(self.end, |field| field.start);
+        let delimiters = self.fields.len() - usize::from(checksum.is_some() || !self.is_closed());
+        let ones = delimiters + self.shown_in_data;
+        let sum = sum(&bytes[self.start..body_end]).wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
+        let length = self.fields.iter().position(|field| field.tag == 9);
+        self.frame = Frame {
+            body_length_declared: length.and_then(|at| number(bytes, self.fields[at])),
+            body_length_actual: length.map(|at| {
+                let body = self.fields[at].end + delimiter.width();
+                let ones = (delimiters + self.shown_in_data).saturating_sub(at + 1);
+                (body_end.saturating_sub(body)).saturating_sub(ones * (delimiter.width() - 1)) as u32
+            }),
+            checksum_declared: checksum.and_then(|field| number(bytes, field)).and_then(|sum| u8::try_from(sum).ok()),
+            checksum_actual: sum,
+            checksum_verified: None,
+            fields: u32::try_from(self.fields.len()).unwrap_or(u32::MAX),
+        };
+        if let Some(field) = checksum {
+            let right = field.end - field.value == 3 && self.frame.checksum_declared == Some(sum);
+            self.frame.checksum_verified = Some(right);
+        }
+    }
+
+    /// Whether the last field ends with a delimiter.
+    fn is_closed(&self) -> bool {
+        self.fields.last().is_none_or(|field| field.end < self.end)
+    }
+
+    fn length_is_right(&self) -> bool {
+        self.frame.body_length_declared.is_some() && self.frame.body_length_declared == self.frame.body_length_actual
+    }
+
+    fn is_damaged(&self) -> bool {
+        !self.length_is_right() && self.frame.checksum_verified != Some(true)
+    }
+
+    /// Whether the bytes end before the message does. Without a checksum only the length can tell.
+    fn is_truncated(&self, stop: Stop) -> bool {
+        if stop == Stop::Checksum {
+            return false;
+        }
+        let last_is_checksum = self.fields.last().is_some_and(|field| field.tag == 10);
+        if last_is_checksum {
+            return !self.is_closed() && self.fields.last().is_some_and(|field| field.end - field.value < 3);
+        }
+        !self.is_closed() || match (self.frame.body_length_declared, self.frame.body_length_actual) {
+            (Some(declared), Some(actual)) => actual < declared,
+            _ => true,
+        }
+    }
+
+    /// A message inside a damaged one: its neighbour, glued on where this one was cut off.
+    fn find_embedded(&self, view: View<'_>) -> Embedded {
+        let Some(delimiter) = self.delimiter else { return Embedded::None };
+        let mut from = self.fields.first().map_or(self.end, |field| field.end);
+        for _ in 0..EMBEDDED_TRIES_MAX {
+            let Some(at) = memmem::find(&view.bytes[from.min(self.end)..self.end], b"8=FIX").map(|at| from + at) else {
+                return Embedded::None;
+            };
+            match (message_shape(view, at, delimiter), frame_by_length(view, at, delimiter)) {
+                (Shape::Incomplete, _) | (Shape::Message, Framing::Incomplete) => return Embedded::Incomplete,
+                (Shape::Message, Framing::Ends { .. }) => return Embedded::At(at),
+                (Shape::Message, Framing::Unknown) if delimiter == Delimiter::Caret => return Embedded::At(at),
+                _ => from = at + 1,
+            }
+        }
+        Embedded::None
+    }
+
+    /// Settles values and flaws once the fields are known.
+    fn complete(&mut self, bytes: &[u8]) -> Reading {
+        self.judge_sums(bytes);
+        self.slots.seen = 0;
+        self.slots.repeated = 0;
+        for field in &self.fields {
+            let empty = field.value == field.end && !field.counted;
+            if field.tag == 0 {
+                self.flaws.insert(Flaw::NonnumericTag);
+                continue;
+            }
+            if empty {
+                self.flaws.insert(Flaw::EmptyValue);
+            }
+            self.slots.put(slot_of(field.tag), field.value, field.end);
+        }
+        // A length field at the very end has no data field behind it to tell.
+        if self.fields.last().is_some_and(|field| data_tag(field.tag).is_some()) {
+            self.flaws.insert(Flaw::DataLenMismatch);
+        }
+        if self.slots.repeated & tags::UNREPEATABLE != 0 {
+            self.flaws.insert(Flaw::DuplicateTag);
+        }
+        let first3 = self.fields.iter().take(3).map(|field| field.tag);
+        if !first3.eq([8, 9, 35]) {
+            self.flaws.insert(Flaw::First3OutOfOrder);
+        }
+        Reading::Complete
+    }
+
+    fn judge_sums(&mut self, bytes: &[u8]) {
+        if self.frame.checksum_verified == Some(false) {
+            let unsure = self.delimiter != Some(Delimiter::Soh) && self.may_hold_delimiter(bytes);
+            if unsure && !self.rejoin(bytes) {
+                self.frame.checksum_verified = None;
+            } else if !unsure {
+                self.flaws.insert(Flaw::BadChecksum);
+            }
+        }
+        if !self.fields.last().is_some_and(|field| field.tag == 10) {
+            self.flaws.insert(Flaw::MissingChecksum);
+        }
+        let has_length = self.fields.iter().any(|field| field.tag == 9);
+        if has_length && !self.length_is_right() {
+            self.flaws.insert(Flaw::BadBodyLength);
+        }
+    }
+
+    /// Whether a shown delimiter may be part of a value rather than the end of one.
+    fn may_hold_delimiter(&self, bytes: &[u8]) -> bool {
+        let holds = |field: &Field| self.delimiter.is_some_and(|d| d.find(&bytes[field.value..field.end]).is_some());
+        self.fields.iter().skip(1).any(|field| field.tag == 0 || (field.counted && holds(field)))
+    }
+
+    /// Takes fields without a tag for the rest of the value before them, and keeps that if the sum then comes out right.
+    fn rejoin(&mut self, bytes: &[u8]) -> bool {
+        let Some(delimiter) = self.delimiter else { return false };
+        let mut joined: Vec<Field> = Vec::with_capacity(self.fields.len());
+        for field in &self.fields {
+            match joined.last_mut() {
+                Some(before) if field.tag == 0 => before.end = field.end,
+                _ => joined.push(*field),
+            }
+        }
+        let literals = self.fields.len() - joined.len();
+        let surplus = delimiter.surplus().wrapping_mul(literals as u8);
+        if literals == 0 || self.frame.checksum_declared != Some(self.frame.checksum_actual.wrapping_add(surplus)) {
+            return false;
+        }
+        std::mem::swap(&mut self.fields, &mut joined);
+        self.measure(bytes);
+        self.frame.checksum_verified == Some(true)
+    }
+}
+
+/// How many `8=FIX` inside a damaged message are looked at.
+const EMBEDDED_TRIES_MAX: usize = 16;
+
+enum Embedded {
+    At(usize),
+    Incomplete,
+    None,
+}
+
+enum Framing {
+    Ends { checksum: usize, end: usize },
+    Incomplete,
+    Unknown,
+}
+
+/// The end of a message as BodyLength(9) names it, if `10=` and its digits stand there. Where a delimiter takes two bytes
+/// the length says nothing about places.
+fn frame_by_length(view: View<'_>, begin: usize, delimiter: Delimiter) -> Framing {
+    if delimiter == Delimiter::Caret {
+        return Framing::Unknown;
+    }
+    let Some(header) = header(view.bytes, begin, delimiter) else {
+        return if !view.last && begin + 48 > view.bytes.len() { Framing::Incomplete } else { Framing::Unknown };
+    };
+    let Some(checksum) = header.body.checked_add(header.body_length) else { return Framing::Unknown };
+    let Some(rest) = view.bytes.get(checksum..).filter(|rest| rest.len() >= 7 || view.last) else {
+        return if view.last { Framing::Unknown } else { Framing::Incomplete };
+    };
+    if !rest.starts_with(b"10=") || !view.bytes[..checksum].ends_with(delimiter.shown()) {
+        return Framing::Unknown;
+    }
+    let digits = rest[3..].iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    let end = checksum + 3 + digits;
+    match rest.get(3 + digits) {
+        _ if digits != 3 => Framing::Unknown,
+        Some(_) if delimiter.stands_at(view.bytes, end) => Framing::Ends { checksum, end: end + delimiter.width() },
+        None | Some(b'\r' | b'\n') => Framing::Ends { checksum, end },
+        Some(_) => Framing::Unknown,
+    }
+}
+
+/// The header at `begin`, if it is `8=…`, `9=digits`, each closed.
+fn header(bytes: &[u8], begin: usize, delimiter: Delimiter) -> Option<Header> {
+    let first = plain_field(bytes, begin, delimiter);
+    let second_at = first.end + delimiter.width();
+    if !bytes.get(second_at..)?.starts_with(b"9=") {
+        return None;
+    }
+    let window = &bytes[..bytes.len().min(second_at + 16)];
+    let second = plain_field(window, second_at, delimiter);
+    let body = second.end + delimiter.width();
+    let body_length = usize::try_from(unsigned(&bytes[second.value..second.end])?).ok()?;
+    (delimiter.stands_at(bytes, second.end)).then_some(Header { body, body_length })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Message,
+    Incomplete,
+    Other,
+}
+
+/// Whether what stands at `at` begins like a message: `8=FIX…`, `9=…`, both closed by this delimiter.
+fn message_shape(view: View<'_>, at: usize, delimiter: Delimiter) -> Shape {
+    let rest = &view.bytes[at..];
+    if rest.len() < 40 && !view.last {
+        return Shape::Incomplete;
+    }
+    match Delimiter::behind_begin_string(&rest[2.min(rest.len())..]) {
+        BeginString::EndsWith(found) if found == delimiter => {}
+        _ => return Shape::Other,
+    }
+    if header(view.bytes, at, delimiter).is_some() { Shape::Message } else { Shape::Other }
+}
+
+fn is_checksum(value: &[u8]) -> bool {
+    (1..=3).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
+fn plain_field(bytes: &[u8], start: usize, delimiter: Delimiter) -> Field {
+    let end = delimiter.find(&bytes[start..]).map_or(bytes.len(), |at| start + at);
+    let equals = bytes[start..end].iter().position(|byte| *byte == b'=');
+    let tag = equals.map_or(0, |at| tag(&bytes[start..start + at]));
+    Field { tag, start, value: equals.map_or(start, |at| start + at + 1), end, counted: false }
+}
+
+/// A positive number without leading zeros that fits u32; else 0.
+fn tag(text: &[u8]) -> u32 {
+    match text.first() {
+        None | Some(b'0') => 0,
+        Some(_) if text.len() > 10 => 0,
+        Some(_) => unsigned(text).and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0),
+    }
+}
+
+/// Where a value of `count` bytes ends, if a delimiter or the bound follows, and how many shown delimiters in it count as one
+/// byte each. A shown `^A` was one byte when the value was counted, so that reading is tried first.
+fn count_out(bytes: &[u8], value: usize, count: usize, delimiter: Delimiter) -> Option<(usize, usize)> {
+    let closes = |end: usize| end == bytes.len() || delimiter.stands_at(bytes, end);
+    let plain = value.checked_add(count).filter(|end| *end <= bytes.len())?;
+    if delimiter == Delimiter::Soh {
+        return closes(plain).then_some((plain, 0));
+    }
+    let (mut end, mut shown) = (value, 0);
+    for _ in 0..count {
+        let stands = delimiter.stands_at(bytes, end);
+        shown += usize::from(stands);
+        end += if stands { delimiter.width() } else { 1 };
+    }
+    if end <= bytes.len() && closes(end) {
+        return Some((end, shown));
+    }
+    closes(plain).then_some((plain, 0))
+}
+
+fn number(bytes: &[u8], field: Field) -> Option<u32> {
+    unsigned(&bytes[field.value..field.end]).and_then(|number| u32::try_from(number).ok())
+}
+
+/// The sum of all bytes, modulo 256, sixteen lanes at a time.
+#[inline]
+pub fn sum(bytes: &[u8]) -> u8 {
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let mut lanes = [0u8; 16];
+    for block in blocks {
+        for (lane, byte) in lanes.iter_mut().zip(block) {
+            *lane = lane.wrapping_add(*byte);
+        }
+    }
+    lanes.iter().chain(rest).fold(0u8, |sum, byte| sum.wrapping_add(*byte))
+}

@@ -1,0 +1,170 @@
+//! Where one record ends and the next begins.
+//!
+//! A record is a message with the words before it and the rest of its line, so that neighbours touch; in a stream without
+//! lines it is the message alone. What is no message goes by lines. The rules look at bytes only, never at how many of them
+//! happen to be at hand: a reader that is given more bytes later comes to the same records.
+
+use memchr::{memchr, memmem};
+
+use crate::message::{Message, Reading, View};
+
+/// What begins at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// More bytes are needed to tell.
+    Incomplete,
+    /// Blank lines up to here.
+    Blank(usize),
+    /// A line without a message, up to here.
+    NonFix(usize),
+    /// A message that is cut off, up to here.
+    Truncated(usize),
+    /// A message, which [`Reader::message`] holds, up to here.
+    Message(usize),
+    /// A record longer than the limit.
+    Oversized,
+}
+
+/// Reads record after record. Kept for its memory.
+#[derive(Debug)]
+pub struct Reader {
+    /// The message last read.
+    pub message: Message,
+    lines: LineEnds,
+    record_bytes_max: usize,
+}
+
+impl Reader {
+    /// Makes a reader of records of at most so many bytes.
+    pub fn new(record_bytes_max: usize) -> Reader {
+        Reader { message: Message::default(), lines: LineEnds::default(), record_bytes_max }
+    }
+
+    /// Says that the bytes given next are others, or stand elsewhere.
+    pub fn forget(&mut self) {
+        self.lines = LineEnds::default();
+    }
+
+    /// Reads the record that begins at `at`. `last` says that nothing follows `bytes`.
+    pub fn next(&mut self, bytes: &[u8], at: usize, last: bool) -> Record {
+        let capped = bytes.len() - at > self.record_bytes_max;
+        let bytes = if capped { &bytes[..at + self.record_bytes_max] } else { bytes };
+        let record = self.read(View { bytes, last: last || capped }, at);
+        match record {
+            // What was taken for the end of the bytes is only where we stopped looking.
+            Record::NonFix(end) | Record::Truncated(end) | Record::Message(end) if capped && end == bytes.len() => {
+                Record::Oversized
+            }
+            other => other,
+        }
+    }
+
+    fn read(&mut self, view: View<'_>, at: usize) -> Record {
+        if let Some(record) = blank(view, at) {
+            return record;
+        }
+        let mut from = at;
+        while let Some(begin) = self.find_begin(view.bytes, at, from) {
+            let start = first_field(view.bytes, at, begin);
+            let lines = &mut self.lines;
+            match self.message.read(view, start, begin, || lines.end(view.bytes, at)) {
+                Reading::Incomplete => return Record::Incomplete,
+                Reading::Complete => return tail(view, self.message.end).map_or(Record::Incomplete, Record::Message),
+                Reading::Truncated(end) => return tail(view, end).map_or(Record::Incomplete, Record::Truncated),
+                Reading::None => from = begin + 1,
+            }
+        }
+        match self.lines.feed(view.bytes, at) {
+            Some(feed) => Record::NonFix(feed + 1),
+            None if view.last => Record::NonFix(view.bytes.len()),
+            None => Record::Incomplete,
+        }
+    }
+
+    /// The next `8=FIX` of the line, not as the end of another tag.
+    fn find_begin(&mut self, bytes: &[u8], at: usize, mut from: usize) -> Option<usize> {
+        if from == at && bytes[at..].starts_with(b"8=FIX") {
+            return Some(at);
+        }
+        let bound = self.lines.feed(bytes, at).unwrap_or(bytes.len());
+        while from < bound {
+            let begin = from + memmem::find(&bytes[from..bound], b"8=FIX")?;
+            if begin == at || !bytes[begin - 1].is_ascii_alphanumeric() {
+                return Some(begin);
+            }
+            from = begin + 1;
+        }
+        None
+    }
+}
+
+/// Blank lines, if any begin here. Blanks before other words are part of a prefix.
+fn blank(view: View<'_>, at: usize) -> Option<Record> {
+    let rest = &view.bytes[at..];
+    let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+    if blanks == 0 {
+        return None;
+    }
+    match memchr::memrchr(b'\n', &rest[..blanks]) {
+        _ if blanks == rest.len() && view.last => Some(Record::Blank(view.bytes.len())),
+        Some(feed) => Some(Record::Blank(at + feed + 1)),
+        None if blanks == rest.len() => Some(Record::Incomplete),
+        None => None,
+    }
+}
+
+/// Where the message's first field begins: at its `8=`, or before it where fields stand out of order at the start of the line.
+fn first_field(bytes: &[u8], at: usize, begin: usize) -> usize {
+    let delimited = |byte: &u8| matches!(byte, 1 | b'|') || *byte == b'A';
+    if begin == at || !delimited(&bytes[begin - 1]) {
+        return begin;
+    }
+    let digits = bytes[at..begin].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits > 0 && bytes[at + digits] == b'=' { at } else { begin }
+}
+
+/// Marks that close what a logger opened around a message.
+const CLOSERS: &[u8] = b" \t\r\"'])}>;,.";
+/// So many of them at most.
+const CLOSERS_MAX: usize = 16;
+
+/// The end of the record whose message ends at `end`: behind its line if nothing but closing marks follows, else right here.
+/// `None` where that cannot be told yet.
+fn tail(view: View<'_>, end: usize) -> Option<usize> {
+    let rest = &view.bytes[end..];
+    let closers = rest.iter().take(CLOSERS_MAX).take_while(|byte| CLOSERS.contains(byte)).count();
+    match rest.get(closers) {
+        Some(b'\n') => Some(end + closers + 1),
+        Some(_) => Some(end),
+        None if view.last => Some(view.bytes.len()),
+        None => None,
+    }
+}
+
+/// The next line feed, remembered: a stream without lines is searched once, not once a message.
+#[derive(Debug, Default)]
+struct LineEnds {
+    from: usize,
+    /// No line feed from `from` to here.
+    clear_to: usize,
+}
+
+impl LineEnds {
+    fn feed(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        if at < self.from || at > self.clear_to {
+            *self = LineEnds { from: at, clear_to: at };
+        }
+        if self.clear_to >= bytes.len() {
+            return None;
+        }
+        let found = memchr(b'\n', &bytes[self.clear_to..]).map(|feed| self.clear_to + feed);
+        self.clear_to = found.unwrap_or(bytes.len());
+        found
+    }
+
+    /// The end of the line's words: before the line feed and the carriage return before that.
+    fn end(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let feed = self.feed(bytes, at)?;
+        Some(if feed > at && bytes[feed - 1] == b'\r' { feed - 1 } else { feed })
+    }
+}

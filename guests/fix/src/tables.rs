@@ -1,0 +1,287 @@
+//! The tables, and how a message becomes a row of them. The only place that knows which field feeds which column.
+
+use casparian_sdk::prelude::*;
+use casparian_sdk::table::{Row, Table};
+
+use crate::faults::{Flaw, Flaws};
+use crate::message::{Field, Frame, Slots};
+use crate::number::{decimal, unsigned};
+use crate::prefix::Prefix;
+use crate::tags::{self, slot, slot_of};
+use crate::time::Clock;
+
+table! {
+    /// One row per message that can be read.
+    pub struct Messages = "messages" {
+        /// BeginString(8).
+        begin_string: String,
+        /// ApplVerID(1128).
+        appl_ver_id: Option<String>,
+        /// MsgType(35).
+        msg_type: String,
+        /// MsgSeqNum(34).
+        msg_seq_num: Option<u64>,
+        /// SenderCompID(49).
+        sender_comp_id: Option<String>,
+        /// TargetCompID(56).
+        target_comp_id: Option<String>,
+        /// PossDupFlag(43).
+        poss_dup: Option<bool>,
+        /// SendingTime(52).
+        sending_time: Option<Timestamp<Nanos, Utc>>,
+        /// SendingTime(52) as written.
+        sending_time_raw: Option<String>,
+        /// The log's own clock, as written: a wall clock without a zone.
+        log_time: Option<Timestamp<Nanos>>,
+        /// The zone that the log's own clock names, as written.
+        log_zone: Option<String>,
+        /// Whether the log says that the message came `in` or went `out`.
+        direction: Option<String>,
+        /// BodyLength(9).
+        body_length_declared: Option<u32>,
+        /// Bytes between BodyLength(9) and CheckSum(10).
+        body_length_actual: Option<u32>,
+        /// CheckSum(10).
+        checksum_declared: Option<u8>,
+        /// The sum of all bytes before CheckSum(10), every delimiter taken for SOH.
+        checksum_actual: u8,
+        /// Whether the two agree; null where there is nothing to compare, or where a shown delimiter may be part of a value.
+        checksum_verified: Option<bool>,
+        /// ClOrdID(11).
+        cl_ord_id: Option<String>,
+        /// OrigClOrdID(41).
+        orig_cl_ord_id: Option<String>,
+        /// OrderID(37).
+        order_id: Option<String>,
+        /// Symbol(55).
+        symbol: Option<String>,
+        /// Side(54).
+        side: Option<String>,
+        /// OrderQty(38).
+        order_qty: Option<Decimal<38, 10>>,
+        /// Price(44).
+        price: Option<Decimal<38, 10>>,
+        /// Text(58).
+        text: Option<String>,
+        /// How many fields the message has.
+        n_fields: u32,
+    }
+}
+
+table! {
+    /// One row per field of a message that can be read, in order. Its faults stand in `messages`.
+    pub struct Fields = "fields", default_off, without_faults {
+        /// The place of the field in its message, from 0.
+        pos: u32,
+        /// The tag; null where it is no positive number without leading zeros.
+        tag: Option<u32>,
+        /// What stands before the equals sign where that is no tag; null where there is no equals sign either.
+        tag_raw: Option<Vec<u8>>,
+        /// The value, byte for byte.
+        value: Vec<u8>,
+    }
+}
+
+/// How text values are encoded in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8; anything else is a flaw.
+    Utf8,
+    /// ISO 8859-1, which every byte is.
+    Latin1,
+}
+
+impl Encoding {
+    /// Every encoding with the name that the option `text-encoding` knows it by.
+    pub const ALL: [(Encoding, &'static str); 2] = [(Encoding::Utf8, "utf-8"), (Encoding::Latin1, "latin-1")];
+}
+
+/// A message about to become a row.
+pub struct Draft<'a> {
+    /// The bytes that all places point into, padded.
+    pub bytes: &'a [u8],
+    /// Where its record is in the input.
+    pub span: Span,
+    /// What stands before it.
+    pub prefix: &'a [u8],
+    /// Where its values are.
+    pub slots: &'a Slots,
+    /// Lengths and sums.
+    pub frame: &'a Frame,
+    /// What is wrong with it so far.
+    pub flaws: Flaws,
+    /// Whether all of it is known to be UTF-8 (as ASCII is).
+    pub is_utf8: bool,
+}
+
+/// Turns messages into rows.
+pub struct Writer {
+    clock: Clock,
+    encoding: Encoding,
+}
+
+impl Writer {
+    /// Makes a writer for logs of an encoding.
+    pub fn new(encoding: Encoding) -> Writer {
+        Writer { clock: Clock::default(), encoding }
+    }
+
+    /// Writes the row of a message. Fails where the host refuses it.
+    #[inline]
+    pub fn message(&mut self, table: &mut Table<'_, Messages>, draft: &Draft<'_>) -> Result<(), Fault> {
+        let mut row = table.row(draft.span)?;
+        let mut flaws = draft.flaws;
+        self.texts(&mut row, draft, &mut flaws);
+        self.values(&mut row, draft, &mut flaws);
+        self.log(&mut row, draft);
+        let (at, frame) = (row.at(), draft.frame);
+        set(frame.body_length_declared, |length| row.body_length_declared.set(at, length));
+        set(frame.body_length_actual, |length| row.body_length_actual.set(at, length));
+        set(frame.checksum_declared, |sum| row.checksum_declared.set(at, sum));
+        row.checksum_actual.set(at, frame.checksum_actual);
+        set(frame.checksum_verified, |verified| row.checksum_verified.set(at, verified));
+        row.n_fields.set(at, frame.fields);
+        row.faults(flaws);
+        Ok(())
+    }
+
+    #[inline]
+    fn texts(&self, row: &mut Row<'_, Messages>, draft: &Draft<'_>, flaws: &mut Flaws) {
+        let at = row.at();
+        macro_rules! text {
+            ($($column:ident = $slot:ident),+ $(,)?) => {$(
+                if let Some((start, end)) = draft.slots.place(slot::$slot) {
+                    if draft.is_utf8 {
+                        row.$column.set_slice(at, draft.bytes, start, end);
+                    } else {
+                        match self.decode(&draft.bytes[start..end]) {
+                            Some(text) => row.$column.set(at, &text),
+                            None => flaws.insert(Flaw::UndecodableText),
+                        }
+                    }
+                }
+            )+};
+        }
+        text! {
+            begin_string = BEGIN_STRING,
+            appl_ver_id = APPL_VER_ID,
+            msg_type = MSG_TYPE,
+            sender_comp_id = SENDER_COMP_ID,
+            target_comp_id = TARGET_COMP_ID,
+            sending_time_raw = SENDING_TIME,
+            cl_ord_id = CL_ORD_ID,
+            orig_cl_ord_id = ORIG_CL_ORD_ID,
+            order_id = ORDER_ID,
+            symbol = SYMBOL,
+            side = SIDE,
+            text = TEXT,
+        }
+    }
+
+    /// Returns whether the bytes are text in the log's encoding.
+    pub fn is_text(&self, bytes: &[u8]) -> bool {
+        self.encoding == Encoding::Latin1 || scan::is_utf8(bytes)
+    }
+
+    #[cold]
+    fn decode<'a>(&self, value: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
+        match self.encoding {
+            Encoding::Utf8 => std::str::from_utf8(value).ok().map(Into::into),
+            Encoding::Latin1 => Some(value.iter().map(|byte| char::from(*byte)).collect::<String>().into()),
+        }
+    }
+
+    #[inline]
+    fn values(&mut self, row: &mut Row<'_, Messages>, draft: &Draft<'_>, flaws: &mut Flaws) {
+        let at = row.at();
+        let value = |slot| draft.slots.value(draft.bytes, slot);
+        if let Some(number) = value(slot::MSG_SEQ_NUM) {
+            keep(unsigned(number), Flaw::BadNumber, flaws, |number| row.msg_seq_num.set(at, number));
+        }
+        if let Some(flag) = value(slot::POSS_DUP) {
+            keep(boolean(flag), Flaw::BadBoolean, flaws, |flag| row.poss_dup.set(at, flag));
+        }
+        if let Some(quantity) = value(slot::ORDER_QTY) {
+            keep(decimal(quantity), Flaw::BadNumber, flaws, |quantity| row.order_qty.set(at, quantity));
+        }
+        if let Some(price) = value(slot::PRICE) {
+            keep(decimal(price), Flaw::BadNumber, flaws, |price| row.price.set(at, price));
+        }
+        if let Some(time) = value(slot::SENDING_TIME) {
+            keep(self.clock.utc(time), Flaw::BadTimestamp, flaws, |time| row.sending_time.set(at, time));
+        }
+        let mut others = draft.slots.seen & tags::TIMES & !(1 << slot::SENDING_TIME);
+        while others != 0 {
+            let time = value(others.trailing_zeros() as u8);
+            others &= others - 1;
+            keep(time.and_then(|time| self.clock.utc(time)), Flaw::BadTimestamp, flaws, |_| {});
+        }
+    }
+
+    #[inline]
+    fn log(&self, row: &mut Row<'_, Messages>, draft: &Draft<'_>) {
+        if draft.prefix.is_empty() {
+            return;
+        }
+        let at = row.at();
+        let prefix = Prefix::read(draft.prefix);
+        set(prefix.time, |time| row.log_time.set(at, time));
+        if let Some(zone) = prefix.zone.and_then(|zone| str::from_utf8(&draft.prefix[zone]).ok()) {
+            row.log_zone.set(at, zone);
+        }
+        set(prefix.direction, |direction| row.direction.set(at, direction.text()));
+    }
+
+    /// Looks at what has no column of its own: the flaws of time stamps met again, and of text.
+    #[cold]
+    pub fn inspect(&mut self, bytes: &[u8], fields: &[Field], flaws: &mut Flaws) {
+        for field in fields {
+            let value = &bytes[field.value..field.end];
+            if tags::TIMES >> slot_of(field.tag) & 1 == 1 && self.clock.utc(value).is_none() {
+                flaws.insert(Flaw::BadTimestamp);
+            }
+            if !field.counted && self.encoding == Encoding::Utf8 && !scan::is_utf8(&bytes[field.start..field.end]) {
+                flaws.insert(Flaw::UndecodableText);
+            }
+        }
+    }
+}
+
+/// Writes the fields of a message. Fails where the host refuses a row.
+pub fn fields(table: &mut Table<'_, Fields>, bytes: &[u8], span: Span, fields: &[Field]) -> Result<(), Fault> {
+    for (pos, field) in (0u32..).zip(fields) {
+        let mut row = table.row(span)?;
+        let at = row.at();
+        row.pos.set(at, pos);
+        if field.tag != 0 {
+            row.tag.set(at, field.tag);
+        } else if field.value > field.start {
+            row.tag_raw.set_slice(at, bytes, field.start, field.value - 1);
+        }
+        row.value.set_slice(at, bytes, field.value, field.end);
+    }
+    Ok(())
+}
+
+fn boolean(text: &[u8]) -> Option<bool> {
+    match text {
+        b"Y" => Some(true),
+        b"N" => Some(false),
+        _ => None,
+    }
+}
+
+#[inline]
+fn set<T>(value: Option<T>, put: impl FnOnce(T)) {
+    if let Some(value) = value {
+        put(value);
+    }
+}
+
+#[inline]
+fn keep<T>(value: Option<T>, flaw: Flaw, flaws: &mut Flaws, put: impl FnOnce(T)) {
+    match value {
+        Some(value) => put(value),
+        None => flaws.insert(flaw),
+    }
+}
