@@ -6,14 +6,67 @@ use crate::fault::Span;
 pub use crate::host::Level;
 
 /// Returns whether lines of this level are kept.
+#[inline]
 pub fn enabled(level: Level) -> bool {
-    let _ = level;
-    false
+    lines::enabled(level)
 }
 
 /// Writes a line, if lines of its level are kept.
+#[cold]
 pub fn line(level: Level, at: Option<Span>, message: Arguments<'_>) {
-    let _ = (level, at, message);
+    if enabled(level) {
+        lines::write(level, at, message.to_string());
+    }
+}
+
+pub(crate) use lines::{attend, deliver};
+
+/// On wasm a line goes to the host at once.
+#[cfg(target_family = "wasm")]
+mod lines {
+    use super::{Level, Span};
+    use crate::host::Host;
+    pub(super) use crate::wasm::{log_enabled as enabled, log_write as write};
+
+    pub(crate) fn attend(_: &dyn Host) {}
+    pub(crate) fn deliver(_: &dyn Host) {}
+    const _: (fn(Level) -> bool, fn(Level, Option<Span>, String)) = (enabled, write);
+}
+
+/// Natively the lines of a thread wait until its session hands them to its host.
+#[cfg(not(target_family = "wasm"))]
+mod lines {
+    use std::cell::{Cell, RefCell};
+
+    use super::{Level, Span};
+    use crate::host::Host;
+
+    const LEVELS: [Level; 5] = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+
+    thread_local! {
+        /// Whether the session's host keeps lines, by level.
+        static KEPT: Cell<[bool; 5]> = const { Cell::new([false; 5]) };
+        static WAITING: RefCell<Vec<(Level, Option<Span>, String)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn enabled(level: Level) -> bool {
+        KEPT.get()[level as usize]
+    }
+
+    pub(super) fn write(level: Level, at: Option<Span>, message: String) {
+        WAITING.with_borrow_mut(|waiting| waiting.push((level, at, message)));
+    }
+
+    /// Asks the host of a session what it keeps.
+    pub(crate) fn attend(host: &dyn Host) {
+        KEPT.set(LEVELS.map(|level| host.log_enabled(level)));
+    }
+
+    /// Hands the lines that wait to the host of the session.
+    pub(crate) fn deliver(host: &dyn Host) {
+        let waiting = WAITING.take();
+        waiting.iter().for_each(|(level, at, message)| host.log(*level, message, *at));
+    }
 }
 
 #[doc(hidden)]

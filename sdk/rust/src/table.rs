@@ -1,12 +1,14 @@
 //! Tables: a set of typed columns whose rows know the record they come from.
 
 use std::cell::{RefCell, RefMut};
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use crate::column::{At, Column, List, Text};
 use crate::fault::{Fault, FaultCode, FaultSet, Span};
+use crate::host::Host;
+use crate::ipc::Body;
+use crate::output::Session;
 use crate::schema::Schema;
 
 /// The columns of a table. Made by [`table!`](crate::table).
@@ -28,21 +30,101 @@ pub trait Columns: 'static {
 /// An open table.
 pub struct Table<'a, C> {
     core: Rc<RefCell<Core<C>>>,
-    out: PhantomData<&'a ()>,
+    session: Rc<Session<'a>>,
 }
 
+/// What the table and the output share: rows that were not emitted yet.
 pub(crate) struct Core<C> {
+    /// What the host calls the table.
+    id: u32,
     columns: C,
+    /// Offset and length of each row's record.
+    spans: Vec<(u64, u32)>,
     faults: Option<List<Text>>,
+    /// How many rows there may be before their size is looked at again.
+    look_at: usize,
+    look_every: usize,
+    body: Body,
 }
 
-impl<C: Columns> Table<'_, C> {
-    /// Starts a row of the record at `span`. Fails where the host refuses a batch, or where the record begins before the
-    /// watermark.
+/// Rows that wait for a flush.
+pub(crate) trait Pending {
+    /// Returns about how many bytes they take.
+    fn bytes(&mut self) -> usize;
+    /// Hands them to the host.
+    fn emit(&mut self, host: &dyn Host) -> Result<(), Fault>;
+}
+
+impl<'a, C: Columns> Table<'a, C> {
+    pub(crate) fn new(id: u32, schema: &Schema, columns: C, session: Rc<Session<'a>>) -> Table<'a, C> {
+        let look_every = session.look_every_rows();
+        let core = Core {
+            id,
+            columns,
+            spans: Vec::new(),
+            faults: schema.with_faults.then(|| List::new(Text::new(false))),
+            look_at: look_every,
+            look_every,
+            body: Body::new(schema),
+        };
+        let core = Rc::new(RefCell::new(core));
+        session.register(core.clone());
+        Table { core, session }
+    }
+
+    /// Starts a row of the record at `span`. Fails where the host refuses a batch, where the record begins before the
+    /// watermark, or where it has 4 GiB or more.
     #[inline]
     pub fn row(&mut self, span: Span) -> Result<Row<'_, C>, Fault> {
-        let _ = span;
-        Ok(Row { core: self.core.borrow_mut(), at: At(0) })
+        self.session.begin(span)?;
+        let Ok(length) = u32::try_from(span.length) else { return Err(too_long(span)) };
+        let mut core = self.core.borrow_mut();
+        if core.spans.len() >= core.look_at {
+            let bytes = core.bytes();
+            drop(core);
+            self.session.settle_table(bytes)?;
+            core = self.core.borrow_mut();
+            core.look_at = core.spans.len() + core.look_every;
+        }
+        let at = At(core.spans.len() as u32);
+        core.spans.push((span.offset, length));
+        Ok(Row { core, at })
+    }
+}
+
+#[cold]
+fn too_long(span: Span) -> Fault {
+    let message = format!("a record has {} bytes: limit {}", span.length, u32::MAX);
+    Fault::new("record-too-long", message).at(span)
+}
+
+impl<C: Columns> Pending for Core<C> {
+    fn bytes(&mut self) -> usize {
+        let mut bytes = self.spans.len() * 12 + self.faults.as_ref().map_or(0, Column::bytes);
+        self.columns.each(&mut |column| bytes += column.bytes());
+        bytes
+    }
+
+    fn emit(&mut self, host: &dyn Host) -> Result<(), Fault> {
+        let rows = self.spans.len() as u32;
+        if rows == 0 {
+            return Ok(());
+        }
+        let body = &mut self.body;
+        body.begin(rows);
+        body.node(rows, self.spans.len(), std::iter::empty());
+        let offsets = body.buffer(self.spans.len() * 8).chunks_exact_mut(8);
+        offsets.zip(&self.spans).for_each(|(slot, span)| slot.copy_from_slice(&span.0.to_le_bytes()));
+        body.node(rows, self.spans.len(), std::iter::empty());
+        let lengths = body.buffer(self.spans.len() * 4).chunks_exact_mut(4);
+        lengths.zip(&self.spans).for_each(|(slot, span)| slot.copy_from_slice(&span.1.to_le_bytes()));
+        self.columns.each(&mut |column| column.write(rows, body));
+        if let Some(faults) = &mut self.faults {
+            faults.write(rows, body);
+        }
+        self.spans.clear();
+        self.look_at = self.look_every;
+        host.emit(self.id, self.body.end())
     }
 }
 
