@@ -42,7 +42,12 @@ impl Spans {
 }
 
 impl Batch {
-    pub(crate) fn new(rows: RecordBatch, spans: Option<Spans>, faults: Option<ListArray>, wire_bytes: u64) -> Self {
+    pub(crate) fn new(
+        rows: RecordBatch,
+        spans: Option<Spans>,
+        faults: Option<ListArray>,
+        wire_bytes: u64,
+    ) -> Self {
         debug_assert!(spans.as_ref().is_none_or(|spans| spans.offset.len() == rows.num_rows()));
         debug_assert!(spans.as_ref().is_none_or(|spans| spans.length.len() == rows.num_rows()));
         debug_assert!(faults.as_ref().is_none_or(|faults| faults.len() == rows.num_rows()));
@@ -89,7 +94,9 @@ impl Batch {
     /// Returns every fault with its row, in the order of the rows. Costs nothing where no row carries any.
     pub fn fault_rows(&self) -> impl Iterator<Item = (usize, &str)> {
         let carriers = self.faults.as_ref().filter(|faults| !faults.values().is_empty()).into_iter();
-        carriers.flat_map(|faults| (0..faults.len()).flat_map(|row| codes(faults, row).map(move |code| (row, code))))
+        carriers.flat_map(|faults| {
+            (0..faults.len()).flat_map(|row| codes(faults, row).map(move |code| (row, code)))
+        })
     }
 
     /// Returns the codes of all faults, as often as they occur.
@@ -121,7 +128,11 @@ fn codes(faults: &ListArray, row: usize) -> impl Iterator<Item = &str> {
     let offsets = faults.value_offsets();
     let place = |at: usize| offsets.get(at).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
     // A null may stand over codes that the list skips.
-    let range = if row < faults.len() && faults.is_valid(row) { place(row)..place(row.saturating_add(1)) } else { 0..0 };
+    let range = if row < faults.len() && faults.is_valid(row) {
+        place(row)..place(row.saturating_add(1))
+    } else {
+        0..0
+    };
     let all = faults.values().as_string_opt::<i32>();
     all.into_iter().flat_map(move |all| range.clone().map(|code| all.value(code)))
 }

@@ -33,7 +33,11 @@ pub fn schema(message: &[u8]) -> Result<TableSchema, WireFault> {
 
 /// Checks one encapsulated IPC message that holds a record batch of `schema` and nothing else, and pays for its rows and
 /// bytes from `budget`. No array is built; the time it takes is bounded by the length of the message.
-pub fn guard<'a>(schema: &'a TableSchema, message: &'a [u8], budget: &mut Budget) -> Result<Checked<'a>, WireFault> {
+pub fn guard<'a>(
+    schema: &'a TableSchema,
+    message: &'a [u8],
+    budget: &mut Budget,
+) -> Result<Checked<'a>, WireFault> {
     guard::check(schema, message, budget)
 }
 

@@ -11,7 +11,10 @@ use crate::limits::LimitExceeded;
 
 /// Why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[expect(missing_docs, reason = "each variant's message is its documentation, and its fields are named in it")]
+#[expect(
+    missing_docs,
+    reason = "each variant's message is its documentation, and its fields are named in it"
+)]
 pub enum WireFault {
     // The envelope.
     #[error("message of {present} bytes is shorter than its prefix of 8")]
@@ -94,7 +97,9 @@ pub enum WireFault {
     BufferMisaligned { column: GuestText, offset: u64 },
     #[error("column {column:?}: buffer at {offset} begins before the end of the one before it, {end}")]
     BufferOrder { column: GuestText, offset: u64, end: u64 },
-    #[error("column {column:?}: {bytes} bytes of the body before {offset} are in no buffer, padding has at most {limit}")]
+    #[error(
+        "column {column:?}: {bytes} bytes of the body before {offset} are in no buffer, padding has at most {limit}"
+    )]
     BufferGap { column: GuestText, offset: u64, bytes: u64, limit: u64 },
     #[error("column {column:?}: {what} buffer has {found} bytes, it needs {wanted}")]
     BufferShort { column: GuestText, what: &'static str, wanted: u64, found: u64 },
@@ -193,7 +198,9 @@ impl Blamed for WireFault {
     fn hint(&self) -> Option<String> {
         match self {
             WireFault::Limit(limit) => limit.hint(),
-            WireFault::Reader(_) => Some("this is a bug of the host: please report it with the message".to_owned()),
+            WireFault::Reader(_) => {
+                Some("this is a bug of the host: please report it with the message".to_owned())
+            }
             _ => None,
         }
     }

@@ -105,7 +105,11 @@ impl<'a> Flat<'a> {
 
     fn unsigned(&self, at: usize) -> Result<usize, FlatFault> {
         let value = u32::from_le_bytes(self.scalar(at)?);
-        usize::try_from(value).map_err(|_| FlatFault::OutOfBounds { at, bytes: usize::MAX, present: self.bytes.len() })
+        usize::try_from(value).map_err(|_| FlatFault::OutOfBounds {
+            at,
+            bytes: usize::MAX,
+            present: self.bytes.len(),
+        })
     }
 
     /// Returns the position that the offset at `at` refers to.

@@ -36,7 +36,11 @@ pub(super) struct Node {
 }
 
 /// Checks a record batch message. See [`super::guard`].
-pub(super) fn check<'a>(schema: &'a TableSchema, message: &'a [u8], budget: &mut Budget) -> Result<Checked<'a>, WireFault> {
+pub(super) fn check<'a>(
+    schema: &'a TableSchema,
+    message: &'a [u8],
+    budget: &mut Budget,
+) -> Result<Checked<'a>, WireFault> {
     let wire_bytes = message.len() as u64;
     within("batch bytes", budget.batch_bytes_max, wire_bytes)?;
     let (flat, body) = envelope::split(message)?;
@@ -134,7 +138,13 @@ impl<'a, 'm> Walk<'a, 'm> {
         Ok(Checked { schema, rows: rows as usize, body, nodes, buffers, wire_bytes })
     }
 
-    fn column(&mut self, name: &'a str, data_type: &DataType, nullable: bool, rows: u64) -> Result<(), WireFault> {
+    fn column(
+        &mut self,
+        name: &'a str,
+        data_type: &DataType,
+        nullable: bool,
+        rows: u64,
+    ) -> Result<(), WireFault> {
         self.column = name;
         let before = self.nodes.len();
         self.array(data_type, rows)?;
@@ -158,10 +168,18 @@ impl<'a, 'm> Walk<'a, 'm> {
         self.node(length)?;
         match data_type {
             DataType::Boolean => self.fixed(length.div_ceil(8)),
-            DataType::Utf8 => self.offsets(length, i32::from_le_bytes).and_then(|at| self.text(at, i32::from_le_bytes)),
-            DataType::LargeUtf8 => self.offsets(length, i64::from_le_bytes).and_then(|at| self.text(at, i64::from_le_bytes)),
-            DataType::Binary => self.offsets(length, i32::from_le_bytes).and_then(|at| self.bytes(at).map(drop)),
-            DataType::LargeBinary => self.offsets(length, i64::from_le_bytes).and_then(|at| self.bytes(at).map(drop)),
+            DataType::Utf8 => {
+                self.offsets(length, i32::from_le_bytes).and_then(|at| self.text(at, i32::from_le_bytes))
+            }
+            DataType::LargeUtf8 => {
+                self.offsets(length, i64::from_le_bytes).and_then(|at| self.text(at, i64::from_le_bytes))
+            }
+            DataType::Binary => {
+                self.offsets(length, i32::from_le_bytes).and_then(|at| self.bytes(at).map(drop))
+            }
+            DataType::LargeBinary => {
+                self.offsets(length, i64::from_le_bytes).and_then(|at| self.bytes(at).map(drop))
+            }
             DataType::List(item) => {
                 let at = self.offsets(length, i32::from_le_bytes)?;
                 self.array(item.data_type(), self.elements(at.last)?)
@@ -170,8 +188,12 @@ impl<'a, 'm> Walk<'a, 'm> {
                 let at = self.offsets(length, i64::from_le_bytes)?;
                 self.array(item.data_type(), self.elements(at.last)?)
             }
-            DataType::Struct(fields) => fields.iter().try_for_each(|field| self.array(field.data_type(), length)),
-            DataType::FixedSizeBinary(width) => self.fixed(length.saturating_mul(u64::from(width.unsigned_abs()))),
+            DataType::Struct(fields) => {
+                fields.iter().try_for_each(|field| self.array(field.data_type(), length))
+            }
+            DataType::FixedSizeBinary(width) => {
+                self.fixed(length.saturating_mul(u64::from(width.unsigned_abs())))
+            }
             other => self.fixed(length.saturating_mul(other.primitive_width().unwrap_or(usize::MAX) as u64)),
         }
     }
@@ -182,7 +204,8 @@ impl<'a, 'm> Walk<'a, 'm> {
 
     /// Takes the next node, which must have `wanted` values, and its validity bitmap.
     fn node(&mut self, wanted: u64) -> Result<(), WireFault> {
-        let counts = WireFault::NodeCount { wanted: self.nodes.len().saturating_add(1), found: self.nodes.len() };
+        let counts =
+            WireFault::NodeCount { wanted: self.nodes.len().saturating_add(1), found: self.nodes.len() };
         let (found, nulls) = self.nodes_left.next().map(pair).ok_or(counts)?;
         if u64::try_from(found) != Ok(wanted) {
             return Err(WireFault::NodeLength { column: self.shown(), wanted, found });
@@ -214,21 +237,35 @@ impl<'a, 'm> Walk<'a, 'm> {
 
     /// Takes the next buffer: aligned, in bounds, behind the one before it and not far behind.
     fn buffer(&mut self) -> Result<Buffer<'a>, WireFault> {
-        let counts = WireFault::BufferCount { wanted: self.buffers.len().saturating_add(1), found: self.buffers.len() };
+        let counts = WireFault::BufferCount {
+            wanted: self.buffers.len().saturating_add(1),
+            found: self.buffers.len(),
+        };
         let (offset, length) = self.buffers_left.next().map(pair).ok_or(counts)?;
-        let outside =
-            || WireFault::BufferBounds { column: self.shown(), offset, bytes: length, body: self.body.len() as u64 };
+        let outside = || WireFault::BufferBounds {
+            column: self.shown(),
+            offset,
+            bytes: length,
+            body: self.body.len() as u64,
+        };
         let range = usize::try_from(offset).ok().zip(usize::try_from(length).ok());
-        let range = range.and_then(|(start, length)| Some(start..start.checked_add(length)?)).ok_or_else(outside)?;
+        let range =
+            range.and_then(|(start, length)| Some(start..start.checked_add(length)?)).ok_or_else(outside)?;
         let (start, stop) = (range.start as u64, range.end as u64);
         let bytes = self.body.get(range).ok_or_else(outside)?;
         if !start.is_multiple_of(8) {
             return Err(WireFault::BufferMisaligned { column: self.shown(), offset: start });
         }
         let gap = start.checked_sub(self.end);
-        let gap = gap.ok_or_else(|| WireFault::BufferOrder { column: self.shown(), offset: start, end: self.end })?;
+        let gap =
+            gap.ok_or_else(|| WireFault::BufferOrder { column: self.shown(), offset: start, end: self.end })?;
         if gap > PADDING_MAX {
-            return Err(WireFault::BufferGap { column: self.shown(), offset: start, bytes: gap, limit: PADDING_MAX });
+            return Err(WireFault::BufferGap {
+                column: self.shown(),
+                offset: start,
+                bytes: gap,
+                limit: PADDING_MAX,
+            });
         }
         self.end = stop;
         Ok(Buffer { start: start as usize, bytes })
@@ -238,16 +275,27 @@ impl<'a, 'm> Walk<'a, 'm> {
     fn take(&mut self, buffer: Buffer<'a>, what: &'static str, wanted: u64) -> Result<&'a [u8], WireFault> {
         let found = buffer.bytes.len() as u64;
         let short = || WireFault::BufferShort { column: self.shown(), what, wanted, found };
-        let kept = usize::try_from(wanted).ok().and_then(|wanted| buffer.bytes.get(..wanted)).ok_or_else(short)?;
+        let kept =
+            usize::try_from(wanted).ok().and_then(|wanted| buffer.bytes.get(..wanted)).ok_or_else(short)?;
         if found.saturating_sub(wanted) > PADDING_MAX {
-            return Err(WireFault::BufferSlack { column: self.shown(), what, wanted, found, limit: PADDING_MAX });
+            return Err(WireFault::BufferSlack {
+                column: self.shown(),
+                what,
+                wanted,
+                found,
+                limit: PADDING_MAX,
+            });
         }
         self.buffers.push(buffer.start..buffer.start.saturating_add(kept.len()));
         Ok(kept)
     }
 
     /// Takes the offsets of `length` values: the first not negative, none below the one before it.
-    fn offsets<const N: usize, T>(&mut self, length: u64, read: impl Fn([u8; N]) -> T + Copy) -> Result<Offsets<'a, N>, WireFault>
+    fn offsets<const N: usize, T>(
+        &mut self,
+        length: u64,
+        read: impl Fn([u8; N]) -> T + Copy,
+    ) -> Result<Offsets<'a, N>, WireFault>
     where
         T: Copy + Ord + Into<i64>,
     {
@@ -257,7 +305,8 @@ impl<'a, 'm> Walk<'a, 'm> {
         let raw = self.take(buffer, "offset", count.saturating_mul(N as u64))?.as_chunks::<N>().0;
         let first: i64 = raw.first().map_or(0, |raw| read(*raw).into());
         let last: i64 = raw.last().map_or(0, |raw| read(*raw).into());
-        let start = u64::try_from(first).map_err(|_| WireFault::OffsetNegative { column: self.shown(), first })?;
+        let start =
+            u64::try_from(first).map_err(|_| WireFault::OffsetNegative { column: self.shown(), first })?;
         // No early way out: this loop is one that the compiler turns into vectors.
         let rising = raw.iter().zip(raw.iter().skip(1)).fold(true, |ok, (a, b)| ok & (read(*a) <= read(*b)));
         if !rising {
@@ -285,7 +334,11 @@ impl<'a, 'm> Walk<'a, 'm> {
     }
 
     /// Takes bytes of which each value must be UTF-8: all of them together, and no value may begin within a character.
-    fn text<const N: usize, T>(&mut self, at: Offsets<'a, N>, read: impl Fn([u8; N]) -> T + Copy) -> Result<(), WireFault>
+    fn text<const N: usize, T>(
+        &mut self,
+        at: Offsets<'a, N>,
+        read: impl Fn([u8; N]) -> T + Copy,
+    ) -> Result<(), WireFault>
     where
         T: Copy + Into<i64>,
     {
@@ -296,7 +349,9 @@ impl<'a, 'm> Walk<'a, 'm> {
         }
         let place = |raw: &[u8; N]| -> usize { usize::try_from(read(*raw).into()).unwrap_or(usize::MAX) };
         let cut = match std::str::from_utf8(used) {
-            Ok(_) => at.raw.iter().position(|raw| bytes.get(place(raw)).is_some_and(|byte| byte & 0xc0 == 0x80)),
+            Ok(_) => {
+                at.raw.iter().position(|raw| bytes.get(place(raw)).is_some_and(|byte| byte & 0xc0 == 0x80))
+            }
             Err(broken) => {
                 let broken = broken.valid_up_to().saturating_add(at.first as usize);
                 Some(at.raw.partition_point(|raw| place(raw) <= broken))

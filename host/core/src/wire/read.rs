@@ -39,7 +39,11 @@ fn batch(checked: &Checked<'_>) -> Result<Batch, ArrowError> {
     let schema = checked.schema;
     let reserved = schema.reserved();
     // One copy: arrow allocates aligned to 64 bytes or more.
-    let mut arrays = Arrays { body: Buffer::from(checked.body), nodes: checked.nodes.iter(), buffers: checked.buffers.iter() };
+    let mut arrays = Arrays {
+        body: Buffer::from(checked.body),
+        nodes: checked.nodes.iter(),
+        buffers: checked.buffers.iter(),
+    };
     let mut payload = Vec::with_capacity(schema.nullable().fields().len());
     let mut relaxed = schema.nullable().fields().iter();
     let (mut offset, mut length, mut faults) = (None, None, None);
@@ -58,7 +62,8 @@ fn batch(checked: &Checked<'_>) -> Result<Batch, ArrowError> {
     }
     let options = RecordBatchOptions::new().with_row_count(Some(checked.rows));
     let rows = RecordBatch::try_new_with_options(schema.nullable().clone(), payload, &options)?;
-    let faults = faults.map(|faults| faults.as_list_opt().cloned().ok_or_else(|| missing("list"))).transpose()?;
+    let faults =
+        faults.map(|faults| faults.as_list_opt().cloned().ok_or_else(|| missing("list"))).transpose()?;
     Ok(Batch::new(rows, spans(offset, length)?, faults, checked.wire_bytes))
 }
 

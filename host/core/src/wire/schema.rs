@@ -106,12 +106,14 @@ impl TableSchema {
 
     fn new(columns: Vec<Field>) -> Result<Self, WireFault> {
         let reserved = find_reserved(&columns)?;
-        let payload = || columns.iter().enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, column)| column);
+        let payload =
+            || columns.iter().enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, column)| column);
         let nullable: Vec<Field> = payload().map(relax).collect();
         if nullable.is_empty() {
             return Err(WireFault::NoColumns);
         }
-        let declared: Vec<Field> = payload().map(|column| relax(column).with_nullable(column.is_nullable())).collect();
+        let declared: Vec<Field> =
+            payload().map(|column| relax(column).with_nullable(column.is_nullable())).collect();
         let mut wire = WireCounts::default();
         columns.iter().for_each(|column| count(column.data_type(), &mut wire));
         Ok(Self {
@@ -127,10 +129,10 @@ impl TableSchema {
 /// Reads a schema message. See [`super::schema`].
 pub(super) fn read(message: &[u8]) -> Result<TableSchema, WireFault> {
     let (flat, behind) = envelope::split(message)?;
+    let schema = envelope::open(&flat, behind, Header::Schema)?;
     if !behind.is_empty() {
         return Err(WireFault::TrailingBytes { bytes: behind.len() as u64 });
     }
-    let schema = envelope::open(&flat, behind, Header::Schema)?;
     if schema.i16(0, 0)? != 0 {
         return Err(WireFault::Endianness);
     }
@@ -197,7 +199,9 @@ impl FieldReader {
         match (number, children) {
             (LIST, 1) => Ok(DataType::List(self.item(table, depth)?)),
             (LARGE_LIST, 1) => Ok(DataType::LargeList(self.item(table, depth)?)),
-            (STRUCT, 1..) => Ok(DataType::Struct(Fields::from(self.siblings(table, 5, depth.saturating_add(1))?))),
+            (STRUCT, 1..) => {
+                Ok(DataType::Struct(Fields::from(self.siblings(table, 5, depth.saturating_add(1))?)))
+            }
             (LIST | LARGE_LIST | STRUCT, found) => Err(WireFault::Children { field, kind, found }),
             (_, 0) => leaf(number, &parameters, field),
             (_, found) => match leaf(number, &parameters, field) {
@@ -257,7 +261,9 @@ fn leaf(number: u8, parameters: &Table<'_>, field: FieldNo) -> Result<DataType, 
     let kind = kind(number);
     let refuse = |parameter, value: i64| WireFault::TypeParameter { field, kind, parameter, value };
     Ok(match number {
-        2 => integer(parameters.i32(0, 0)?, parameters.flag(1)?).map_err(|width| refuse("bit width", width))?,
+        2 => {
+            integer(parameters.i32(0, 0)?, parameters.flag(1)?).map_err(|width| refuse("bit width", width))?
+        }
         3 => match parameters.i16(0, 0)? {
             1 => DataType::Float32,
             2 => DataType::Float64,
@@ -266,7 +272,8 @@ fn leaf(number: u8, parameters: &Table<'_>, field: FieldNo) -> Result<DataType, 
         4 => DataType::Binary,
         5 => DataType::Utf8,
         6 => DataType::Boolean,
-        7 => decimal(parameters.i32(0, 0)?, parameters.i32(1, 0)?, parameters.i32(2, 128)?).map_err(|(p, v)| refuse(p, v))?,
+        7 => decimal(parameters.i32(0, 0)?, parameters.i32(1, 0)?, parameters.i32(2, 128)?)
+            .map_err(|(p, v)| refuse(p, v))?,
         8 => match parameters.i16(0, 1)? {
             0 => DataType::Date32,
             1 => DataType::Date64,
@@ -312,7 +319,8 @@ fn decimal(precision: i32, scale: i32, width: i32) -> Result<DataType, (&'static
     };
     let digits = u8::try_from(precision).ok().filter(|digits| (1..=precision_max).contains(digits));
     let digits = digits.ok_or(("precision", i64::from(precision)))?;
-    let fraction = i8::try_from(scale).ok().filter(|fraction| (0..=precision).contains(&i32::from(*fraction)));
+    let fraction =
+        i8::try_from(scale).ok().filter(|fraction| (0..=precision).contains(&i32::from(*fraction)));
     fraction.map(|fraction| make(digits, fraction)).ok_or(("scale", scale.into()))
 }
 
@@ -380,7 +388,8 @@ fn shown(text: &str) -> GuestText {
 
 fn find_reserved(columns: &[Field]) -> Result<Reserved, WireFault> {
     let is_codes = |data_type: &DataType| matches!(data_type, DataType::List(item) if *item.data_type() == DataType::Utf8);
-    let exactly = |wanted: DataType| move |field: &Field| *field.data_type() == wanted && !field.is_nullable();
+    let exactly =
+        |wanted: DataType| move |field: &Field| *field.data_type() == wanted && !field.is_nullable();
     let reserved = Reserved {
         offset: find(columns, OFFSET, "uint64, not null", exactly(DataType::UInt64))?,
         length: find(columns, LENGTH, "uint32, not null", exactly(DataType::UInt32))?,
