@@ -1,1 +1,23 @@
-//! (being built)
+//! The pure heart of Casparian: bytes and values in, values out.
+//!
+//! Nothing here asks the time, the disk, the network or the environment; it is handed them. Read in this order:
+//!
+//! * [`flow`], the story: what a guest says becomes verdicts, and at each commit rows leave for a sink or the hold.
+//! * [`intake`], the guest's side of that story: what may be said, in what order, within what bounds.
+//! * [`wire`], the door for bytes: nothing hostile passes it. [`batch`] is what comes out.
+//! * [`contract`], what rows must be, and the judge.
+//! * [`ledger`], which bytes were accepted, quarantined, skipped, and the dark rest.
+//! * [`description`], what a parser says it is.
+//! * [`limits`], every bound with its unit; [`fault`], whose fault it is; [`id`] and [`guest_text`], names and strangers' words.
+
+pub mod batch;
+pub mod contract;
+pub mod description;
+pub mod fault;
+pub mod flow;
+pub mod guest_text;
+pub mod id;
+pub mod intake;
+pub mod ledger;
+pub mod limits;
+pub mod wire;

@@ -1,1 +1,35 @@
-//! (being built)
+//! The only code that knows wasmtime: a closed world, bounded.
+//!
+//! # Threat model in one screen
+//!
+//! Who attacks: the author of a component (or whoever got into their supply chain), a sender of files, both together. What
+//! is owed: the host's integrity, other inputs' secrecy, the output's truth, the queue's life.
+//!
+//! | a guest could | what stops it | where |
+//! |---|---|---|
+//! | import what it should not have | an allow-list by name, before anything is compiled | [`precheck`] |
+//! | see a clock, randomness, files, the network | the world is one list; WASI, where imported at all, is empty | `world`, `wasi` |
+//! | loop | fuel that follows the watermark; the supervisor's deadline | [`session`] |
+//! | grow, recurse, hoard handles | memory, table, instance, stack and handle bounds | [`limiter`], `engine` |
+//! | hand over hostile bytes | the wire guard, before any reader | `casparian_core::wire` |
+//! | say things out of order, or twice | the intake | `casparian_core::intake` |
+//! | steer a terminal or flood a log | cut, escaped, counted | [`journal`] |
+//! | live on after a trap | a session that trapped is consumed | [`session`] |
+//! | remember the last file | a fresh store and instance per input | [`session`] |
+//!
+//! What is absent on purpose: an epoch ticker (the run is a process that its supervisor kills at the deadline), a pool of
+//! instances, threads, garbage collection, exceptions, 64-bit memories, async.
+
+mod bindings;
+pub mod compile;
+mod engine;
+pub mod journal;
+pub mod limiter;
+pub mod precheck;
+pub mod session;
+mod wasi;
+mod world;
+
+pub use compile::{CompileFault, Loaded, Sandbox};
+pub use session::{Session, SessionFault, Setup, Usage};
+pub use world::{Blob, Ear, Hangup};

@@ -1,0 +1,424 @@
+//! What a guest says, taken in: the rules of `wit/world.wit` that bind `open`, `emit`, `reject`, `skip` and `commit`.
+//!
+//! The intake stands on the guest's own thread, so whatever a guest can observe follows from its own history alone. What
+//! passes becomes a [`Said`], in order; [`crate::flow`] hears it, perhaps on another thread.
+
+use thiserror::Error;
+
+use crate::batch::Batch;
+use crate::description::Description;
+use crate::fault::{Blame, Blamed, Span};
+use crate::guest_text::GuestText;
+use crate::id::TableName;
+use crate::limits::{Budget, LimitExceeded, Limits, Meter};
+use crate::wire::{self, TableSchema, WireFault};
+
+/// Most bytes of a rejection's or a skip's text that are kept.
+pub const NOTE_BYTES_MAX: usize = 256;
+
+/// A table of this run, by the order of its opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId(pub usize);
+
+/// One thing that a guest said and that broke no rule.
+#[derive(Debug)]
+pub enum Said {
+    /// A table was opened for the first time.
+    Opened {
+        /// Its place among the tables of this run.
+        table: TableId,
+        /// Its name.
+        name: TableName,
+        /// Its columns.
+        schema: TableSchema,
+    },
+    /// Rows arrived.
+    Rows {
+        /// For which table.
+        table: TableId,
+        /// The rows, guarded and decoded.
+        batch: Batch,
+    },
+    /// Records that cannot be read.
+    Rejected(Vec<Rejection>),
+    /// Bytes that hold no record.
+    Skipped(Skip),
+    /// Everything before `up_to` has been said.
+    Committed {
+        /// The watermark.
+        up_to: u64,
+    },
+}
+
+/// A record that a parser cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Where it is.
+    pub at: Span,
+    /// Index into the faults of the parser's description.
+    pub fault: u16,
+    /// What the parser says about it.
+    pub message: GuestText,
+}
+
+/// Bytes that hold no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// Where they are.
+    pub at: Span,
+    /// Why they hold none.
+    pub kind: SkipKind,
+}
+
+/// Why bytes hold no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words are the interface's own")]
+pub enum SkipKind {
+    Blank,
+    Comment,
+    Preamble,
+    Header,
+    Footer,
+    Separator,
+    Padding,
+    Other,
+}
+
+/// A rule of the interface was broken. The first one is final for the run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The name cannot be a table's.
+    #[error("table name {name:?} does not match [a-z][a-z0-9_]{{0,62}}")]
+    BadName {
+        /// The name.
+        name: GuestText,
+    },
+    /// The parser's description does not list this table.
+    #[error("table `{name}` is not among those the parser describes")]
+    Undescribed {
+        /// The table.
+        name: TableName,
+    },
+    /// The schema message is malformed or holds what is not allowed.
+    #[error("schema of table `{name}`: {fault}")]
+    Schema {
+        /// The table.
+        name: TableName,
+        /// What is wrong with it.
+        fault: WireFault,
+    },
+    /// One table, two schemas.
+    #[error("table `{name}` was opened again with another schema")]
+    SchemaChanged {
+        /// The table.
+        name: TableName,
+    },
+    /// A span reaches out of what may be spoken of now.
+    #[error("{what} at {at} is outside {allowed}, which is what may be spoken of now")]
+    SpanOutside {
+        /// Row, rejection or skip.
+        what: &'static str,
+        /// Its span.
+        at: Span,
+        /// Where it may begin; it may end where the input ends.
+        allowed: Span,
+    },
+    /// A record or skip of no bytes.
+    #[error("{what} at byte {offset} has no bytes")]
+    EmptySpan {
+        /// Row, rejection or skip.
+        what: &'static str,
+        /// Where.
+        offset: u64,
+    },
+    /// The watermark moved back or too far.
+    #[error("commit up to {up_to}, but it may go from {watermark} to {limit}")]
+    CommitOutside {
+        /// What was asked for.
+        up_to: u64,
+        /// Where the watermark stands.
+        watermark: u64,
+        /// How far it may go.
+        limit: u64,
+    },
+    /// `parse` returned, but rows or rejections were never committed.
+    #[error("parse returned with {records} rows and rejections not yet committed (watermark {watermark})")]
+    Uncommitted {
+        /// Rows and rejections.
+        records: u64,
+        /// Where the watermark stood.
+        watermark: u64,
+    },
+    /// A rejection names a fault that the description does not have.
+    #[error("rejection at {at} names fault {fault}, but the parser describes {described}")]
+    UnknownFault {
+        /// Where.
+        at: Span,
+        /// The index given.
+        fault: u16,
+        /// How many there are.
+        described: usize,
+    },
+    /// A `_cf_faults` cell holds a code that the description does not have.
+    #[error("`_cf_faults` of table `{table}` holds {code:?}, which the parser does not describe")]
+    UnknownFaultCode {
+        /// The table.
+        table: TableName,
+        /// The code.
+        code: GuestText,
+    },
+    /// `describe`, `sniff` or `resync` spoke of output.
+    #[error("`{call}` was called outside plan and parse")]
+    OutOfPhase {
+        /// The call.
+        call: &'static str,
+    },
+    /// A bound was reached.
+    #[error(transparent)]
+    Limit(#[from] LimitExceeded),
+    /// The batch is malformed. This one traps.
+    #[error("batch of table `{table}`: {fault}")]
+    Batch {
+        /// The table.
+        table: TableName,
+        /// What is wrong with it.
+        fault: WireFault,
+    },
+}
+
+impl Blamed for Refusal {
+    fn blame(&self) -> Blame {
+        match self {
+            Refusal::Schema { fault, .. } | Refusal::Batch { fault, .. } => fault.blame(),
+            _ => Blame::Guest,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Refusal::BadName { .. } => "bad-name",
+            Refusal::Undescribed { .. } => "undescribed-table",
+            Refusal::Schema { fault, .. } | Refusal::Batch { fault, .. } => fault.code(),
+            Refusal::SchemaChanged { .. } => "schema-changed",
+            Refusal::SpanOutside { .. } => "span-outside",
+            Refusal::EmptySpan { .. } => "empty-span",
+            Refusal::CommitOutside { .. } => "commit-outside",
+            Refusal::Uncommitted { .. } => "uncommitted",
+            Refusal::UnknownFault { .. } | Refusal::UnknownFaultCode { .. } => "unknown-fault",
+            Refusal::OutOfPhase { .. } => "call-out-of-phase",
+            Refusal::Limit(limit) => limit.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Refusal::Limit(limit) => limit.hint(),
+            Refusal::Uncommitted { .. } => Some("the parser must commit what it has emitted before it returns".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// The guest's side of a run: which tables are open, where the watermark stands, what is left of the bounds.
+pub struct Intake {
+    input_bytes: u64,
+    /// Table names that may be opened. Empty: any.
+    described: Vec<TableName>,
+    fault_codes: Vec<String>,
+    tables: Vec<(TableName, TableSchema)>,
+    /// What `plan` or `parse` may speak of now; `None` outside them. Records begin in it.
+    range: Option<Span>,
+    /// Nothing may begin before it any more. It only grows.
+    watermark: u64,
+    /// The end of the furthest record said so far. A commit may go that far past the range.
+    furthest: u64,
+    budget: Budget,
+    open_tables: Meter,
+    pending: Pending,
+}
+
+impl Intake {
+    /// Opens the intake of one run.
+    pub fn new(description: &Description, limits: &Limits, input_bytes: u64) -> Self {
+        Self {
+            input_bytes,
+            described: description.tables.iter().map(|t| t.name.clone()).collect(),
+            fault_codes: description.faults.iter().map(|f| f.code.clone()).collect(),
+            tables: Vec::new(),
+            range: None,
+            watermark: 0,
+            furthest: 0,
+            budget: Budget::new(limits, input_bytes),
+            open_tables: Meter::new("open tables", limits.tables_max),
+            pending: Pending::new(limits.uncommitted_bytes_max),
+        }
+    }
+
+    /// Returns the watermark: how much of the input has been said to the end.
+    pub fn watermark(&self) -> u64 {
+        self.watermark
+    }
+
+    /// Lets the guest speak of the records that begin in `range`.
+    pub fn begin(&mut self, range: Span) {
+        self.range = Some(range);
+    }
+
+    /// Ends what [`Intake::begin`] began. What was said and not committed is a refusal: it would be lost without a word.
+    pub fn end(&mut self) -> Result<(), Refusal> {
+        self.range = None;
+        self.pending.settled(self.watermark)
+    }
+
+    /// Opens a table, or finds it again. The second part is there when it is new.
+    pub fn open(&mut self, name: &str, schema: &[u8]) -> Result<(TableId, Option<Said>), Refusal> {
+        self.phase("output.table.open")?;
+        let name = TableName::new(name).ok_or_else(|| Refusal::BadName { name: GuestText::new(name, 64) })?;
+        if !self.described.is_empty() && !self.described.contains(&name) {
+            return Err(Refusal::Undescribed { name });
+        }
+        let schema = wire::schema(schema).map_err(|fault| Refusal::Schema { name: name.clone(), fault })?;
+        match self.tables.iter().position(|(open, _)| *open == name) {
+            Some(at) if self.tables.get(at).is_some_and(|(_, first)| *first == schema) => Ok((TableId(at), None)),
+            Some(_) => Err(Refusal::SchemaChanged { name }),
+            None => {
+                self.open_tables.spend(1)?;
+                let table = TableId(self.tables.len());
+                self.tables.push((name.clone(), schema.clone()));
+                Ok((table, Some(Said::Opened { table, name, schema })))
+            }
+        }
+    }
+
+    /// Takes a batch. [`Refusal::Batch`] is for a malformed one, which ends the guest at once.
+    pub fn emit(&mut self, table: TableId, message: &[u8]) -> Result<Said, Refusal> {
+        let range = self.phase("output.table.emit")?;
+        let Some((name, schema)) = self.tables.get(table.0) else {
+            return Err(Refusal::OutOfPhase { call: "output.table.emit" });
+        };
+        let batch = wire::decode(schema, message, &mut self.budget).map_err(|fault| match fault {
+            WireFault::Limit(limit) => Refusal::Limit(limit),
+            fault => Refusal::Batch { table: name.clone(), fault },
+        })?;
+        self.check_fault_codes(name, &batch)?;
+        let highest = self.check_rows(&batch, range)?;
+        self.pending.add(highest, batch.wire_bytes(), batch.num_rows())?;
+        Ok(Said::Rows { table, batch })
+    }
+
+    /// Takes records that cannot be read.
+    pub fn reject(&mut self, records: Vec<Rejection>) -> Result<Said, Refusal> {
+        let range = self.phase("output.reject")?;
+        for record in &records {
+            self.check_span("rejection", record.at, range)?;
+            if usize::from(record.fault) >= self.fault_codes.len() {
+                let described = self.fault_codes.len();
+                return Err(Refusal::UnknownFault { at: record.at, fault: record.fault, described });
+            }
+            let bytes = std::mem::size_of::<Rejection>() + record.message.raw().len();
+            self.pending.add(Some(record.at.offset), bytes as u64, 1)?;
+        }
+        Ok(Said::Rejected(records))
+    }
+
+    /// Takes bytes that hold no record.
+    pub fn skip(&mut self, at: Span, kind: SkipKind) -> Result<Said, Refusal> {
+        let range = self.phase("output.skip")?;
+        self.check_span("skip", at, range)?;
+        self.pending.add(Some(at.offset), std::mem::size_of::<Skip>() as u64, 0)?;
+        Ok(Said::Skipped(Skip { at, kind }))
+    }
+
+    /// Moves the watermark.
+    pub fn commit(&mut self, up_to: u64) -> Result<Said, Refusal> {
+        let range = self.phase("output.commit")?;
+        let limit = range.end().unwrap_or(self.input_bytes).max(self.furthest);
+        if up_to < self.watermark || up_to > limit {
+            return Err(Refusal::CommitOutside { up_to, watermark: self.watermark, limit });
+        }
+        self.watermark = up_to;
+        self.pending.release(up_to);
+        Ok(Said::Committed { up_to })
+    }
+
+    fn phase(&self, call: &'static str) -> Result<Span, Refusal> {
+        self.range.ok_or(Refusal::OutOfPhase { call })
+    }
+
+    /// Checks every row's span; returns the highest offset where one begins, or `None` for a table without spans.
+    fn check_rows(&mut self, batch: &Batch, range: Span) -> Result<Option<u64>, Refusal> {
+        let Some(spans) = batch.spans() else { return Ok(None) };
+        let mut highest = self.watermark;
+        for at in spans.iter() {
+            self.check_span("row", at, range)?;
+            highest = highest.max(at.offset);
+        }
+        Ok(Some(highest))
+    }
+
+    fn check_span(&mut self, what: &'static str, at: Span, range: Span) -> Result<(), Refusal> {
+        let begin = range.offset.max(self.watermark);
+        let end = range.end().unwrap_or(self.input_bytes);
+        match at.end() {
+            Some(past) if at.offset >= begin && at.offset < end && past <= self.input_bytes => {
+                if at.length == 0 {
+                    return Err(Refusal::EmptySpan { what, offset: at.offset });
+                }
+                self.furthest = self.furthest.max(past);
+                Ok(())
+            }
+            _ => {
+                let allowed = Span { offset: begin, length: end.saturating_sub(begin) };
+                Err(Refusal::SpanOutside { what, at, allowed })
+            }
+        }
+    }
+
+    fn check_fault_codes(&self, table: &TableName, batch: &Batch) -> Result<(), Refusal> {
+        match batch.fault_codes().find(|code| !self.fault_codes.iter().any(|known| known == code)) {
+            Some(code) => {
+                Err(Refusal::UnknownFaultCode { table: table.clone(), code: GuestText::new(code, 64) })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was said and is not yet committed.
+struct Pending {
+    bytes_max: u64,
+    /// Per batch, rejection or skip: the highest offset where one of its records begins (none: rows without spans), its
+    /// bytes, its records. A commit releases the whole entry once that offset lies before the watermark.
+    entries: Vec<(Option<u64>, u64, u64)>,
+    bytes: u64,
+}
+
+impl Pending {
+    fn new(bytes_max: u64) -> Self {
+        Self { bytes_max, entries: Vec::new(), bytes: 0 }
+    }
+
+    fn add(&mut self, highest: Option<u64>, bytes: u64, records: u64) -> Result<(), LimitExceeded> {
+        if bytes > self.bytes_max - self.bytes {
+            let (limit, current) = (self.bytes_max, self.bytes);
+            return Err(LimitExceeded { name: "uncommitted bytes", limit, current, wanted: bytes });
+        }
+        self.bytes += bytes;
+        self.entries.push((highest, bytes, records));
+        Ok(())
+    }
+
+    fn release(&mut self, up_to: u64) {
+        self.entries.retain(|(highest, _, _)| highest.is_some_and(|offset| offset >= up_to));
+        self.bytes = self.entries.iter().map(|(_, bytes, _)| bytes).sum();
+    }
+
+    fn settled(&self, watermark: u64) -> Result<(), Refusal> {
+        let records = self.entries.iter().map(|(_, _, records)| records).sum();
+        if records > 0 {
+            return Err(Refusal::Uncommitted { records, watermark });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! Every bound of a run, with its unit. What a stranger can make us do ends at one of these numbers.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::fault::{Blame, Blamed};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// The bounds of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Fuel (wasmtime's unit, about one per wasm instruction) that a run may burn before its first input byte.
+    pub fuel_base: u64,
+    /// Fuel for every committed input byte, and for [`Limits::fuel_window_bytes`] bytes ahead of them.
+    pub fuel_per_byte: u64,
+    /// How far ahead of the watermark fuel is granted, in input bytes.
+    pub fuel_window_bytes: u64,
+    /// All linear memories of the guest together.
+    pub memory_bytes_max: u64,
+    /// The guest's call stack.
+    pub stack_bytes_max: u64,
+    /// Elements in all tables of the guest together.
+    pub table_elements_max: u64,
+    /// Core instances and memories that one component may be made of.
+    pub instances_max: u64,
+    /// Open resource handles of the guest.
+    pub handles_max: u64,
+    /// What one host call may carry out of the guest.
+    pub hostcall_bytes_max: u64,
+    /// Random bytes that one host call may ask for.
+    pub random_bytes_max: u64,
+    /// Wall-clock time of the whole run before its first input byte.
+    pub deadline_base_ms: u64,
+    /// Wall-clock time for every MiB of input.
+    pub deadline_per_mib_ms: u64,
+    /// One emitted batch.
+    pub batch_bytes_max: u64,
+    /// Rows of one emitted batch.
+    pub batch_rows_max: u64,
+    /// What the host asks guests to aim at for a batch.
+    pub batch_bytes_wanted: u64,
+    /// Batches of one run.
+    pub batches_max: u64,
+    /// Rows of one run, all tables together.
+    pub output_rows_max: u64,
+    /// Logical bytes of all rows before their first input byte.
+    pub output_bytes_base: u64,
+    /// Logical bytes of all rows for every input byte.
+    pub output_bytes_per_byte: u64,
+    /// Emitted and not yet committed, in logical bytes of rows and rejections.
+    pub uncommitted_bytes_max: u64,
+    /// Tables that one run may open.
+    pub tables_max: u64,
+    /// Log text of one run. Past it lines are dropped and counted.
+    pub log_bytes_max: u64,
+    /// One log line. Past it the line is cut.
+    pub log_line_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fuel_base: 1_000_000_000,
+            // An ordinary Rust parser burns about 80 a byte, a Python one 640.
+            fuel_per_byte: 5_000,
+            fuel_window_bytes: 16 * MIB,
+            memory_bytes_max: 256 * MIB,
+            stack_bytes_max: MIB,
+            table_elements_max: 100_000,
+            // A language runtime may be made of dozens of core modules.
+            instances_max: 64,
+            handles_max: 64,
+            hostcall_bytes_max: 16 * MIB + 64 * KIB,
+            random_bytes_max: 64 * KIB,
+            deadline_base_ms: 30_000,
+            // 1 MiB/s is slower than the slowest parser we know.
+            deadline_per_mib_ms: 1_000,
+            batch_bytes_max: 16 * MIB,
+            batch_rows_max: 1_000_000,
+            batch_bytes_wanted: MIB,
+            batches_max: 10_000_000,
+            output_rows_max: 100_000_000_000,
+            output_bytes_base: 64 * MIB,
+            output_bytes_per_byte: 100,
+            uncommitted_bytes_max: 64 * MIB,
+            tables_max: 64,
+            log_bytes_max: 10 * MIB,
+            log_line_bytes_max: KIB,
+        }
+    }
+}
+
+impl Limits {
+    /// Returns the fuel that a run may have burnt in all once the watermark of an input of `input_bytes` stands at
+    /// `committed`.
+    pub fn fuel_granted(&self, committed: u64, input_bytes: u64) -> u64 {
+        let ahead = committed.saturating_add(self.fuel_window_bytes).min(input_bytes);
+        self.fuel_base.saturating_add(self.fuel_per_byte.saturating_mul(ahead))
+    }
+
+    /// Returns the wall-clock deadline for an input of `input_bytes`, in milliseconds.
+    pub fn deadline_ms(&self, input_bytes: u64) -> u64 {
+        let per_input = u128::from(self.deadline_per_mib_ms) * u128::from(input_bytes) / u128::from(MIB);
+        self.deadline_base_ms.saturating_add(u64::try_from(per_input).unwrap_or(u64::MAX))
+    }
+
+    /// Returns the most logical bytes that the rows from an input of `input_bytes` may take.
+    pub fn output_bytes_max(&self, input_bytes: u64) -> u64 {
+        self.output_bytes_base.saturating_add(self.output_bytes_per_byte.saturating_mul(input_bytes))
+    }
+
+    /// Returns the most that any limit of memory may be set to. wasm32 ends here.
+    pub const fn memory_bytes_ceiling() -> u64 {
+        4 * GIB
+    }
+}
+
+/// A bound was reached. One shape for all of them; `name` says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize)]
+#[error("{name}: limit {limit}, used {current}, wanted {wanted} more")]
+pub struct LimitExceeded {
+    /// The bound, as people call it, with its unit: `memory bytes`.
+    pub name: &'static str,
+    /// The bound.
+    pub limit: u64,
+    /// What was in use when it was hit.
+    pub current: u64,
+    /// What was asked for on top.
+    pub wanted: u64,
+}
+
+impl Blamed for LimitExceeded {
+    fn blame(&self) -> Blame {
+        Blame::Guest
+    }
+
+    fn code(&self) -> &'static str {
+        match self.name {
+            "fuel" => "fuel-exhausted",
+            "memory bytes" => "memory-limit",
+            "table elements" => "table-limit",
+            "deadline ms" => "deadline-exceeded",
+            "open handles" => "handle-limit",
+            _ => "limit-exceeded",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let flag = match self.name {
+            "fuel" => "fuel",
+            "memory bytes" => "memory",
+            "deadline ms" => "time",
+            "output bytes" | "output rows" => "output",
+            _ => return None,
+        };
+        Some(format!("if the parser is trusted to need more, raise it: `--limit {flag}=…`"))
+    }
+}
+
+/// What is left of the bounds on output. Spent batch by batch; nothing is given back.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// Most bytes of one batch.
+    pub batch_bytes_max: u64,
+    /// Most rows of one batch.
+    pub batch_rows_max: u64,
+    batches: Meter,
+    rows: Meter,
+    bytes: Meter,
+}
+
+impl Budget {
+    /// Opens the budget for an input of `input_bytes`.
+    pub fn new(limits: &Limits, input_bytes: u64) -> Self {
+        Self {
+            batch_bytes_max: limits.batch_bytes_max,
+            batch_rows_max: limits.batch_rows_max,
+            batches: Meter::new("output batches", limits.batches_max),
+            rows: Meter::new("output rows", limits.output_rows_max),
+            bytes: Meter::new("output bytes", limits.output_bytes_max(input_bytes)),
+        }
+    }
+
+    /// Pays for one batch, or refuses with the first bound that it would break. A refused batch costs nothing.
+    pub fn spend(&mut self, rows: u64, bytes: u64) -> Result<(), LimitExceeded> {
+        let batch = Meter::new("batch rows", self.batch_rows_max);
+        batch.check(rows)?;
+        Meter::new("batch bytes", self.batch_bytes_max).check(bytes)?;
+        self.batches.check(1)?;
+        self.rows.check(rows)?;
+        self.bytes.check(bytes)?;
+        self.batches.used += 1;
+        self.rows.used += rows;
+        self.bytes.used += bytes;
+        Ok(())
+    }
+}
+
+/// One bound and what of it is used. `used <= limit`.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    name: &'static str,
+    limit: u64,
+    used: u64,
+}
+
+impl Meter {
+    /// Opens a meter at nothing used.
+    pub const fn new(name: &'static str, limit: u64) -> Self {
+        Self { name, limit, used: 0 }
+    }
+
+    /// Returns what is used.
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Uses `wanted` more, or refuses and leaves the meter as it is.
+    pub fn spend(&mut self, wanted: u64) -> Result<(), LimitExceeded> {
+        self.check(wanted)?;
+        self.used += wanted;
+        Ok(())
+    }
+
+    /// Sets the meter back to nothing used.
+    pub fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    fn check(&self, wanted: u64) -> Result<(), LimitExceeded> {
+        // `used <= limit` holds, so the difference cannot wrap.
+        if wanted > self.limit - self.used {
+            return Err(LimitExceeded { name: self.name, limit: self.limit, current: self.used, wanted });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_lets_the_last_unit_pass_and_refuses_the_next_with_its_numbers() {
+        let mut meter = Meter::new("output rows", 10);
+        assert_eq!(meter.spend(10), Ok(()));
+        let refused = meter.spend(1).unwrap_err();
+        assert_eq!(refused.to_string(), "output rows: limit 10, used 10, wanted 1 more");
+    }
+
+    #[test]
+    fn a_refused_batch_costs_nothing() {
+        let limits = Limits { output_rows_max: 5, ..Limits::default() };
+        let mut budget = Budget::new(&limits, 0);
+        assert!(budget.spend(6, 1).is_err());
+        assert_eq!(budget.spend(5, 1), Ok(()));
+    }
+
+    #[test]
+    fn fuel_follows_the_watermark_and_never_passes_the_whole_input() {
+        let limits = Limits { fuel_base: 7, fuel_per_byte: 2, fuel_window_bytes: 10, ..Limits::default() };
+        assert_eq!(limits.fuel_granted(0, 100), 27);
+        assert_eq!(limits.fuel_granted(50, 100), 127);
+        assert_eq!(limits.fuel_granted(100, 100), 207);
+    }
+}

@@ -1,0 +1,519 @@
+//! One guest, one run. A session that trapped is gone: every call consumes it and gives it back only when it went well.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use casparian_core::description::{self, Description, DescriptionFault};
+use casparian_core::fault::{Blame, Blamed, FaultReport, Span};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::TableName;
+use casparian_core::intake::{Intake, Refusal};
+use casparian_core::limits::{LimitExceeded, Limits};
+use thiserror::Error;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime::{Store, Trap, WasmBacktrace};
+
+use crate::bindings::Parser;
+use crate::bindings::casparian::parser::types;
+use crate::compile::Loaded;
+use crate::journal::{Journal, Level, LogEar};
+use crate::limiter::Limiter;
+use crate::wasi;
+use crate::world::{Blob, BlobHandle, Ear, State, Talk, span_of};
+
+/// Most frames of a trap's backtrace that are kept.
+const FRAMES_MAX: usize = 8;
+/// Most ranges that a parser may cut one input into.
+const RANGES_MAX: usize = 1_000_000;
+
+/// What a session is opened with.
+pub struct Setup {
+    /// The bounds.
+    pub limits: Limits,
+    /// Reference data by name.
+    pub attachments: BTreeMap<String, Arc<dyn Blob>>,
+    /// The least grave log lines that are kept.
+    pub log_level: Level,
+    /// Hears the log.
+    pub log: LogEar,
+}
+
+/// How a session ended, when it did not end well.
+#[derive(Debug, Error)]
+pub enum SessionFault {
+    /// A rule of the interface was broken.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// A bound was reached.
+    #[error(transparent)]
+    Limit(LimitExceeded),
+    /// The guest trapped.
+    #[error("{}", trapped(*code, frames, said.as_ref()))]
+    Trap {
+        /// Which trap.
+        code: &'static str,
+        /// Where, innermost first.
+        frames: Vec<GuestText>,
+        /// The last error the guest logged: its panic message, where it has a hook for that.
+        said: Option<GuestText>,
+    },
+    /// The guest wanted to end the process.
+    #[error("the parser exited with status {status} instead of returning")]
+    Exit {
+        /// The status it gave.
+        status: i32,
+    },
+    /// A host call's arguments were refused before it could look at them: out of bounds, too large, not UTF-8.
+    #[error("host call refused: {why}; one call may carry {limit} bytes")]
+    HostCall {
+        /// wasmtime's words.
+        why: GuestText,
+        /// The bound on one call.
+        limit: u64,
+    },
+    /// The parser gave the input up.
+    #[error("the parser gave up: {code}: {message}")]
+    GaveUp {
+        /// Its word for why.
+        code: GuestText,
+        /// Its sentence.
+        message: GuestText,
+        /// Where.
+        at: Option<Span>,
+    },
+    /// The parser's description breaks its own rules.
+    #[error(transparent)]
+    Description(#[from] DescriptionFault),
+    /// The layout is no cut of the input.
+    #[error("the plan's range {index} is {range}, but {due} is where it must begin")]
+    Layout {
+        /// Which range.
+        index: usize,
+        /// The range.
+        range: Span,
+        /// Where it must begin.
+        due: u64,
+    },
+    /// The layout does not cover the input, or is too fine.
+    #[error("the plan has {ranges} ranges that end at byte {end} of {bytes}")]
+    LayoutSize {
+        /// How many.
+        ranges: usize,
+        /// Where the last one ends.
+        end: u64,
+        /// The size of the input.
+        bytes: u64,
+    },
+    /// The input could not be read.
+    #[error("the input could not be read at byte {offset}: {error}")]
+    Input {
+        /// Where.
+        offset: u64,
+        /// Why.
+        error: io::Error,
+    },
+    /// The input became shorter while it was read.
+    #[error("the input ended at byte {offset}, but had {bytes} bytes when it was opened")]
+    InputShrank {
+        /// Where it ended.
+        offset: u64,
+        /// How long it was.
+        bytes: u64,
+    },
+    /// The other side of the flow has failed and knows why.
+    #[error("the host stopped listening")]
+    Hangup,
+}
+
+fn trapped(code: &str, frames: &[GuestText], said: Option<&GuestText>) -> String {
+    let at = frames.first().map(|frame| format!(" in `{frame}`")).unwrap_or_default();
+    let said = said.map(|said| format!("; it said: {said}")).unwrap_or_default();
+    format!("the parser trapped: {code}{at}{said}")
+}
+
+impl SessionFault {
+    pub(crate) fn input(offset: u64, error: io::Error) -> Self {
+        Self::Input { offset, error }
+    }
+}
+
+impl Blamed for SessionFault {
+    fn blame(&self) -> Blame {
+        match self {
+            SessionFault::Refused(refusal) => refusal.blame(),
+            SessionFault::GaveUp { .. } | SessionFault::InputShrank { .. } => Blame::Input,
+            SessionFault::Input { .. } | SessionFault::Hangup => Blame::Host,
+            _ => Blame::Guest,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            SessionFault::Refused(refusal) => refusal.code(),
+            SessionFault::Limit(limit) => limit.code(),
+            SessionFault::Trap { .. } => "guest-trap",
+            SessionFault::Exit { .. } => "guest-exit",
+            SessionFault::HostCall { .. } => "hostcall-refused",
+            SessionFault::GaveUp { .. } => "parser-gave-up",
+            SessionFault::Description(fault) => fault.code(),
+            SessionFault::Layout { .. } | SessionFault::LayoutSize { .. } => "bad-layout",
+            SessionFault::Input { .. } => "input-unreadable",
+            SessionFault::InputShrank { .. } => "input-changed",
+            SessionFault::Hangup => "internal",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            SessionFault::Refused(refusal) => refusal.hint(),
+            SessionFault::Limit(limit) => limit.hint(),
+            _ => None,
+        }
+    }
+
+    fn report(&self) -> FaultReport {
+        let at = if let SessionFault::GaveUp { at, .. } = self { *at } else { None };
+        FaultReport {
+            blame: self.blame(),
+            code: self.code().to_owned(),
+            message: self.to_string(),
+            hint: self.hint(),
+            at,
+        }
+    }
+}
+
+/// What a session has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Fuel burnt, instantiation included.
+    pub fuel: u64,
+    /// The most linear memory that it had, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Log lines dropped.
+    pub log_lines_dropped: u64,
+    /// The log's bound, where it was hit.
+    pub log_overflow: Option<LimitExceeded>,
+}
+
+/// A session that ended badly, with what it had used.
+#[derive(Debug, Error)]
+#[error("{fault}")]
+pub struct Ended {
+    /// Why.
+    #[source]
+    pub fault: SessionFault,
+    /// What it had used.
+    pub usage: Usage,
+}
+
+/// How one input is cut, checked: the ranges are ascending, touch, and cover it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The ranges.
+    pub ranges: Vec<Span>,
+    /// What all of them need to know.
+    pub context: Vec<u8>,
+}
+
+/// A running guest. Dropping it frees all that it had.
+pub struct Session {
+    store: Store<State>,
+    guest: Parser,
+    input: Option<Arc<dyn Blob>>,
+}
+
+impl Loaded {
+    /// Opens a fresh guest: nothing of an earlier one is left in it.
+    pub fn open(&self, setup: Setup) -> Result<Session, Ended> {
+        let journal = Journal::new(&setup.limits, setup.log_level, setup.log);
+        let mut handles = ResourceTable::new();
+        handles.set_max_capacity(usize::try_from(setup.limits.handles_max).unwrap_or(usize::MAX));
+        let state = State {
+            handles,
+            wasi: wasi::context(&setup.limits, &journal),
+            attachments: setup.attachments,
+            limiter: Limiter::new(&setup.limits),
+            journal,
+            limits: setup.limits,
+            talk: None,
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        let hostcall_bytes = store.data().limits.hostcall_bytes_max;
+        store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+        let fuel = store.data().limits.fuel_granted(0, 0);
+        let opened = store.set_fuel(fuel).and_then(|()| self.guest.instantiate(&mut store));
+        match opened {
+            Ok(guest) => Ok(Session { store, guest, input: None }),
+            Err(error) => Err(end(store, error)),
+        }
+    }
+}
+
+impl Session {
+    /// Asks the parser what it is.
+    pub fn describe(mut self) -> Result<(Self, Description), Ended> {
+        let described = self.guest.casparian_parser_format().call_describe(&mut self.store);
+        let (session, raw) = self.settle(described)?;
+        match describe(raw).and_then(|d| d.check().map(|()| d)) {
+            Ok(description) => Ok((session, description)),
+            Err(fault) => Err(session.end_with(fault.into())),
+        }
+    }
+
+    /// Gives the guest its input and a way to speak of it. From here on it may burn what the input is worth.
+    pub fn attach(&mut self, input: Arc<dyn Blob>, description: &Description, wanted: Vec<TableName>, ear: Ear) {
+        let input_bytes = input.len();
+        let limits = &self.store.data().limits;
+        let intake = Intake::new(description, limits, input_bytes);
+        let (base, granted) = (limits.fuel_granted(0, 0), limits.fuel_granted(0, input_bytes));
+        let left = self.store.get_fuel().unwrap_or(0);
+        // Fuel is on in the engine profile, so this cannot fail; if it did, the guest would have less, not more.
+        let _ = self.store.set_fuel(left.saturating_add(granted - base));
+        self.store.data_mut().talk =
+            Some(Talk { intake, ear, wanted, input_bytes, fuel_granted: granted, refused: None });
+        self.input = Some(input);
+    }
+
+    /// Asks the parser how to cut the input.
+    pub fn plan(
+        mut self,
+        options: &[(String, String)],
+        target_bytes: u64,
+    ) -> Result<(Self, Layout), Ended> {
+        let (input, bytes) = match self.lend_input() {
+            Ok(lent) => lent,
+            Err(error) => return Err(end(self.store, error)),
+        };
+        self.begin(Span { offset: 0, length: bytes });
+        let format = self.guest.casparian_parser_format();
+        let planned = format.call_plan(&mut self.store, input, options, target_bytes);
+        let (session, layout) = self.settle(planned)?;
+        let (session, layout) = session.conclude(layout)?;
+        let layout = Layout {
+            ranges: layout.ranges.into_iter().map(span_of).collect(),
+            context: layout.context,
+        };
+        match check_layout(&layout, bytes) {
+            Ok(()) => Ok((session, layout)),
+            Err(fault) => Err(session.end_with(fault)),
+        }
+    }
+
+    /// Parses the records that begin in `range`.
+    pub fn parse(
+        mut self,
+        range: Span,
+        context: &[u8],
+        options: &[(String, String)],
+    ) -> Result<Self, Ended> {
+        let input = match self.lend_input() {
+            Ok((input, _)) => input,
+            Err(error) => return Err(end(self.store, error)),
+        };
+        self.begin(range);
+        let range = types::Span { offset: range.offset, length: range.length };
+        let format = self.guest.casparian_parser_format();
+        let parsed = format.call_parse(&mut self.store, input, range, context, options);
+        let (session, result) = self.settle(parsed)?;
+        session.conclude(result).map(|(session, ())| session)
+    }
+
+    /// Returns what it has used so far.
+    pub fn usage(&self) -> Usage {
+        usage(&self.store)
+    }
+
+    fn begin(&mut self, range: Span) {
+        if let Some(talk) = self.store.data_mut().talk.as_mut() {
+            talk.intake.begin(range);
+        }
+    }
+
+    fn lend_input(&mut self) -> wasmtime::Result<(Resource<BlobHandle>, u64)> {
+        let input = self.input.as_ref().map(Arc::clone).ok_or(SessionFault::Hangup)?;
+        let bytes = input.len();
+        let own = self.store.data_mut().handles.push(BlobHandle(input))?;
+        Ok((Resource::new_borrow(own.rep()), bytes))
+    }
+
+    /// Sorts out how a call came back: a value, or the end of the session.
+    fn settle<T>(self, called: wasmtime::Result<T>) -> Result<(Self, T), Ended> {
+        match called {
+            Ok(value) => Ok((self, value)),
+            Err(error) => Err(end(self.store, error)),
+        }
+    }
+
+    /// Ends what [`Session::begin`] began: a refusal the guest swallowed, then its own fault, then what it forgot to commit.
+    fn conclude<T>(mut self, result: Result<T, types::Fault>) -> Result<(Self, T), Ended> {
+        let talk = self.store.data_mut().talk.as_mut();
+        let (refused, left_over) = match talk {
+            Some(talk) => (talk.refused.take(), talk.intake.end()),
+            None => (None, Ok(())),
+        };
+        if let Some(refusal) = refused {
+            return Err(self.end_with(SessionFault::Refused(refusal)));
+        }
+        match (result, left_over) {
+            (Err(fault), _) => Err(self.end_with(gave_up(fault))),
+            (Ok(_), Err(refusal)) => Err(self.end_with(SessionFault::Refused(refusal))),
+            (Ok(value), Ok(())) => Ok((self, value)),
+        }
+    }
+
+    fn end_with(self, fault: SessionFault) -> Ended {
+        Ended { fault, usage: self.usage() }
+    }
+}
+
+fn gave_up(fault: types::Fault) -> SessionFault {
+    SessionFault::GaveUp {
+        code: GuestText::new(&fault.code, 64),
+        message: GuestText::new(&fault.message, 512),
+        at: fault.at.map(span_of),
+    }
+}
+
+fn usage(store: &Store<State>) -> Usage {
+    let state = store.data();
+    let granted = match &state.talk {
+        Some(talk) => talk.fuel_granted,
+        None => state.limits.fuel_granted(0, 0),
+    };
+    Usage {
+        fuel: granted.saturating_sub(store.get_fuel().unwrap_or(0)),
+        memory_peak_bytes: state.limiter.memory_peak_bytes(),
+        log_lines_dropped: state.journal.lines_dropped(),
+        log_overflow: state.journal.overflow(),
+    }
+}
+
+/// Names what ended a guest. The store dies here: after a trap its memory is whatever the trap left.
+fn end(store: Store<State>, error: wasmtime::Error) -> Ended {
+    let usage = usage(&store);
+    let state = store.data();
+    let error = match error.downcast::<SessionFault>() {
+        Ok(fault) => return Ended { fault, usage },
+        Err(error) => error,
+    };
+    if let Some(refusal) = state.talk.as_ref().and_then(|talk| talk.refused.clone()) {
+        return Ended { fault: SessionFault::Refused(refusal), usage };
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return Ended { fault: SessionFault::Exit { status: exit.0 }, usage };
+    }
+    let fault = match error.downcast_ref::<Trap>() {
+        Some(trap) => name_trap(*trap, &error, state, usage),
+        None => match state.limiter.refused() {
+            // Instantiation fails without a trap when the memory it declares is refused.
+            Some(limit) => SessionFault::Limit(limit),
+            None => SessionFault::HostCall {
+                why: GuestText::new(&format!("{:#}", error.root_cause()), 256),
+                limit: state.limits.hostcall_bytes_max,
+            },
+        },
+    };
+    Ended { fault, usage }
+}
+
+fn name_trap(trap: Trap, error: &wasmtime::Error, state: &State, usage: Usage) -> SessionFault {
+    let fuel = LimitExceeded { name: "fuel", limit: usage.fuel, current: usage.fuel, wanted: 1 };
+    let stack_bytes = state.limits.stack_bytes_max;
+    let stack = LimitExceeded { name: "stack bytes", limit: stack_bytes, current: stack_bytes, wanted: 1 };
+    match trap {
+        Trap::OutOfFuel => SessionFault::Limit(fuel),
+        Trap::StackOverflow => SessionFault::Limit(stack),
+        // A guest that gets no memory gives up, in its own way; what stopped it is the bound.
+        Trap::UnreachableCodeReached if state.limiter.refused().is_some() => {
+            SessionFault::Limit(state.limiter.refused().unwrap_or(fuel))
+        }
+        _ => SessionFault::Trap {
+            code: trap_code(trap),
+            frames: frames(error),
+            said: state.journal.last_error(),
+        },
+    }
+}
+
+fn trap_code(trap: Trap) -> &'static str {
+    match trap {
+        Trap::UnreachableCodeReached => "unreachable",
+        Trap::MemoryOutOfBounds => "memory-out-of-bounds",
+        Trap::TableOutOfBounds => "table-out-of-bounds",
+        Trap::IndirectCallToNull => "indirect-call-to-null",
+        Trap::BadSignature => "indirect-call-type",
+        Trap::IntegerOverflow => "integer-overflow",
+        Trap::IntegerDivisionByZero => "division-by-zero",
+        Trap::BadConversionToInteger => "bad-conversion-to-integer",
+        Trap::CannotEnterComponent => "cannot-enter-component",
+        _ => "other",
+    }
+}
+
+fn frames(error: &wasmtime::Error) -> Vec<GuestText> {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let named = trace.frames().iter().filter_map(|frame| {
+        let name = frame.func_name()?;
+        Some(GuestText::new(&rustc_demangle::demangle(name).to_string(), 128))
+    });
+    named.take(FRAMES_MAX).collect()
+}
+
+fn check_layout(layout: &Layout, bytes: u64) -> Result<(), SessionFault> {
+    let mut due = 0;
+    for (index, range) in layout.ranges.iter().enumerate() {
+        match range.end() {
+            Some(end) if range.offset == due && range.length > 0 && end <= bytes => due = end,
+            _ => return Err(SessionFault::Layout { index, range: *range, due }),
+        }
+    }
+    if due != bytes || layout.ranges.len() > RANGES_MAX {
+        return Err(SessionFault::LayoutSize { ranges: layout.ranges.len(), end: due, bytes });
+    }
+    Ok(())
+}
+
+fn describe(raw: types::Description) -> Result<Description, DescriptionFault> {
+    let doc = |text: &str| GuestText::new(text, description::DOC_BYTES_MAX);
+    let word = |text: &str| GuestText::new(text, 128);
+    let table = |info: types::TableInfo| {
+        let name = TableName::new(&info.name).ok_or_else(|| {
+            DescriptionFault::BadName { what: "table", name: GuestText::new(&info.name, 64) }
+        })?;
+        Ok(description::TableInfo {
+            name,
+            doc: doc(&info.doc),
+            default_on: info.default_on,
+            schema: info.schema,
+        })
+    };
+    let option = |info: types::OptionInfo| description::OptionInfo {
+        name: info.name,
+        kind: option_kind(info.kind),
+        choices: info.choices.iter().map(|c| word(c)).collect(),
+        default: info.default.as_deref().map(doc),
+        doc: doc(&info.doc),
+    };
+    Ok(Description {
+        name: word(&raw.name),
+        version: word(&raw.version),
+        doc: doc(&raw.doc),
+        tables: raw.tables.into_iter().map(table).collect::<Result<_, _>>()?,
+        faults: raw.faults.into_iter().map(|f| description::FaultInfo { code: f.code, doc: doc(&f.doc) }).collect(),
+        options: raw.options.into_iter().map(option).collect(),
+        patterns: raw.patterns.iter().map(|p| word(p)).collect(),
+    })
+}
+
+fn option_kind(kind: types::OptionKind) -> description::OptionKind {
+    match kind {
+        types::OptionKind::Text => description::OptionKind::Text,
+        types::OptionKind::Integer => description::OptionKind::Integer,
+        types::OptionKind::Number => description::OptionKind::Number,
+        types::OptionKind::Flag => description::OptionKind::Flag,
+        types::OptionKind::Choice => description::OptionKind::Choice,
+    }
+}

@@ -1,0 +1,343 @@
+//! The closed world: everything that a guest can see, as one list.
+//!
+//! Each host function pays fuel for its work, keeps the rules by asking the intake, and tells the ear what passed. The
+//! arguments are read in the guest's own memory: nothing of a size that the guest chose is allocated.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use casparian_core::fault::Span;
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::TableName;
+use casparian_core::intake::{Intake, NOTE_BYTES_MAX, Refusal, Rejection, Said, SkipKind, TableId};
+use casparian_core::limits::{LimitExceeded, Limits};
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceTable, ResourceType, WasmList, WasmStr};
+use wasmtime::{StoreContextMut, Trap};
+
+use crate::bindings::casparian::parser::types;
+use crate::journal::{Journal, Level};
+use crate::limiter::Limiter;
+use crate::precheck::{PACKAGE, PACKAGE_VERSION};
+use crate::session::SessionFault;
+
+/// Most bytes of one `read`.
+const READ_BYTES_MAX: u64 = 1024 * 1024;
+/// What any host call costs, in fuel.
+const FUEL_PER_CALL: u64 = 200;
+/// What a byte costs that is copied, guarded or decoded. A guest spends dozens to make one.
+const FUEL_PER_BYTE: u64 = 1;
+
+/// An input, or reference data: random access, bounded.
+pub trait Blob: Send + Sync {
+    /// Returns its base name.
+    fn name(&self) -> &str;
+    /// Returns its size in bytes.
+    fn len(&self) -> u64;
+    /// Whether it has no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Reads from `offset` on into `bytes`; may be short anywhere.
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
+}
+
+/// Hears what the guest says, in order.
+pub type Ear = Box<dyn FnMut(Said) -> Result<(), Hangup> + Send>;
+
+/// Nobody listens any more: the other side has failed and knows why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hangup;
+
+/// A blob in the guest's hands.
+pub struct BlobHandle(pub(crate) Arc<dyn Blob>);
+/// An open table in the guest's hands.
+pub struct TableHandle(TableId);
+
+/// What the host knows of one running guest.
+pub(crate) struct State {
+    pub(crate) handles: ResourceTable,
+    pub(crate) wasi: wasmtime_wasi::WasiCtx,
+    pub(crate) attachments: BTreeMap<String, Arc<dyn Blob>>,
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) journal: Journal,
+    /// None while the guest has nothing to say: in `describe`, `sniff`, `resync`.
+    pub(crate) talk: Option<Talk>,
+}
+
+/// A guest's way to say something about one input.
+pub(crate) struct Talk {
+    pub(crate) intake: Intake,
+    pub(crate) ear: Ear,
+    pub(crate) wanted: Vec<TableName>,
+    pub(crate) input_bytes: u64,
+    /// Fuel handed out so far.
+    pub(crate) fuel_granted: u64,
+    /// The first refusal. It is final, whatever the guest does with it.
+    pub(crate) refused: Option<Refusal>,
+}
+
+type Store<'a> = StoreContextMut<'a, State>;
+type Answer<T> = Result<T, types::Fault>;
+
+/// Links the world. What is not here does not exist for a guest.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let name = |interface: &str| format!("{PACKAGE}/{interface}@{PACKAGE_VERSION}");
+
+    let mut input = linker.instance(&name("input"))?;
+    input.resource("blob", ResourceType::host::<BlobHandle>(), drop_handle::<BlobHandle>)?;
+    input.func_wrap("[method]blob.name", blob_name)?;
+    input.func_wrap("[method]blob.len", blob_len)?;
+    input.func_wrap("[method]blob.read", blob_read)?;
+    input.func_wrap("attachment", attachment)?;
+
+    let mut output = linker.instance(&name("output"))?;
+    output.resource("table", ResourceType::host::<TableHandle>(), drop_handle::<TableHandle>)?;
+    output.func_wrap("[static]table.open", table_open)?;
+    output.func_wrap("[method]table.emit", table_emit)?;
+    output.func_wrap("reject", reject)?;
+    output.func_wrap("skip", skip)?;
+    output.func_wrap("commit", commit)?;
+    output.func_wrap("wanted", wanted)?;
+    output.func_wrap("batch-bytes", batch_bytes)?;
+
+    link_log(&mut linker.instance(&name("log"))?)?;
+    crate::wasi::link(linker)
+}
+
+fn link_log(log: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    log.func_wrap("enabled", |mut store: Store<'_>, (level,): (types::Level,)| {
+        pay(&mut store, 0)?;
+        Ok((store.data().journal.keeps(level_of(level)),))
+    })?;
+    log.func_wrap(
+        "log",
+        |mut store: Store<'_>, (level, message, at): (types::Level, WasmStr, Option<types::Span>)| {
+            let line_bytes_max = store.data().limits.log_line_bytes_max;
+            pay(&mut store, line_bytes_max)?;
+            let text = message.to_str(&store)?;
+            store.data().journal.write(level_of(level), &text, at.map(span_of));
+            Ok(())
+        },
+    )
+}
+
+// input
+
+fn blob_name(mut store: Store<'_>, (blob,): (Resource<BlobHandle>,)) -> wasmtime::Result<(String,)> {
+    pay(&mut store, 0)?;
+    Ok((store.data().handles.get(&blob)?.0.name().to_owned(),))
+}
+
+fn blob_len(mut store: Store<'_>, (blob,): (Resource<BlobHandle>,)) -> wasmtime::Result<(u64,)> {
+    pay(&mut store, 0)?;
+    Ok((store.data().handles.get(&blob)?.0.len(),))
+}
+
+fn blob_read(
+    mut store: Store<'_>,
+    (blob, offset, len): (Resource<BlobHandle>, u64, u32),
+) -> wasmtime::Result<(Vec<u8>,)> {
+    let blob = Arc::clone(&store.data().handles.get(&blob)?.0);
+    let bytes = blob.len().saturating_sub(offset).min(u64::from(len)).min(READ_BYTES_MAX);
+    pay(&mut store, bytes)?;
+    if bytes == 0 {
+        return Ok((Vec::new(),));
+    }
+    let mut buffer = vec![0; usize::try_from(bytes)?];
+    let got = blob.read_at(offset, &mut buffer).map_err(|e| SessionFault::input(offset, e))?;
+    if got == 0 {
+        return Err(SessionFault::InputShrank { offset, bytes: blob.len() }.into());
+    }
+    buffer.truncate(got);
+    Ok((buffer,))
+}
+
+fn attachment(mut store: Store<'_>, (name,): (WasmStr,)) -> wasmtime::Result<(Option<Resource<BlobHandle>>,)> {
+    pay(&mut store, 0)?;
+    let found = store.data().attachments.get(name.to_str(&store)?.as_ref()).map(Arc::clone);
+    let Some(blob) = found else { return Ok((None,)) };
+    Ok((Some(hand_out(&mut store, BlobHandle(blob))?),))
+}
+
+// output
+
+fn table_open(
+    mut store: Store<'_>,
+    (name, schema): (WasmStr, WasmList<u8>),
+) -> wasmtime::Result<(Answer<Resource<TableHandle>>,)> {
+    pay(&mut store, schema.len() as u64)?;
+    let name = name.to_str(&store)?.into_owned();
+    // A copy, since the guest's memory cannot be read while the state is written. The schema is bounded by the call's bound.
+    let schema = schema.as_le_slice(&store).to_vec();
+    let opened = talk(&mut store, "output.table.open")?.intake.open(&name, &schema);
+    match opened {
+        Ok((table, said)) => {
+            if let Some(said) = said {
+                tell(&mut store, said)?;
+            }
+            Ok((Ok(hand_out(&mut store, TableHandle(table))?),))
+        }
+        Err(refusal) => Ok((Err(refuse(&mut store, refusal)),)),
+    }
+}
+
+fn table_emit(
+    mut store: Store<'_>,
+    (table, batch): (Resource<TableHandle>, WasmList<u8>),
+) -> wasmtime::Result<(Answer<()>,)> {
+    let table = store.data().handles.get(&table)?.0;
+    pay(&mut store, batch.len() as u64)?;
+    let mut talk = take_talk(&mut store, "output.table.emit")?;
+    // The guest does not run while we are here, so its memory holds still: guarded in place, then copied once.
+    let taken = talk.intake.emit(table, batch.as_le_slice(&store));
+    store.data_mut().talk = Some(talk);
+    match taken {
+        // A malformed batch is not a thing to be polite about.
+        Err(refusal @ Refusal::Batch { .. }) => Err(SessionFault::Refused(refusal).into()),
+        taken => answer(&mut store, taken),
+    }
+}
+
+fn reject(mut store: Store<'_>, (records,): (WasmList<types::Rejection>,)) -> wasmtime::Result<(Answer<()>,)> {
+    let mut taken = Vec::with_capacity(records.len().min(1024));
+    pay(&mut store, records.len() as u64 * 100)?;
+    for record in records.iter(&mut store)? {
+        let record = record?;
+        let message = GuestText::new(&record.message, NOTE_BYTES_MAX);
+        taken.push(Rejection { at: span_of(record.at), fault: record.fault, message });
+    }
+    let taken = talk(&mut store, "output.reject")?.intake.reject(taken);
+    answer(&mut store, taken)
+}
+
+fn skip(
+    mut store: Store<'_>,
+    (at, kind, _note): (types::Span, types::SkipKind, WasmStr),
+) -> wasmtime::Result<(Answer<()>,)> {
+    pay(&mut store, 0)?;
+    let taken = talk(&mut store, "output.skip")?.intake.skip(span_of(at), kind_of(kind));
+    answer(&mut store, taken)
+}
+
+fn commit(mut store: Store<'_>, (up_to,): (u64,)) -> wasmtime::Result<(Answer<()>,)> {
+    pay(&mut store, 0)?;
+    let taken = talk(&mut store, "output.commit")?.intake.commit(up_to);
+    if taken.is_ok() {
+        refuel(&mut store, up_to)?;
+    }
+    answer(&mut store, taken)
+}
+
+fn wanted(mut store: Store<'_>, (table,): (WasmStr,)) -> wasmtime::Result<(bool,)> {
+    pay(&mut store, 0)?;
+    let table = table.to_str(&store)?.into_owned();
+    let talk = talk(&mut store, "output.wanted")?;
+    Ok((talk.wanted.iter().any(|name| name.as_str() == table),))
+}
+
+fn batch_bytes(mut store: Store<'_>, (): ()) -> wasmtime::Result<(u32,)> {
+    pay(&mut store, 0)?;
+    Ok((u32::try_from(store.data().limits.batch_bytes_wanted).unwrap_or(u32::MAX),))
+}
+
+// what the functions above share
+
+fn talk<'a>(store: &'a mut Store<'_>, call: &'static str) -> Result<&'a mut Talk, SessionFault> {
+    store.data_mut().talk.as_mut().ok_or(SessionFault::Refused(Refusal::OutOfPhase { call }))
+}
+
+fn take_talk(store: &mut Store<'_>, call: &'static str) -> Result<Talk, SessionFault> {
+    store.data_mut().talk.take().ok_or(SessionFault::Refused(Refusal::OutOfPhase { call }))
+}
+
+/// Passes on what was said, or answers with the refusal.
+fn answer(store: &mut Store<'_>, taken: Result<Said, Refusal>) -> wasmtime::Result<(Answer<()>,)> {
+    match taken {
+        Ok(said) => {
+            tell(store, said)?;
+            Ok((Ok(()),))
+        }
+        Err(refusal) => Ok((Err(refuse(store, refusal)),)),
+    }
+}
+
+fn tell(store: &mut Store<'_>, said: Said) -> Result<(), SessionFault> {
+    let talk = talk(store, "output")?;
+    // Nothing counts after a refusal: it is final.
+    if talk.refused.is_some() {
+        return Ok(());
+    }
+    (talk.ear)(said).map_err(|Hangup| SessionFault::Hangup)
+}
+
+fn refuse(store: &mut Store<'_>, refusal: Refusal) -> types::Fault {
+    use casparian_core::fault::Blamed as _;
+    let fault = types::Fault { code: refusal.code().to_owned(), message: refusal.to_string(), at: None };
+    if let Some(talk) = store.data_mut().talk.as_mut() {
+        talk.refused.get_or_insert(refusal);
+    }
+    fault
+}
+
+/// Charges a host call, so that work done for a guest is bounded like work done by it.
+fn pay(store: &mut Store<'_>, bytes: u64) -> wasmtime::Result<()> {
+    let price = FUEL_PER_CALL + bytes.saturating_mul(FUEL_PER_BYTE);
+    let left = store.get_fuel()?;
+    let Some(rest) = left.checked_sub(price) else {
+        store.set_fuel(0)?;
+        return Err(Trap::OutOfFuel.into());
+    };
+    store.set_fuel(rest)
+}
+
+/// Hands out the fuel that the new watermark stands for.
+fn refuel(store: &mut Store<'_>, watermark: u64) -> wasmtime::Result<()> {
+    let limits = store.data().limits.clone();
+    let Some(talk) = store.data_mut().talk.as_mut() else { return Ok(()) };
+    let granted = limits.fuel_granted(watermark, talk.input_bytes);
+    let more = granted.saturating_sub(talk.fuel_granted);
+    talk.fuel_granted += more;
+    let left = store.get_fuel()?;
+    store.set_fuel(left.saturating_add(more))
+}
+
+fn hand_out<T: Send + 'static>(store: &mut Store<'_>, entry: T) -> wasmtime::Result<Resource<T>> {
+    let limit = store.data().limits.handles_max;
+    store.data_mut().handles.push(entry).map_err(|_full| {
+        SessionFault::Limit(LimitExceeded { name: "open handles", limit, current: limit, wanted: 1 }).into()
+    })
+}
+
+fn drop_handle<T: 'static>(mut store: Store<'_>, rep: u32) -> wasmtime::Result<()> {
+    store.data_mut().handles.delete(Resource::<T>::new_own(rep))?;
+    Ok(())
+}
+
+pub(crate) fn span_of(span: types::Span) -> Span {
+    Span { offset: span.offset, length: span.length }
+}
+
+fn level_of(level: types::Level) -> Level {
+    match level {
+        types::Level::Trace => Level::Trace,
+        types::Level::Debug => Level::Debug,
+        types::Level::Info => Level::Info,
+        types::Level::Warn => Level::Warn,
+        types::Level::Error => Level::Error,
+    }
+}
+
+fn kind_of(kind: types::SkipKind) -> SkipKind {
+    match kind {
+        types::SkipKind::Blank => SkipKind::Blank,
+        types::SkipKind::Comment => SkipKind::Comment,
+        types::SkipKind::Preamble => SkipKind::Preamble,
+        types::SkipKind::Header => SkipKind::Header,
+        types::SkipKind::Footer => SkipKind::Footer,
+        types::SkipKind::Separator => SkipKind::Separator,
+        types::SkipKind::Padding => SkipKind::Padding,
+        types::SkipKind::Other => SkipKind::Other,
+    }
+}
