@@ -230,10 +230,10 @@ impl Line {
         &self.block[self.start..self.end]
     }
 
-    /// Returns its text without the terminator; `None` where it is not UTF-8.
+    /// Returns its text without the terminator; `None` where it is not UTF-8, or where only its beginning is here.
     #[inline]
     pub fn text(&self) -> Option<&str> {
-        std::str::from_utf8(self.bytes()).ok()
+        if self.cut { None } else { std::str::from_utf8(self.bytes()).ok() }
     }
 
     /// Returns where it is, terminator included.
@@ -439,7 +439,7 @@ mod tests {
         let blob = Memory::new("t", &input);
         let lines: Vec<Line> = Input::new(&blob).lines(Span::new(0, input.len() as u64)).collect();
         assert_eq!([lines[0].bytes(), lines[2].bytes()], [b"before".as_slice(), b"after"]);
-        assert!(lines[1].is_cut() && lines[1].bytes().len() >= Window::CAP);
+        assert!(lines[1].is_cut() && lines[1].text().is_none() && lines[1].bytes().len() >= Window::CAP);
         assert_eq!(lines[1].span(), Span::between(7, input.len() as u64 - 5));
     }
 

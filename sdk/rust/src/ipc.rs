@@ -53,6 +53,7 @@ impl Slot {
 
 impl Flat {
     /// Pads so that `ahead` bytes further on is a multiple of `align`.
+    #[inline(never)]
     fn pad(&mut self, align: usize, ahead: usize) {
         while !(self.bytes.len() + ahead).is_multiple_of(align) {
             self.bytes.push(0);
@@ -62,25 +63,31 @@ impl Flat {
     /// Writes a table behind its vtable. Returns where its fields are (0 for an absent one), the table's own place last.
     fn table<const N: usize>(&mut self, slots: [Slot; N]) -> ([usize; N], usize) {
         let mut places = [0; N];
+        let table = self.table_of(&slots, &mut places);
+        (places, table)
+    }
+
+    #[inline(never)]
+    fn table_of(&mut self, slots: &[Slot], places: &mut [usize]) -> usize {
         let mut size = 4_usize;
-        for (place, slot) in places.iter_mut().zip(&slots).filter(|(_, slot)| slot.width() > 0) {
+        for (place, slot) in places.iter_mut().zip(slots).filter(|(_, slot)| slot.width() > 0) {
             size = size.next_multiple_of(slot.width());
             *place = size;
             size += slot.width();
         }
-        let vtable_size = 4 + 2 * N;
+        let vtable_size = 4 + 2 * slots.len();
         self.pad(8, vtable_size);
         self.bytes.extend((vtable_size as u16).to_le_bytes());
         self.bytes.extend((size as u16).to_le_bytes());
-        self.bytes.extend(places.iter().flat_map(|place| (*place as u16).to_le_bytes()));
+        places.iter().for_each(|place| self.bytes.extend((*place as u16).to_le_bytes()));
         let table = self.bytes.len();
         self.bytes.extend((vtable_size as i32).to_le_bytes());
         self.bytes.resize(table + size, 0);
-        for (place, slot) in places.iter_mut().zip(&slots).filter(|(_, slot)| slot.width() > 0) {
+        for (place, slot) in places.iter_mut().zip(slots).filter(|(_, slot)| slot.width() > 0) {
             *place += table;
             slot.put(&mut self.bytes[*place..*place + slot.width()]);
         }
-        (places, table)
+        table
     }
 
     /// Fills in the offset at `from` so that it points to `to`.
@@ -89,6 +96,7 @@ impl Flat {
     }
 
     /// Writes a string that the offset at `from` points to.
+    #[inline(never)]
     fn string(&mut self, from: usize, text: &str) {
         self.pad(4, 0);
         self.point(from, self.bytes.len());
@@ -98,6 +106,7 @@ impl Flat {
     }
 
     /// Writes a vector of `count` zeroed elements of `width` bytes that the offset at `from` points to. Returns where they start.
+    #[inline(never)]
     fn vector(&mut self, from: usize, count: usize, width: usize) -> usize {
         self.pad(8, 4);
         self.point(from, self.bytes.len());
@@ -108,6 +117,7 @@ impl Flat {
     }
 
     /// Writes fields as a vector of tables that the offset at `from` points to.
+    #[inline(never)]
     fn fields(&mut self, from: usize, fields: &[&Field]) {
         let start = self.vector(from, fields.len(), 4);
         for (index, field) in fields.iter().enumerate() {
@@ -131,6 +141,7 @@ impl Flat {
     }
 
     /// Writes the table of a type that the offset at `from` points to.
+    #[inline(never)]
     fn kind(&mut self, from: usize, kind: &Type) {
         let int = |bits: u8, signed: bool| [Slot::Int(i32::from(bits)), Slot::Byte(u8::from(signed))];
         let table = match kind {
@@ -232,6 +243,7 @@ pub(crate) fn wire_fields(schema: &Schema) -> Vec<Field> {
 }
 
 /// Returns the schema message of a table.
+#[cold]
 pub(crate) fn schema_message(schema: &Schema) -> Vec<u8> {
     let mut flat = Flat::default();
     let (header, _) = flat.message(HEADER_SCHEMA);

@@ -152,6 +152,7 @@ impl From<Span> for types::Span {
 }
 
 impl From<types::Fault> for Fault {
+    #[cold]
     fn from(fault: types::Fault) -> Fault {
         let made = Fault::new(fault.code, fault.message);
         match fault.at {
@@ -162,6 +163,7 @@ impl From<types::Fault> for Fault {
 }
 
 impl From<Fault> for types::Fault {
+    #[cold]
     fn from(fault: Fault) -> types::Fault {
         types::Fault { code: fault.code().into(), message: fault.message().into(), at: fault.span().map(Into::into) }
     }
@@ -195,6 +197,7 @@ impl From<SkipKind> for types::SkipKind {
 }
 
 impl From<Description> for types::Description {
+    #[cold]
     fn from(it: Description) -> types::Description {
         types::Description {
             name: it.name,
@@ -210,6 +213,7 @@ impl From<Description> for types::Description {
 }
 
 impl From<TableInfo> for types::TableInfo {
+    #[cold]
     fn from(it: TableInfo) -> types::TableInfo {
         let schema = it.schema.as_ref().map(crate::ipc::schema_message);
         types::TableInfo { name: it.name, doc: it.doc, schema, default_on: it.default_on }
@@ -217,6 +221,7 @@ impl From<TableInfo> for types::TableInfo {
 }
 
 impl From<OptionInfo> for types::OptionInfo {
+    #[cold]
     fn from(it: OptionInfo) -> types::OptionInfo {
         let kind = match it.kind {
             OptionKind::Text => types::OptionKind::Text,
