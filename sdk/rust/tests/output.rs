@@ -1,0 +1,214 @@
+//! Batches, watermarks, rejections and skips, as a host sees them.
+#![allow(missing_docs, reason = "tests are named as sentences")]
+
+use casparian_sdk::harness::{Run, Said, Value, run, run_steadily};
+use casparian_sdk::prelude::*;
+
+table! {
+    /// A record.
+    struct Heads = "heads" { text: String }
+}
+table! {
+    /// A part of a record.
+    struct Parts = "parts", default_off, without_faults { pos: u32, kind: String = "type" }
+}
+faults! {
+    enum Bad {
+        /// A record that begins with `!`.
+        Bang = "bang",
+    }
+}
+
+type Parse = fn(&Input, Span, &Options, &Output) -> Result<(), Fault>;
+
+/// A parser of one function.
+struct Of(Parse);
+
+impl Parser for Of {
+    fn describe(&self) -> Description {
+        let described = Description::new("of", "1.0.0").table::<Heads>().table::<Parts>().faults::<Bad>();
+        described.option(OptionInfo::integer("limit").default("3"))
+    }
+
+    fn plan(&self, input: &Input, _: &Options, target_bytes: u64, _: &Output) -> Result<Layout, Fault> {
+        Ok(Layout::cut_at(input.len(), input.cuts(b'\n', target_bytes)))
+    }
+
+    fn parse(&self, input: &Input, range: Span, _: &[u8], options: &Options, out: &Output) -> Result<(), Fault> {
+        (self.0)(input, range, options, out)
+    }
+}
+
+/// Lines: a blank is skipped, `!` rejected, any other is a row with a part for every word.
+fn lines(input: &Input, range: Span, _: &Options, out: &Output) -> Result<(), Fault> {
+    let (mut heads, mut parts) = (out.table::<Heads>()?, out.table::<Parts>()?);
+    for line in input.lines(range) {
+        let text = line.text().unwrap_or_default();
+        match text.as_bytes().first() {
+            None => out.skip(line.span(), SkipKind::Blank, "")?,
+            Some(b'!') => out.reject(line.span(), Bad::Bang, text)?,
+            Some(_) => {
+                let mut head = heads.row(line.span())?;
+                let at = head.at();
+                head.text.set(at, text);
+                // The row stays open while its parts are said.
+                for (pos, word) in text.split(' ').enumerate() {
+                    let mut part = parts.row(line.span())?;
+                    let at = part.at();
+                    part.pos.set(at, pos as u32);
+                    part.kind.set(at, word);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sample(records: usize) -> Vec<u8> {
+    let line = |index: usize| match index % 7 {
+        3 => "\n".to_owned(),
+        4 => "\n".to_owned(),
+        5 => format!("! bad {index}\n"),
+        _ => format!("record {index} with some words\n"),
+    };
+    (0..records).map(line).collect::<String>().into_bytes()
+}
+
+#[test]
+fn what_is_said_does_not_depend_on_reads_and_batches_and_leaves_nothing_dark() {
+    let input = sample(3000);
+    let said = run_steadily(&Of(lines), &input).unwrap();
+    assert_eq!(said.dark(), []);
+    assert_eq!(said.rows("parts")[6]["type"], "1");
+    let words: usize = said.rows("heads").iter().map(|row| row["text"].text().unwrap().split(' ').count()).sum();
+    assert_eq!(said.rows("parts").len(), words);
+}
+
+#[test]
+fn ranges_together_say_what_one_range_says() {
+    let input = sample(300);
+    let whole = run(&Of(lines), &input).unwrap();
+    for target_bytes in [1, 40, 100, 1000] {
+        let cut = Run { target_bytes, ..Run::default() }.over(&Of(lines), &input).unwrap();
+        assert_eq!((cut.tables, cut.rejects, cut.skips), (whole.tables.clone(), whole.rejects.clone(), whole.skips.clone()));
+    }
+}
+
+#[test]
+fn the_watermark_moves_with_the_batches_and_ends_where_the_range_does() {
+    let input = sample(5000);
+    let said = Run { batch_bytes: 8192, ..Run::default() }.over(&Of(lines), &input).unwrap();
+    assert!(said.commits.len() > 10 && said.commits.is_sorted(), "{:?}", said.commits);
+    assert_eq!(said.commits.last(), Some(&(input.len() as u64)));
+}
+
+#[test]
+fn input_without_rows_is_committed_every_few_mebibytes() {
+    let said = run(&Of(lines), &b"! nothing can be read of this line\n".repeat(500_000)).unwrap();
+    let steps: Vec<u64> = said.commits.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps.iter().all(|step| *step <= 5 << 20) && steps.len() >= 3, "{steps:?}");
+    assert_eq!(said.rejects.len(), 500_000);
+}
+
+#[test]
+fn neighbouring_skips_of_one_kind_become_one() {
+    let said = run(&Of(lines), b"\n\n\na\n\n").unwrap();
+    assert_eq!(said.skips, [(Span::new(0, 3), SkipKind::Blank, String::new()), (Span::new(5, 1), SkipKind::Blank, String::new())]);
+}
+
+#[test]
+fn one_record_with_many_rows_is_cut_into_batches() {
+    let parse: Parse = |input, range, _, out| {
+        let mut parts = out.table::<Parts>()?;
+        for pos in 0..100_000 {
+            let mut row = parts.row(Span::new(0, input.len()))?;
+            let at = row.at();
+            row.pos.set(at, pos);
+            row.kind.set(at, "long enough to fill a batch of the size asked for");
+        }
+        let _ = range;
+        Ok(())
+    };
+    let said = Run { batch_bytes: 64 << 10, ..Run::default() }.over(&Of(parse), b"all of it").unwrap();
+    assert_eq!((said.rows("parts").len(), said.commits), (100_000, vec![9]));
+}
+
+#[test]
+fn a_record_behind_the_watermark_is_refused_with_both_offsets() {
+    let parse: Parse = |_, _, _, out| {
+        let mut heads = out.table::<Heads>()?;
+        heads.row(Span::new(5, 1))?;
+        heads.row(Span::new(6, 1))?;
+        heads.row(Span::new(5, 1))?;
+        Ok(())
+    };
+    assert_eq!(run(&Of(parse), b"0123456789").map(|said| said.rows("heads").len()), Ok(3));
+    let tight = Run { batch_bytes: 1, ..Run::default() }.over(&Of(parse), b"0123456789").unwrap_err();
+    assert_eq!(tight.to_string(), "record-late: a record begins at 5, before the watermark at 6 (bytes 5..6)");
+}
+
+#[test]
+fn a_parser_that_works_in_another_order_moves_the_watermark_itself() {
+    let parse: Parse = |_, _, _, out| {
+        out.complete(0)?;
+        let mut heads = out.table::<Heads>()?;
+        for offset in (0..10).rev() {
+            heads.row(Span::new(offset, 1))?;
+        }
+        out.complete(10)
+    };
+    let said = Run { batch_bytes: 1, ..Run::default() }.over(&Of(parse), b"0123456789").unwrap();
+    assert_eq!((said.rows("heads").len(), said.dark()), (10, vec![]));
+}
+
+#[test]
+fn a_run_that_fails_hands_over_no_more() {
+    let parse: Parse = |_, _, _, out| {
+        out.table::<Heads>()?.row(Span::new(0, 1))?;
+        Err(Fault::new("no-header", "expected a header").at(Span::new(0, 1)))
+    };
+    assert_eq!(run(&Of(parse), b"x").unwrap_err().code(), "no-header");
+}
+
+#[test]
+fn the_harness_names_the_rule_that_was_broken() {
+    let broken = |parse: Parse| run(&Of(parse), b"0123456789").unwrap_err().code().to_owned();
+    assert_eq!(broken(|_, _, _, out| out.skip(Span::new(8, 5), SkipKind::Other, "")), "outside-input");
+    assert_eq!(broken(|_, _, _, out| out.skip(Span::new(10, 1), SkipKind::Other, "")), "outside-range");
+    let overlapping: Parse = |_, _, _, out| {
+        let mut heads = out.table::<Heads>()?;
+        heads.row(Span::new(0, 3))?;
+        heads.row(Span::new(2, 3)).map(|_| ())
+    };
+    assert_eq!(broken(overlapping), "spans-overlap");
+    let text: Parse = |_, _, _, out| {
+        let mut heads = out.table::<Heads>()?;
+        let mut row = heads.row(Span::new(0, 3))?;
+        let at = row.at();
+        row.text.set_slice(at, b"\xFF\xFE", 0, 2);
+        Ok(())
+    };
+    assert_eq!(broken(text), "batch-malformed");
+}
+
+#[test]
+fn a_cell_left_out_is_null_options_and_logs_arrive() {
+    let parse: Parse = |_, range, options, out| {
+        let mut parts = out.table::<Parts>()?;
+        let mut row = parts.row(range)?;
+        let at = row.at();
+        row.pos.set(at, u32::try_from(options.integer("limit")?).unwrap_or(0));
+        log::warn!(at range, "{} bytes", range.length);
+        Ok(())
+    };
+    let options = vec![("limit".to_owned(), "9".to_owned())];
+    let said: Said = Run { options, tables: vec!["parts".into()], ..Run::default() }.over(&Of(parse), b"abc").unwrap();
+    assert_eq!((&said.rows("parts")[0]["pos"], &said.rows("parts")[0]["type"]), (&Value::Int(9), &Value::Null));
+    assert_eq!(said.log, [(log::Level::Warn, "3 bytes".to_owned(), Some(Span::new(0, 3)))]);
+}
+
+#[test]
+fn an_empty_input_is_a_run_that_says_nothing() {
+    let said = run(&Of(lines), b"").unwrap();
+    assert_eq!((said.dark(), said.commits), (vec![], vec![]));
+}
