@@ -105,6 +105,8 @@ pub enum WireFault {
     BufferShort { column: GuestText, what: &'static str, wanted: u64, found: u64 },
     #[error("column {column:?}: {what} buffer has {found} bytes for {wanted}, padding has at most {limit}")]
     BufferSlack { column: GuestText, what: &'static str, wanted: u64, found: u64, limit: u64 },
+    #[error("column {column:?}: offset buffer has {found} bytes, which is not a multiple of {width}")]
+    BufferPartial { column: GuestText, width: usize, found: u64 },
     #[error("body has {bytes} bytes behind its last buffer, padding has at most {limit}")]
     BodySlack { bytes: u64, limit: u64 },
     #[error("column {column:?}: the first offset is {first}")]
@@ -185,6 +187,7 @@ impl Blamed for WireFault {
             WireFault::BufferGap { .. } => "buffer-gap",
             WireFault::BufferShort { .. } => "buffer-short",
             WireFault::BufferSlack { .. } => "buffer-slack",
+            WireFault::BufferPartial { .. } => "buffer-partial",
             WireFault::BodySlack { .. } => "body-slack",
             WireFault::OffsetNegative { .. } => "offset-negative",
             WireFault::OffsetOrder { .. } => "offset-order",

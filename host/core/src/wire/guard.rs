@@ -299,20 +299,30 @@ impl<'a, 'm> Walk<'a, 'm> {
     where
         T: Copy + Ord + Into<i64>,
     {
-        let buffer = self.buffer()?;
-        // An array of no values may do without its one offset.
-        let count = if buffer.bytes.is_empty() && length == 0 { 0 } else { length.saturating_add(1) };
-        let raw = self.take(buffer, "offset", count.saturating_mul(N as u64))?.as_chunks::<N>().0;
+        let raw = self.offset_buffer::<N>(length)?;
         let first: i64 = raw.first().map_or(0, |raw| read(*raw).into());
         let last: i64 = raw.last().map_or(0, |raw| read(*raw).into());
-        let start =
-            u64::try_from(first).map_err(|_| WireFault::OffsetNegative { column: self.shown(), first })?;
+        if first < 0 {
+            return Err(WireFault::OffsetNegative { column: self.shown(), first });
+        }
         // No early way out: this loop is one that the compiler turns into vectors.
         let rising = raw.iter().zip(raw.iter().skip(1)).fold(true, |ok, (a, b)| ok & (read(*a) <= read(*b)));
         if !rising {
             return Err(self.fall(raw, read));
         }
-        Ok(Offsets { raw, first: start, last: last.unsigned_abs() })
+        Ok(Offsets { raw, last: last.unsigned_abs() })
+    }
+
+    fn offset_buffer<const N: usize>(&mut self, length: u64) -> Result<&'a [[u8; N]], WireFault> {
+        let buffer = self.buffer()?;
+        let found = buffer.bytes.len() as u64;
+        // Padding is whole offsets too: arrow's reader panics at half a one.
+        if !found.is_multiple_of(N as u64) {
+            return Err(WireFault::BufferPartial { column: self.shown(), width: N, found });
+        }
+        // An array of no values may do without its one offset.
+        let count = if found == 0 && length == 0 { 0 } else { length.saturating_add(1) };
+        Ok(self.take(buffer, "offset", count.saturating_mul(N as u64))?.as_chunks::<N>().0)
     }
 
     #[cold]
@@ -333,7 +343,8 @@ impl<'a, 'm> Walk<'a, 'm> {
         self.take(buffer, "data", at.last)
     }
 
-    /// Takes bytes of which each value must be UTF-8: all of them together, and no value may begin within a character.
+    /// Takes bytes of which each value must be UTF-8: all of them together, those before the first value too, and no
+    /// value may begin within a character.
     fn text<const N: usize, T>(
         &mut self,
         at: Offsets<'a, N>,
@@ -343,23 +354,18 @@ impl<'a, 'm> Walk<'a, 'm> {
         T: Copy + Into<i64>,
     {
         let bytes = self.bytes(at)?;
-        let used = bytes.get(at.first as usize..).unwrap_or_default();
-        if used.is_ascii() {
+        if bytes.is_ascii() {
             return Ok(());
         }
-        let place = |raw: &[u8; N]| -> usize { usize::try_from(read(*raw).into()).unwrap_or(usize::MAX) };
-        let cut = match std::str::from_utf8(used) {
-            Ok(_) => {
-                at.raw.iter().position(|raw| bytes.get(place(raw)).is_some_and(|byte| byte & 0xc0 == 0x80))
-            }
-            Err(broken) => {
-                let broken = broken.valid_up_to().saturating_add(at.first as usize);
-                Some(at.raw.partition_point(|raw| place(raw) <= broken))
-            }
+        let place = |raw: &[u8; N]| usize::try_from(read(*raw).into()).unwrap_or(usize::MAX);
+        let within = |raw: &[u8; N]| bytes.get(place(raw)).is_some_and(|byte| byte & 0xc0 == 0x80);
+        let cut = match simdutf8::compat::from_utf8(bytes) {
+            Ok(_) => at.raw.iter().position(within),
+            Err(broken) => Some(at.raw.partition_point(|raw| place(raw) <= broken.valid_up_to())),
         };
         match cut {
             None => Ok(()),
-            // `cut` is the first offset behind the value, or within its last character.
+            // `cut` is the first offset behind the broken value, or in the midst of its last character.
             Some(cut) => Err(WireFault::NotUtf8 { column: self.shown(), value: cut.saturating_sub(1) }),
         }
     }
@@ -369,11 +375,10 @@ impl<'a, 'm> Walk<'a, 'm> {
     }
 }
 
-/// Where values begin and end. `first <= last`, and no offset is outside of them.
+/// Where values begin and end: ascending, from 0 or more up to `last`.
 #[derive(Clone, Copy)]
 struct Offsets<'a, const N: usize> {
     raw: &'a [[u8; N]],
-    first: u64,
     last: u64,
 }
 

@@ -6,13 +6,19 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, make_array};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow_array::types::{
+    BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, UInt32Type, UInt64Type, Utf8Type,
+};
+use arrow_array::{
+    ArrayRef, GenericByteArray, GenericListArray, OffsetSizeTrait, RecordBatch, RecordBatchOptions,
+    StructArray, make_array,
+};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, FieldRef};
 
 use super::fault::WireFault;
 use super::guard::{Checked, Node};
@@ -86,31 +92,64 @@ struct Arrays<'a> {
 }
 
 impl Arrays<'_> {
+    /// Builds the next array and its children. The schema bounds the recursion.
     fn array(&mut self, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-        self.data(data_type).map(make_array)
+        let Node { length, nulls } = *self.nodes.next().ok_or_else(|| missing("node"))?;
+        let validity = self.buffer()?;
+        let nulls = (nulls > 0).then(|| NullBuffer::new(BooleanBuffer::new(validity, 0, length)));
+        match data_type {
+            DataType::Utf8 => self.bytes::<Utf8Type>(length, nulls),
+            DataType::LargeUtf8 => self.bytes::<LargeUtf8Type>(length, nulls),
+            DataType::Binary => self.bytes::<BinaryType>(length, nulls),
+            DataType::LargeBinary => self.bytes::<LargeBinaryType>(length, nulls),
+            DataType::List(item) => self.list::<i32>(item, length, nulls),
+            DataType::LargeList(item) => self.list::<i64>(item, length, nulls),
+            DataType::Struct(fields) => {
+                let children = fields.iter().map(|field| self.array(field.data_type()));
+                let children = children.collect::<Result<_, _>>()?;
+                Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), children, nulls, length)?))
+            }
+            fixed => self.fixed(fixed, length, nulls),
+        }
     }
 
-    fn data(&mut self, data_type: &DataType) -> Result<ArrayData, ArrowError> {
-        let node = *self.nodes.next().ok_or_else(|| missing("node"))?;
-        let validity = self.buffer()?;
-        let nulls = (node.nulls > 0).then(|| NullBuffer::new(BooleanBuffer::new(validity, 0, node.length)));
-        let array = ArrayData::builder(data_type.clone()).len(node.length).nulls(nulls);
-        let array = match data_type {
-            DataType::Struct(fields) => {
-                let children = fields.iter().map(|field| self.data(field.data_type()));
-                array.child_data(children.collect::<Result<_, _>>()?)
-            }
-            DataType::List(item) | DataType::LargeList(item) => {
-                let offsets = self.buffer()?;
-                array.add_buffer(offsets).add_child_data(self.data(item.data_type())?)
-            }
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
-                array.add_buffer(self.buffer()?).add_buffer(self.buffer()?)
-            }
-            _ => array.add_buffer(self.buffer()?),
-        };
+    fn bytes<T: ByteArrayType>(
+        &mut self,
+        length: usize,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef, ArrowError> {
+        let offsets = self.offsets::<T::Offset>(length)?;
+        Ok(Arc::new(GenericByteArray::<T>::try_new(offsets, self.buffer()?, nulls)?))
+    }
+
+    fn list<O: OffsetSizeTrait>(
+        &mut self,
+        item: &FieldRef,
+        length: usize,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef, ArrowError> {
+        let offsets = self.offsets::<O>(length)?;
+        let values = self.array(item.data_type())?;
+        Ok(Arc::new(GenericListArray::try_new(item.clone(), offsets, values, nulls)?))
+    }
+
+    fn fixed(
+        &mut self,
+        data_type: &DataType,
+        length: usize,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef, ArrowError> {
+        let array = ArrayData::builder(data_type.clone()).len(length).nulls(nulls).add_buffer(self.buffer()?);
         // Decimals need 16 bytes, the wire promises 8: such a column is copied once more where it has to be.
-        array.align_buffers(true).build()
+        array.align_buffers(true).build().map(make_array)
+    }
+
+    fn offsets<O: OffsetSizeTrait>(&mut self, length: usize) -> Result<OffsetBuffer<O>, ArrowError> {
+        let offsets = self.buffer()?;
+        if offsets.is_empty() {
+            return Ok(OffsetBuffer::new_empty());
+        }
+        Ok(OffsetBuffer::new(ScalarBuffer::new(offsets, 0, length.saturating_add(1))))
     }
 
     fn buffer(&mut self) -> Result<Buffer, ArrowError> {

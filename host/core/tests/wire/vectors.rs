@@ -641,6 +641,9 @@ fn bad_buffers() -> Vec<Vector> {
             f.buffers.iter_mut().for_each(|buffer| buffer.0 += 128);
         }),
         spoil("buffer-short", "buffer-short", "3 int64 in 23 bytes", |f| f.buffers[13].1 = 23),
+        spoil("offsets-partial", "buffer-partial", "Arrow's Rust reader panics at half an offset", |f| {
+            f.buffers[10].1 += 2
+        }),
         spoil("offsets-short", "buffer-short", "3 values have 4 offsets", |f| f.buffers[10].1 = 12),
         spoil("bitmap-short", "buffer-short", "9 rows in a bitmap of 1 byte", nine_rows),
         spoil("buffer-long", "buffer-slack", "a kilobyte of padding", |f| {
@@ -685,6 +688,10 @@ fn bad_values() -> Vec<Vector> {
         spoil("utf8-broken", "not-utf8", "a byte that is never in UTF-8", |f| f.poke(11, 0, &[0xff])),
         spoil("utf8-cut", "not-utf8", "a character that ends in the next value", |f| {
             f.poke(10, 4, &5_i32.to_le_bytes())
+        }),
+        spoil("utf8-before", "not-utf8", "a broken byte before the first value", |f| {
+            f.poke(10, 0, &1_i32.to_le_bytes());
+            f.poke(11, 0, &[0xff]);
         }),
         spoil("fault-utf8", "not-utf8", "a fault's name is text too", |f| f.poke(8, 0, &[0x80])),
     ]
