@@ -1,0 +1,526 @@
+//! Where good rows go: a Parquet file for each table, or the first rows of each to look at.
+//!
+//! A sink is given descriptors and knows no path, so that it can stand in a process that may open nothing.
+
+mod chunks;
+#[cfg(test)]
+pub(crate) mod guest;
+mod parquet;
+mod preview;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use casparian_core::contract::verdict::Accepted;
+use casparian_core::flow::{PortFault, Sinks, Tally};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::{Digest, TableName};
+use casparian_core::intake::TableId;
+
+pub(crate) use self::parquet::{Layout, ParquetFile};
+pub use self::parquet::{SinkFault, Written};
+use crate::report::{ContractReport, Preview};
+
+/// The version of what our files look like: columns of our own, keys of the footer, the quarantine.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The number of a row's record within its input, from 0.
+pub const RECORD_NO: &str = "_cf_record_no";
+/// Where a row's record begins in its input, in bytes from 0.
+pub const OFFSET: &str = "_cf_offset";
+/// How many bytes a row's record has.
+pub const LENGTH: &str = "_cf_length";
+
+/// What rows were made of, and by what. Every file says it.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// The name that the parser gives itself.
+    pub parser_name: GuestText,
+    /// The version that the parser gives itself.
+    pub parser_version: GuestText,
+    /// Digest of the component.
+    pub parser_sha256: Digest,
+    /// Digest of the input.
+    pub input_sha256: Digest,
+    /// The contract; none: the schema that the parser declares.
+    pub contract: Option<ContractReport>,
+}
+
+/// Gives an empty file to write a table to.
+pub type Provide = Box<dyn FnMut(&TableName) -> io::Result<File> + Send>;
+
+/// The sinks of one run.
+pub enum Tables {
+    /// Files are written.
+    Files(Files),
+    /// Nothing is written.
+    Previews(Previews),
+}
+
+/// What a run's sinks hold in the end, in the order in which tables were opened.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// The files.
+    pub files: Vec<(TableName, Written)>,
+    /// The first rows, where nothing was written.
+    pub previews: Vec<Preview>,
+}
+
+impl Tables {
+    /// Opens sinks that write files. `provide` is asked once for each table that is opened; `tables_wanted` of them share
+    /// the memory there is. A table that never opens gets no file.
+    pub fn files(provide: Provide, provenance: Provenance, tables_wanted: usize) -> Self {
+        let layout = Layout { ascending: &[RECORD_NO, OFFSET], ..Layout::among(tables_wanted) };
+        Self::Files(Files { provide, provenance, layout, tables: BTreeMap::new() })
+    }
+
+    /// Opens sinks that write nothing and keep the first `rows_max` rows of each table.
+    pub fn previews(rows_max: usize) -> Self {
+        Self::Previews(Previews { rows_max, tables: BTreeMap::new() })
+    }
+
+    /// Closes every file. `tally` is the run's: it knows whether a table without rows has spans.
+    pub fn finish(self, tally: &Tally) -> Result<Finished, SinkFault> {
+        match self {
+            Self::Files(files) => Ok(Finished { files: files.finish(tally)?, previews: Vec::new() }),
+            Self::Previews(previews) => {
+                Ok(Finished { files: Vec::new(), previews: previews.tables.into_values().collect() })
+            }
+        }
+    }
+}
+
+impl Sinks for Tables {
+    fn open(&mut self, table: TableId, name: &TableName, schema: &SchemaRef) -> Result<(), PortFault> {
+        match self {
+            Self::Files(files) => Ok(files.open(table, name, schema)?),
+            Self::Previews(previews) => {
+                previews.tables.insert(table, preview::begin(name.clone(), schema));
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, table: TableId, rows: &Accepted) -> Result<(), PortFault> {
+        match self {
+            Self::Files(files) => Ok(files.write(table, rows)?),
+            Self::Previews(previews) => Ok(previews.write(table, rows)?),
+        }
+    }
+}
+
+/// Sinks that write a file for each table.
+pub struct Files {
+    provide: Provide,
+    provenance: Provenance,
+    layout: Layout,
+    tables: BTreeMap<TableId, FileTable>,
+}
+
+struct FileTable {
+    name: TableName,
+    /// The payload as the parser declared it.
+    declared: SchemaRef,
+    state: FileState,
+}
+
+enum FileState {
+    /// No rows yet, so that we do not know yet whether they come with spans.
+    Empty(File),
+    Begun(Box<ParquetFile>),
+    /// Writing failed.
+    Broken,
+}
+
+impl Files {
+    fn open(&mut self, table: TableId, name: &TableName, declared: &SchemaRef) -> Result<(), SinkFault> {
+        let file = (self.provide)(name).map_err(|error| SinkFault::NoFile { file: what(name), error })?;
+        let (name, declared) = (name.clone(), Arc::clone(declared));
+        self.tables.insert(table, FileTable { name, declared, state: FileState::Empty(file) });
+        Ok(())
+    }
+
+    fn write(&mut self, table: TableId, rows: &Accepted) -> Result<(), SinkFault> {
+        let Some(table) = self.tables.get_mut(&table) else { return Err(never_opened(table)) };
+        let mut file = table.take(rows.spans().is_some(), &self.layout, &self.provenance)?;
+        file.write(file_rows(&table.declared, rows).map_err(|error| file.fault(error.into()))?)?;
+        table.state = FileState::Begun(file);
+        Ok(())
+    }
+
+    fn finish(self, tally: &Tally) -> Result<Vec<(TableName, Written)>, SinkFault> {
+        let mut written = Vec::with_capacity(self.tables.len());
+        for (id, mut table) in self.tables {
+            let has_spans = tally.tables.get(id.0).is_some_and(|table| table.has_spans);
+            let file = table.take(has_spans, &self.layout, &self.provenance)?;
+            written.push((table.name, file.close()?));
+        }
+        Ok(written)
+    }
+}
+
+impl FileTable {
+    /// Takes the file out, begun. Until it is put back the table is broken.
+    fn take(
+        &mut self,
+        has_spans: bool,
+        layout: &Layout,
+        provenance: &Provenance,
+    ) -> Result<Box<ParquetFile>, SinkFault> {
+        match std::mem::replace(&mut self.state, FileState::Broken) {
+            FileState::Begun(file) => Ok(file),
+            FileState::Empty(file) => {
+                let schema = file_schema(&self.declared, has_spans);
+                Ok(Box::new(ParquetFile::create(file, what(&self.name), schema, layout, provenance)?))
+            }
+            FileState::Broken => {
+                let error = io::Error::other("writing it failed before");
+                Err(SinkFault::NoFile { file: what(&self.name), error })
+            }
+        }
+    }
+}
+
+fn what(table: &TableName) -> String {
+    format!("table `{table}`")
+}
+
+fn never_opened(table: TableId) -> SinkFault {
+    let error = io::Error::other("it was never opened");
+    SinkFault::NoFile { file: format!("table number {}", table.0), error }
+}
+
+/// The columns of a table's file: the payload, then where each row comes from.
+fn file_schema(declared: &Schema, has_spans: bool) -> SchemaRef {
+    let mut fields = declared.fields().to_vec();
+    if has_spans {
+        fields.push(Arc::new(Field::new(RECORD_NO, DataType::UInt64, false)));
+        fields.push(Arc::new(Field::new(OFFSET, DataType::UInt64, false)));
+        fields.push(Arc::new(Field::new(LENGTH, DataType::UInt32, false)));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// Rows as a file has them. Batches call every column nullable; these have been judged, so they are as declared again.
+fn file_rows(declared: &Schema, rows: &Accepted) -> Result<RecordBatch, ArrowError> {
+    let mut columns = rows.rows().columns().to_vec();
+    if let Some((offsets, lengths)) = rows.spans() {
+        let record_no: ArrayRef = Arc::new(rows.record_no().clone());
+        columns.extend([record_no, Arc::new(offsets.clone()), Arc::new(lengths.clone())]);
+    }
+    RecordBatch::try_new(file_schema(declared, rows.spans().is_some()), columns)
+}
+
+/// Sinks that keep the first rows of each table.
+pub struct Previews {
+    rows_max: usize,
+    tables: BTreeMap<TableId, Preview>,
+}
+
+impl Previews {
+    fn write(&mut self, table: TableId, rows: &Accepted) -> Result<(), SinkFault> {
+        let Some(preview) = self.tables.get_mut(&table) else { return Err(never_opened(table)) };
+        let file = format!("the preview of {}", what(&preview.table));
+        preview::add(preview, rows.rows(), self.rows_max).map_err(|error| SinkFault::Unwritten {
+            file,
+            bytes: 0,
+            error: error.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use ::parquet::file::metadata::ParquetMetaData;
+    use arrow_array::types::{Decimal128Type, Int32Type};
+    use arrow_array::*;
+    use arrow_schema::TimeUnit;
+    use casparian_core::contract::verdict::Rejected;
+    use casparian_core::flow::{Flow, Hold};
+    use casparian_core::intake::Said;
+
+    use super::guest::{Spoken, spans, with_spans};
+    use super::*;
+
+    struct NoHold;
+
+    impl Hold for NoHold {
+        fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
+            panic!("nothing is to be held here: {rejected:?}")
+        }
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
+            parser_name: GuestText::new("trades", 64),
+            parser_version: GuestText::new("1.2.0", 64),
+            parser_sha256: Digest::of(b"parser"),
+            input_sha256: Digest::of(b"input"),
+            contract: None,
+        }
+    }
+
+    /// The files that sinks were given, by table.
+    type Given = Arc<Mutex<Vec<(TableName, File)>>>;
+
+    fn files(tables_wanted: usize) -> (Tables, Given) {
+        let given = Given::default();
+        let keep = Arc::clone(&given);
+        let provide = move |name: &TableName| {
+            let file = tempfile::tempfile()?;
+            keep.lock().unwrap().push((name.clone(), file.try_clone()?));
+            Ok(file)
+        };
+        (Tables::files(Box::new(provide), provenance(), tables_wanted), given)
+    }
+
+    fn run(sinks: Tables, wanted: &[&str], said: Vec<Said>) -> Finished {
+        let wanted = wanted.iter().map(|name| TableName::new(name).unwrap()).collect();
+        let mut flow = Flow::new(sinks, NoHold, wanted, Vec::new());
+        said.into_iter().for_each(|said| flow.hear(said).unwrap());
+        let (sinks, _, tally, _) = flow.finish(1 << 30);
+        sinks.finish(&tally).unwrap()
+    }
+
+    fn read(file: &File) -> (RecordBatch, Arc<ParquetMetaData>) {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap()).unwrap();
+        let (metadata, schema) = (Arc::clone(reader.metadata()), Arc::clone(reader.schema()));
+        let batches: Vec<_> = reader.with_batch_size(1 << 20).build().unwrap().map(Result::unwrap).collect();
+        (arrow_select::concat::concat_batches(&schema, &batches).unwrap(), metadata)
+    }
+
+    fn bytes_of(file: &File) -> Vec<u8> {
+        use std::os::unix::fs::FileExt;
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    }
+
+    fn orders(count: usize) -> RecordBatch {
+        let symbol =
+            StringArray::from_iter((0..count).map(|at| (at % 7 > 0).then(|| format!("S{}", at % 100))));
+        let price = Float64Array::from_iter_values((0..count).map(|at| at as f64 / 8.0));
+        let tags = ListArray::from_iter_primitive::<Int32Type, _, _>(
+            (0..count).map(|at| (at % 3 > 0).then(|| (0..at as i32 % 4).map(Some))),
+        );
+        let schema = Schema::new(vec![
+            Field::new("symbol", DataType::Utf8, true),
+            Field::new("price", DataType::Float64, false),
+            Field::new("tags", tags.data_type().clone(), true),
+        ]);
+        let columns: Vec<ArrayRef> = vec![Arc::new(symbol), Arc::new(price), Arc::new(tags)];
+        RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+    }
+
+    /// Says all of `rows`, `step` at a time, each committed.
+    fn said(rows: &RecordBatch, step: usize) -> Vec<Said> {
+        let table = Spoken::table(0, "orders", &rows.schema());
+        let mut said = vec![table.opened()];
+        for from in (0..rows.num_rows()).step_by(step) {
+            let piece = rows.slice(from, step.min(rows.num_rows() - from));
+            said.push(table.rows(&piece));
+            said.push(Said::Committed { up_to: (from + piece.num_rows()) as u64 * 10 });
+        }
+        said
+    }
+
+    #[test]
+    fn a_file_holds_the_rows_as_declared_and_where_each_comes_from() {
+        let rows = orders(1000);
+        let (sinks, given) = files(1);
+        let finished = run(sinks, &["orders"], said(&with_spans(&rows, &spans(1000, 10)), 300));
+        let given = given.lock().unwrap();
+        let (read, _) = read(&given[0].1);
+        assert_eq!(finished.files[0].1.rows, 1000);
+        assert_eq!(finished.files[0].1.bytes, given[0].1.metadata().unwrap().len());
+        assert_eq!(&read.columns()[..3], rows.columns());
+        assert!(!read.schema().field(1).is_nullable());
+        let names: Vec<_> = read.schema().fields()[3..].iter().map(|field| field.name().clone()).collect();
+        assert_eq!(names, [RECORD_NO, OFFSET, LENGTH]);
+        let numbers: UInt64Array = (0..1000_u64).collect::<Vec<_>>().into();
+        assert_eq!(read.column(3).as_ref(), &numbers as &dyn Array);
+    }
+
+    #[test]
+    fn a_file_names_its_parser_and_its_input_and_no_time() {
+        let (sinks, given) = files(1);
+        run(sinks, &["orders"], said(&orders(3), 3));
+        let (_, metadata) = read(&given.lock().unwrap()[0].1);
+        let metadata = metadata.file_metadata();
+        assert_eq!(metadata.created_by(), Some(concat!("casparian ", env!("CARGO_PKG_VERSION"))));
+        let pairs = metadata.key_value_metadata().unwrap();
+        let value = |key: &str| pairs.iter().find(|pair| pair.key == key).unwrap().value.clone();
+        assert_eq!(value("casparian.format_version").as_deref(), Some("1"));
+        assert_eq!(value("casparian.parser.name").as_deref(), Some("trades"));
+        assert_eq!(value("casparian.input.sha256"), Some(Digest::of(b"input").to_string()));
+        assert_eq!(value("casparian.contract.sha256"), None);
+    }
+
+    #[test]
+    fn where_batches_are_cut_changes_no_byte_of_a_file() {
+        let rows = with_spans(&orders(20_000), &spans(20_000, 10));
+        let write = |step| {
+            let (sinks, given) = files(1);
+            run(sinks, &["orders"], said(&rows, step));
+            let given = given.lock().unwrap();
+            bytes_of(&given[0].1)
+        };
+        let whole = write(20_000);
+        for step in [1_000, 8_192, 9_999, 77] {
+            assert!(write(step) == whole, "batches of {step} rows make another file");
+        }
+    }
+
+    #[test]
+    fn wide_rows_end_a_row_group_by_their_bytes() {
+        let count = 600;
+        let text = StringArray::from_iter_values((0..count).map(|at| format!("{at:0>50000}").repeat(2)));
+        let schema = Schema::new(vec![Field::new("text", DataType::Utf8, false)]);
+        let rows = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(text)]).unwrap();
+        let (sinks, given) = files(64);
+        run(sinks, &["orders"], said(&rows, 100));
+        let (_, metadata) = read(&given.lock().unwrap()[0].1);
+        assert_eq!(metadata.row_groups().iter().map(|group| group.num_rows()).sum::<i64>(), count);
+        let largest = metadata.row_groups().iter().map(|group| group.total_byte_size()).max().unwrap();
+        assert!(largest < 6 << 20, "the largest row group has {largest} bytes");
+    }
+
+    #[test]
+    fn an_opened_table_without_rows_has_the_columns_that_rows_would_have() {
+        let rows = with_spans(&orders(1), &spans(1, 10)).slice(0, 0);
+        let (sinks, given) = files(2);
+        let finished = run(sinks, &["orders", "fills"], said(&rows, 1));
+        let given = given.lock().unwrap();
+        assert_eq!(given.len(), 1, "a table that never opens gets no file");
+        let (read, _) = read(&given[0].1);
+        assert_eq!((read.num_rows(), read.num_columns()), (0, 6));
+        assert_eq!(finished.files[0].1.rows, 0);
+    }
+
+    #[test]
+    fn rows_without_spans_get_no_columns_about_them() {
+        let (sinks, given) = files(1);
+        run(sinks, &["orders"], said(&orders(5), 5));
+        assert_eq!(read(&given.lock().unwrap()[0].1).0.columns(), orders(5).columns());
+    }
+
+    #[test]
+    fn every_type_of_the_wire_comes_back_as_it_went_in() {
+        let rows = every_type();
+        let (sinks, given) = files(1);
+        run(sinks, &["orders"], said(&rows, 2));
+        assert_eq!(read(&given.lock().unwrap()[0].1).0.columns(), rows.columns());
+    }
+
+    #[test]
+    fn a_table_that_nobody_gives_a_file_is_a_fault_of_ours() {
+        let provide = |_: &TableName| Err(io::Error::other("the other side hung up"));
+        let mut sinks = Tables::files(Box::new(provide), provenance(), 1);
+        let name = TableName::new("orders").unwrap();
+        let fault = sinks.open(TableId(0), &name, &orders(1).schema()).unwrap_err();
+        assert_eq!(fault.to_string(), "no file to write table `orders` to: the other side hung up");
+    }
+
+    #[test]
+    fn a_full_disk_is_called_that() {
+        let full = |_: &TableName| File::options().write(true).open("/dev/full");
+        let sinks = Tables::files(Box::new(full), provenance(), 1);
+        let mut flow = Flow::new(sinks, NoHold, vec![TableName::new("orders").unwrap()], Vec::new());
+        said(&orders(10), 10).into_iter().for_each(|said| flow.hear(said).unwrap());
+        let (sinks, _, tally, _) = flow.finish(1000);
+        let fault = casparian_core::fault::Blamed::report(&sinks.finish(&tally).unwrap_err());
+        assert_eq!(fault.code, "disk-full");
+        assert!(fault.message.starts_with("no space left for table `orders`"), "{}", fault.message);
+    }
+
+    #[test]
+    fn a_preview_keeps_the_first_rows_as_text_and_cuts_long_cells() {
+        let text =
+            StringArray::from(vec![Some("a\u{1b}[2J"), None, Some("x".repeat(100).as_str()), Some("no")]);
+        let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
+        let rows = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(text)]).unwrap();
+        let finished = run(Tables::previews(3), &["orders"], said(&rows, 2));
+        let preview = &finished.previews[0];
+        let shown = |cell: &Option<GuestText>| cell.as_ref().map(ToString::to_string);
+        let cells: Vec<_> = preview.rows.iter().map(|row| shown(&row[0])).collect();
+        let long = format!("{}…", "x".repeat(64));
+        assert_eq!(cells, [Some("a\\u{1b}[2J".to_owned()), None, Some(long)]);
+        assert_eq!(preview.columns[0].1, "Utf8");
+    }
+
+    fn every_type() -> RecordBatch {
+        let nested = StructArray::from(vec![
+            (
+                Arc::new(Field::new("n", DataType::Int16, true)),
+                Arc::new(Int16Array::from(vec![1, 2, 3])) as ArrayRef,
+            ),
+            (
+                Arc::new(Field::new("t", DataType::Utf8, true)),
+                Arc::new(StringArray::from(vec!["a", "b", "c"])) as _,
+            ),
+        ]);
+        let lists = ListArray::from_iter_primitive::<Decimal128Type, _, _>([
+            Some(vec![Some(1), None]),
+            None,
+            Some(vec![]),
+        ]);
+        let mut large_lists = builder::LargeListBuilder::new(builder::StringBuilder::new());
+        large_lists.append_value([Some("a"), None]);
+        large_lists.append_null();
+        large_lists.append_value([Some("b")]);
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+            Arc::new(Int8Array::from(vec![Some(i8::MIN), None, Some(1)])),
+            Arc::new(Int16Array::from(vec![Some(i16::MIN), None, Some(1)])),
+            Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(1)])),
+            Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(1)])),
+            Arc::new(UInt8Array::from(vec![Some(u8::MAX), None, Some(1)])),
+            Arc::new(UInt16Array::from(vec![Some(u16::MAX), None, Some(1)])),
+            Arc::new(UInt32Array::from(vec![Some(u32::MAX), None, Some(1)])),
+            Arc::new(UInt64Array::from(vec![Some(u64::MAX), None, Some(1)])),
+            Arc::new(Float32Array::from(vec![Some(-0.0), None, Some(f32::INFINITY)])),
+            Arc::new(Float64Array::from(vec![Some(f64::MIN_POSITIVE), None, Some(-0.0)])),
+            Arc::new(StringArray::from(vec![Some(""), None, Some("=cmd|' /C calc'!A0")])),
+            Arc::new(LargeStringArray::from(vec![Some("ä"), None, Some("b")])),
+            Arc::new(BinaryArray::from(vec![Some(&b"\0\xff"[..]), None, Some(b"")])),
+            Arc::new(LargeBinaryArray::from(vec![Some(&b"\0\xff"[..]), None, Some(b"")])),
+            Arc::new(FixedSizeBinaryArray::from(vec![Some(&[1_u8, 2][..]), None, Some(&[3, 4])])),
+            Arc::new(Date32Array::from(vec![Some(i32::MAX), None, Some(1)])),
+            Arc::new(Date64Array::from(vec![Some(86_400_000), None, Some(0)])),
+            Arc::new(Time32SecondArray::from(vec![Some(86_399), None, Some(0)])),
+            Arc::new(Time32MillisecondArray::from(vec![Some(86_399_999), None, Some(0)])),
+            Arc::new(Time64MicrosecondArray::from(vec![Some(1), None, Some(0)])),
+            Arc::new(Time64NanosecondArray::from(vec![Some(1), None, Some(0)])),
+            Arc::new(TimestampSecondArray::from(vec![Some(i64::MAX), None, Some(0)])),
+            Arc::new(
+                TimestampMillisecondArray::from(vec![Some(i64::MAX), None, Some(0)]).with_timezone("UTC"),
+            ),
+            Arc::new(TimestampMicrosecondArray::from(vec![Some(i64::MIN), None, Some(0)])),
+            Arc::new(TimestampNanosecondArray::from(vec![Some(1), None, Some(0)]).with_timezone("+01:00")),
+            Arc::new(DurationMillisecondArray::from(vec![Some(-1), None, Some(0)])),
+            Arc::new(
+                Decimal128Array::from(vec![Some(-1), None, Some(0)]).with_precision_and_scale(18, 4).unwrap(),
+            ),
+            Arc::new(
+                Decimal256Array::from(vec![Some(arrow_buffer::i256::MINUS_ONE), None, None])
+                    .with_precision_and_scale(76, 10)
+                    .unwrap(),
+            ),
+            Arc::new(lists),
+            Arc::new(large_lists.finish()),
+            Arc::new(nested),
+        ];
+        let field =
+            |(at, column): (usize, &ArrayRef)| Field::new(format!("c{at}"), column.data_type().clone(), true);
+        let fields: Vec<Field> = columns.iter().enumerate().map(field).collect();
+        assert!(fields.iter().any(|field| *field.data_type() == DataType::Timestamp(TimeUnit::Second, None)));
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    }
+}
