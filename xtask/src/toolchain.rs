@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::command;
 use crate::debian;
+use crate::guests::Site;
 use crate::workspace;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,11 @@ impl Toolchain {
     fn debian(root: &Path) -> Outcome<Toolchain> {
         let compiler = match debian::installed()? {
             Some(compiler) => compiler,
-            None => debian::install()?,
+            None => {
+                // Cargo compares what a compiler says of itself, and would miss that its std is another one.
+                workspace::remove_folder(&Site::of(root).build)?;
+                debian::install()?
+            }
         };
         Toolchain::new(root, Some(compiler))
     }
