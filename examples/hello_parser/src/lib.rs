@@ -41,10 +41,12 @@ impl Parser for Hello {
     fn parse(&self, input: &Input, range: Span, _: &[u8], _: &Options, out: &Output) -> Result<(), Fault> {
         let mut pairs = out.table::<Pairs>()?;
         for line in input.lines(range) {
-            match line.text().map(str::trim) {
+            match line.text().map(str::trim_ascii) {
                 Some("") => out.skip(line.span(), SkipKind::Blank, "")?,
                 Some(text) if text.starts_with('#') => out.skip(line.span(), SkipKind::Comment, "")?,
-                Some(text) if let Some((key, value)) = text.split_once('=') => push(&mut pairs, line.span(), key, value)?,
+                Some(text) if let Some((key, value)) = text.split_once('=') => {
+                    push(&mut pairs, line.span(), key, value)?
+                }
                 Some(_) => out.reject(line.span(), PairFault::NoPair, "expected key=value")?,
                 None => out.reject(line.span(), PairFault::NoText, "expected UTF-8")?,
             }
@@ -56,11 +58,11 @@ impl Parser for Hello {
 fn push(pairs: &mut Table<Pairs>, span: Span, key: &str, value: &str) -> Result<(), Fault> {
     let mut row = pairs.row(span)?;
     let at = row.at();
-    row.key.set(at, key.trim());
+    row.key.set(at, key.trim_ascii());
     if !value.is_empty() {
-        row.value.set(at, value.trim());
+        row.value.set(at, value.trim_ascii());
     }
-    if key.trim().is_empty() {
+    if key.trim_ascii().is_empty() {
         row.fault(PairFault::EmptyKey);
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use crate::ipc::Body;
+use crate::ipc::{Body, narrow, wide};
 use crate::schema::{Type, Unit};
 
 /// The row of a table that is being filled. Given out by [`crate::Row::at`].
@@ -305,12 +305,13 @@ impl Strings {
         self.data[self.used..self.used + bytes.len()].copy_from_slice(bytes);
     }
 
+    #[inline(never)]
     fn write(&mut self, rows: u32, body: &mut Body) {
         body.node(rows, self.cells.len(), self.cells.iter().map(|cell| cell.0));
         if self.wide {
-            body.offsets(rows, &self.cells, |end| i64::from(end).to_le_bytes());
+            body.offsets(rows, &self.cells, wide);
         } else {
-            body.offsets(rows, &self.cells, |end| end.to_le_bytes());
+            body.offsets(rows, &self.cells, narrow);
         }
         body.buffer_of(&self.data[..self.used]);
         self.cells.clear();
@@ -507,7 +508,7 @@ impl<C: Column> Column for List<C> {
 
     fn write(&mut self, rows: u32, body: &mut Body) {
         body.node(rows, self.cells.len(), self.cells.iter().map(|cell| cell.0));
-        body.offsets(rows, &self.cells, |end| end.to_le_bytes());
+        body.offsets(rows, &self.cells, narrow);
         self.child.write(self.items, body);
         self.cells.clear();
         self.items = 0;

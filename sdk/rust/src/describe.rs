@@ -62,7 +62,7 @@ impl Description {
     /// Declares the faults of the parser, once, with an enum made with [`faults!`](crate::faults).
     #[must_use]
     pub fn faults<F: FaultCode>(mut self) -> Self {
-        self.faults = F::ALL.iter().map(|(code, doc)| (*code, doc.trim())).collect();
+        self.faults = F::ALL.iter().map(|(code, doc)| (*code, doc.trim_ascii())).collect();
         self
     }
 
@@ -224,7 +224,11 @@ pub struct Options {
 impl Options {
     /// Joins what was set with what the description declares.
     pub fn new(description: &Description, values: Vec<(String, String)>) -> Options {
-        Options { values, declared: description.options.clone() }
+        Options::joined(description.options.clone(), values)
+    }
+
+    pub(crate) fn joined(declared: Vec<OptionInfo>, values: Vec<(String, String)>) -> Options {
+        Options { values, declared }
     }
 
     /// Returns the value that was set, or the default, as it was written; `None` where there is neither.
@@ -235,7 +239,9 @@ impl Options {
 
     /// Returns the text of an option. Fails where it has neither a value nor a default.
     pub fn text(&self, name: &str) -> Result<&str, Fault> {
-        self.value(name).ok_or_else(|| Fault::new("option-missing", format!("option `{name}` has no value and no default")))
+        self.value(name).ok_or_else(|| {
+            Fault::new("option-missing", format!("option `{name}` has no value and no default"))
+        })
     }
 
     /// Returns an option as an integer. Fails where it is missing or does not fit `i64`.
@@ -289,16 +295,28 @@ mod tests {
     #[test]
     fn an_option_nobody_set_has_its_default() {
         let unset = options(&[]);
-        assert_eq!((unset.integer("limit"), unset.flag("loud"), unset.choice("mode")), (Ok(7), Ok(false), Ok(1)));
+        assert_eq!(
+            (unset.integer("limit"), unset.flag("loud"), unset.choice("mode")),
+            (Ok(7), Ok(false), Ok(1))
+        );
         assert_eq!(unset.number("ratio").unwrap_err().code(), "option-missing");
     }
 
     #[test]
     fn an_option_that_does_not_fit_is_named_with_its_value() {
         let bad = options(&[("limit", "many"), ("ratio", "inf"), ("mode", "slow")]);
-        assert_eq!(bad.integer("limit").unwrap_err().message(), "option `limit` is `many`, wanted an integer");
-        assert_eq!(bad.number("ratio").unwrap_err().message(), "option `ratio` is `inf`, wanted a finite number");
-        assert_eq!(bad.choice("mode").unwrap_err().message(), "option `mode` is `slow`, wanted one of fast, safe");
+        assert_eq!(
+            bad.integer("limit").unwrap_err().message(),
+            "option `limit` is `many`, wanted an integer"
+        );
+        assert_eq!(
+            bad.number("ratio").unwrap_err().message(),
+            "option `ratio` is `inf`, wanted a finite number"
+        );
+        assert_eq!(
+            bad.choice("mode").unwrap_err().message(),
+            "option `mode` is `slow`, wanted one of fast, safe"
+        );
     }
 
     #[test]

@@ -59,7 +59,15 @@ impl<'a> Input<'a> {
     /// Returns a window over the bytes from `offset` on.
     pub fn window(&self, offset: u64) -> Window<'a> {
         let offset = offset.min(self.len);
-        Window { input: Input { ..*self }, buffer: Vec::new(), start: 0, end: 0, offset, chunk: Window::CHUNK, cap: Window::CAP }
+        Window {
+            input: Input { ..*self },
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            offset,
+            chunk: Window::CHUNK,
+            cap: Window::CAP,
+        }
     }
 
     /// Returns offsets just behind a `delimiter`, about `target_bytes` apart: where to cut for [`crate::Layout::cut_at`].
@@ -148,7 +156,8 @@ impl<'a> Lines<'a> {
     fn cut(&mut self, end: usize, terminator: usize) -> Line {
         let (start, next) = (self.start, end + terminator);
         self.start = next;
-        let carriage_return = terminator == 1 && self.delimiter == b'\n' && self.block[start..end].ends_with(b"\r");
+        let carriage_return =
+            terminator == 1 && self.delimiter == b'\n' && self.block[start..end].ends_with(b"\r");
         let span = Span::new(self.offset + start as u64, (next - start) as u64);
         Line { block: self.block.clone(), start, end: end - usize::from(carriage_return), span, cut: false }
     }
@@ -159,7 +168,8 @@ impl<'a> Lines<'a> {
         self.slide();
         loop {
             let held = self.block.len();
-            let block = Rc::make_mut(&mut self.block);
+            // Nobody shares the block: `slide` saw to it.
+            let block = Rc::get_mut(&mut self.block)?;
             if self.input.fill(self.offset + held as u64, Window::CHUNK, block) == 0 {
                 return (held > 0).then(|| self.cut(held, 0));
             }
@@ -370,7 +380,12 @@ mod tests {
     }
 
     fn text() -> impl Strategy<Value = Vec<u8>> {
-        let piece = prop_oneof![Just(b"\n".to_vec()), Just(b"\r\n".to_vec()), Just(b"\r".to_vec()), prop::collection::vec(any::<u8>(), 0..40)];
+        let piece = prop_oneof![
+            Just(b"\n".to_vec()),
+            Just(b"\r\n".to_vec()),
+            Just(b"\r".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..40)
+        ];
         prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
     }
 
@@ -435,7 +450,8 @@ mod tests {
 
     #[test]
     fn a_line_past_the_cap_is_cut_and_its_neighbours_are_whole() {
-        let input = [b"before\n".to_vec(), vec![b'x'; Window::CAP + (300 << 10)], b"\nafter".to_vec()].concat();
+        let input =
+            [b"before\n".to_vec(), vec![b'x'; Window::CAP + (300 << 10)], b"\nafter".to_vec()].concat();
         let blob = Memory::new("t", &input);
         let lines: Vec<Line> = Input::new(&blob).lines(Span::new(0, input.len() as u64)).collect();
         assert_eq!([lines[0].bytes(), lines[2].bytes()], [b"before".as_slice(), b"after"]);

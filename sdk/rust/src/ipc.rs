@@ -4,7 +4,7 @@
 //! time, only its numbers differ; so it is laid out once, when the table is opened, and each batch fills in the numbers.
 //! Buffers start at multiples of 64 bytes in the message.
 
-use crate::schema::{Field, Schema, Type, Unit};
+use crate::schema::{Schema, Type, Unit};
 
 const ALIGN: usize = 64;
 /// `MetadataVersion.V5`
@@ -118,24 +118,18 @@ impl Flat {
 
     /// Writes fields as a vector of tables that the offset at `from` points to.
     #[inline(never)]
-    fn fields(&mut self, from: usize, fields: &[&Field]) {
+    fn fields(&mut self, from: usize, fields: &[Wire<'_>]) {
         let start = self.vector(from, fields.len(), 4);
-        for (index, field) in fields.iter().enumerate() {
-            let slots = [
-                Slot::Later,
-                Slot::Byte(u8::from(field.nullable)),
-                Slot::Byte(type_tag(&field.kind)),
-                Slot::Later,
-                Slot::Absent,
-                Slot::Later,
-            ];
-            let ([name, _, _, kind, _, children], table) = self.table(slots);
+        for (index, (name, kind, nullable)) in fields.iter().enumerate() {
+            let (nullable, tag) = (Slot::Byte(u8::from(*nullable)), Slot::Byte(type_tag(kind)));
+            let slots = [Slot::Later, nullable, tag, Slot::Later, Slot::Absent, Slot::Later];
+            let ([name_at, _, _, kind_at, _, children_at], table) = self.table(slots);
             self.point(start + index * 4, table);
-            self.string(name, &field.name);
-            self.kind(kind, &field.kind);
-            match &field.kind {
-                Type::List(item) => self.fields(children, &[&item_of(item)]),
-                _ => self.fields(children, &[]),
+            self.string(name_at, name);
+            self.kind(kind_at, kind);
+            match kind {
+                Type::List(item) => self.fields(children_at, &[("item", item, true)]),
+                _ => self.fields(children_at, &[]),
             }
         }
     }
@@ -188,10 +182,6 @@ impl Flat {
 /// Bytes before the flatbuffer: marker and length.
 const PREFIX: usize = 8;
 
-fn item_of(kind: &Type) -> Field {
-    Field { name: "item".into(), kind: kind.clone(), nullable: true, doc: String::new() }
-}
-
 fn unit_tag(unit: Unit) -> i16 {
     match unit {
         Unit::Second => 0,
@@ -231,15 +221,34 @@ fn shape(kind: &Type) -> (usize, usize) {
     }
 }
 
+/// A column as it stands on the wire: name, type, nullability.
+type Wire<'s> = (&'s str, &'s Type, bool);
+
 /// Returns all columns of a table as they stand on the wire, the reserved ones included.
-pub(crate) fn wire_fields(schema: &Schema) -> Vec<Field> {
-    let reserved = |name: &str, kind, nullable| Field { name: name.into(), kind, nullable, doc: String::new() };
-    let mut fields = vec![reserved("_cf_offset", Type::Uint(64), false), reserved("_cf_length", Type::Uint(32), false)];
-    fields.extend(schema.fields.iter().cloned());
+fn wire_fields<'s>(schema: &'s Schema, codes: &'s Type) -> Vec<Wire<'s>> {
+    let mut fields: Vec<Wire<'s>> =
+        vec![("_cf_offset", &Type::Uint(64), false), ("_cf_length", &Type::Uint(32), false)];
+    for field in &schema.fields {
+        fields.push((&field.name, &field.kind, field.nullable));
+    }
     if schema.with_faults {
-        fields.push(reserved("_cf_faults", Type::List(Box::new(Type::Utf8)), true));
+        fields.push(("_cf_faults", codes, true));
     }
     fields
+}
+
+fn list_of_text() -> Type {
+    Type::List(Box::new(Type::Utf8))
+}
+
+/// An offset of 32 bits.
+pub(crate) fn narrow(end: u32) -> [u8; 4] {
+    end.to_le_bytes()
+}
+
+/// An offset of 64 bits.
+pub(crate) fn wide(end: u32) -> [u8; 8] {
+    u64::from(end).to_le_bytes()
 }
 
 /// Returns the schema message of a table.
@@ -249,7 +258,7 @@ pub(crate) fn schema_message(schema: &Schema) -> Vec<u8> {
     let (header, _) = flat.message(HEADER_SCHEMA);
     let ([_, fields], table) = flat.table([Slot::Short(0), Slot::Later]);
     flat.point(header, table);
-    flat.fields(fields, &wire_fields(schema).iter().collect::<Vec<_>>());
+    flat.fields(fields, &wire_fields(schema, &list_of_text()));
     flat.encapsulate()
 }
 
@@ -269,19 +278,34 @@ pub struct Body {
 
 impl Body {
     /// Lays out the header of a table's batches.
+    #[cold]
     pub(crate) fn new(schema: &Schema) -> Body {
-        let shapes = wire_fields(schema);
-        let (nodes, buffers) = shapes.iter().map(|field| shape(&field.kind)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let (mut nodes, mut buffers) = (0, 0);
+        for (_, kind, _) in wire_fields(schema, &list_of_text()) {
+            let more = shape(kind);
+            (nodes, buffers) = (nodes + more.0, buffers + more.1);
+        }
         let mut flat = Flat::default();
         let (header, body_len_at) = flat.message(HEADER_BATCH);
-        let ([rows_at, nodes_field, buffers_field], table) = flat.table([Slot::Long(0), Slot::Later, Slot::Later]);
+        let ([rows_at, nodes_field, buffers_field], table) =
+            flat.table([Slot::Long(0), Slot::Later, Slot::Later]);
         flat.point(header, table);
         let nodes_at = flat.vector(nodes_field, nodes, 16);
         let buffers_at = flat.vector(buffers_field, buffers, 16);
         let bytes = flat.encapsulate();
-        let [body_len_at, rows_at, nodes_at, buffers_at] = [body_len_at, rows_at, nodes_at, buffers_at].map(|at| at + PREFIX);
+        let [body_len_at, rows_at, nodes_at, buffers_at] =
+            [body_len_at, rows_at, nodes_at, buffers_at].map(|at| at + PREFIX);
         let header_len = bytes.len();
-        Body { bytes, header_len, body_len_at, rows_at, nodes_at, buffers_at, node: nodes_at, buffer: buffers_at }
+        Body {
+            bytes,
+            header_len,
+            body_len_at,
+            rows_at,
+            nodes_at,
+            buffers_at,
+            node: nodes_at,
+            buffer: buffers_at,
+        }
     }
 
     /// Starts the batch of `rows` rows.
@@ -308,6 +332,7 @@ impl Body {
     }
 
     /// Starts a column: `present` of its `rows` cells have a value, those in the rows `at`.
+    #[inline(never)]
     pub(crate) fn node(&mut self, rows: u32, present: usize, at: impl Iterator<Item = u32>) {
         let missing = u64::from(rows) - present as u64;
         self.number(self.node, u64::from(rows));
@@ -322,6 +347,7 @@ impl Body {
     }
 
     /// Adds a zeroed buffer.
+    #[inline(never)]
     pub(crate) fn buffer(&mut self, len: usize) -> &mut [u8] {
         let start = self.enter(len);
         self.bytes.resize(start + len, 0);
@@ -329,12 +355,14 @@ impl Body {
     }
 
     /// Adds a buffer with a copy of `bytes`.
+    #[inline(never)]
     pub(crate) fn buffer_of(&mut self, bytes: &[u8]) {
         self.enter(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Notes the next buffer in the header; returns where it starts in the message.
+    #[inline(never)]
     fn enter(&mut self, len: usize) -> usize {
         self.align();
         let start = self.bytes.len();
@@ -345,7 +373,13 @@ impl Body {
     }
 
     /// Adds a buffer of `rows + 1` offsets. `cells` are rows and ends; a row without a cell ends where the one before it does.
-    pub(crate) fn offsets<const W: usize>(&mut self, rows: u32, cells: &[(u32, u32)], put: impl Fn(u32) -> [u8; W]) {
+    #[inline(never)]
+    pub(crate) fn offsets<const W: usize>(
+        &mut self,
+        rows: u32,
+        cells: &[(u32, u32)],
+        put: impl Fn(u32) -> [u8; W],
+    ) {
         let buffer = self.buffer((rows as usize + 1) * W);
         let mut slots = buffer.chunks_exact_mut(W).skip(1);
         if cells.len() == rows as usize {

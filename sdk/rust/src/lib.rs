@@ -39,7 +39,10 @@ pub use table::{Row, Table};
 
 /// What a parser's source usually wants.
 pub mod prelude {
-    pub use crate::column::{At, Date, Decimal, FixedBytes, LargeText, Micros, Millis, Nanos, NoZone, Seconds, Time, Timestamp, Utc};
+    pub use crate::column::{
+        At, Date, Decimal, FixedBytes, LargeText, Micros, Millis, Nanos, NoZone, Seconds, Time, Timestamp,
+        Utc,
+    };
     pub use crate::describe::{Description, Layout, OptionInfo, Options};
     pub use crate::fault::{Fault, FaultCode, FaultSet, Span};
     pub use crate::input::{Grown, Input, Line, Window};
@@ -62,14 +65,27 @@ pub trait Parser {
     /// Cuts the input into ranges of about `target_bytes` and settles what all of them need to know. It depends on input and
     /// options only. Through `out` it may say what belongs to the file rather than to a range. Fails where the input as a
     /// whole cannot be parsed.
-    fn plan(&self, input: &Input, options: &Options, target_bytes: u64, out: &Output) -> Result<Layout, Fault> {
+    fn plan(
+        &self,
+        input: &Input,
+        options: &Options,
+        target_bytes: u64,
+        out: &Output,
+    ) -> Result<Layout, Fault> {
         let _ = (options, target_bytes, out);
         Ok(Layout::whole(input.len()))
     }
 
     /// Parses the records that begin in `range`, reading past its end where the last one does. Everything pushed into `out` is
     /// flushed and committed by the SDK. Fails where the input as a whole cannot be parsed.
-    fn parse(&self, input: &Input, range: Span, context: &[u8], options: &Options, out: &Output) -> Result<(), Fault>;
+    fn parse(
+        &self,
+        input: &Input,
+        range: Span,
+        context: &[u8],
+        options: &Options,
+        out: &Output,
+    ) -> Result<(), Fault>;
 
     /// Returns the first record boundary past `after` (> `after`, <= length), to go on behind a record that killed the parser.
     fn resync(&self, input: &Input, context: &[u8], after: u64) -> Option<u64> {
@@ -89,7 +105,7 @@ macro_rules! export {
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Exported = $crate::wasm::Guest<$parser>;
-            $crate::wasm::bindings::export!(Exported with_types_in $crate::wasm::bindings);
+    $crate::wasm::bindings::export!(Exported with_types_in $crate::wasm::bindings);
         };
     };
 }

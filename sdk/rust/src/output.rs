@@ -53,6 +53,7 @@ pub struct Output<'a> {
 
 impl<'a> Output<'a> {
     /// Makes the output of a run over a range that starts at `start`.
+    #[cold]
     pub(crate) fn new(host: &'a dyn Host, start: u64) -> Output<'a> {
         Output { session: Rc::new(Session::new(host, start)) }
     }
@@ -101,6 +102,7 @@ impl<'a> Output<'a> {
     }
 
     /// Flushes everything and moves the watermark to the end of the range, or of the last thing said where that is further.
+    #[inline(never)]
     pub(crate) fn finish(&self, range_end: u64) -> Result<(), Fault> {
         self.session.flush()?;
         self.session.commit(self.session.end.get().max(range_end))
@@ -195,7 +197,8 @@ impl<'a> Session<'a> {
 
     #[cold]
     fn late(&self, span: Span) -> Fault {
-        let message = format!("a record begins at {}, before the watermark at {}", span.offset, self.committed.get());
+        let message =
+            format!("a record begins at {}, before the watermark at {}", span.offset, self.committed.get());
         Fault::new("record-late", message).at(span)
     }
 
@@ -204,7 +207,8 @@ impl<'a> Session<'a> {
     fn settle(&self) -> Result<(), Fault> {
         let watermark = self.watermark();
         // A table whose row is being filled cannot be measured; it measures itself.
-        let largest = self.tables.borrow().iter().filter_map(|table| Some(table.try_borrow_mut().ok()?.bytes())).max();
+        let largest =
+            self.tables.borrow().iter().filter_map(|table| Some(table.try_borrow_mut().ok()?.bytes())).max();
         let waiting = watermark - self.committed.get().min(watermark);
         if largest.unwrap_or(0) >= self.batch_bytes || waiting >= UNCOMMITTED_BYTES_MAX {
             self.flush()?;

@@ -75,7 +75,13 @@ pub struct Schema {
 impl Schema {
     /// Starts the schema of a table that is wanted by default and whose rows may carry faults.
     pub fn new(name: &str) -> Schema {
-        Schema { name: name.into(), doc: String::new(), default_on: true, with_faults: true, fields: Vec::new() }
+        Schema {
+            name: name.into(),
+            doc: String::new(),
+            default_on: true,
+            with_faults: true,
+            fields: Vec::new(),
+        }
     }
 
     /// Says what a row is.

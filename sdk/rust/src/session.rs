@@ -9,7 +9,13 @@ use crate::log;
 use crate::output::Output;
 
 /// Runs `plan`, and flushes and commits what it said. Fails where the parser does or the host refuses.
-pub fn plan(parser: &dyn Parser, host: &dyn Host, blob: &dyn Blob, options: &Options, target_bytes: u64) -> Result<Layout, Fault> {
+pub fn plan(
+    parser: &dyn Parser,
+    host: &dyn Host,
+    blob: &dyn Blob,
+    options: &Options,
+    target_bytes: u64,
+) -> Result<Layout, Fault> {
     log::attend(host);
     let out = Output::new(host, 0);
     let layout = parser.plan(&Input::new(blob), options, target_bytes, &out);
@@ -19,7 +25,14 @@ pub fn plan(parser: &dyn Parser, host: &dyn Host, blob: &dyn Blob, options: &Opt
 }
 
 /// Runs `parse` over one range, and flushes and commits what it said. Fails where the parser does or the host refuses.
-pub fn parse(parser: &dyn Parser, host: &dyn Host, blob: &dyn Blob, range: Span, context: &[u8], options: &Options) -> Result<(), Fault> {
+pub fn parse(
+    parser: &dyn Parser,
+    host: &dyn Host,
+    blob: &dyn Blob,
+    range: Span,
+    context: &[u8],
+    options: &Options,
+) -> Result<(), Fault> {
     log::attend(host);
     let out = Output::new(host, range.offset);
     let parsed = parser.parse(&Input::new(blob), range, context, options, &out);

@@ -210,13 +210,13 @@ macro_rules! table {
         impl $crate::table::Columns for $name {
             fn schema() -> $crate::schema::Schema {
                 $crate::schema::Schema::new($table)
-                    .doc(concat!($($doc, "\n"),*).trim())
+                    .doc(concat!($($doc, "\n"),*).trim_ascii())
                     $(.$mark())*
                     $(.field($crate::schema::Field {
                         name: [$($column,)? stringify!($field)][0].to_owned(),
                         kind: <$cell as $crate::column::Cell>::kind(),
                         nullable: <$cell as $crate::column::Cell>::NULLABLE,
-                        doc: concat!($($about, "\n"),*).trim().to_owned(),
+                        doc: concat!($($about, "\n"),*).trim_ascii().to_owned(),
                     }))+
             }
 

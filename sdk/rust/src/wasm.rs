@@ -31,36 +31,73 @@ pub struct Guest<P>(PhantomData<P>);
 
 impl<P: Parser + Default + 'static> format::Guest for Guest<P> {
     fn describe() -> types::Description {
-        enter::<P>().describe().into()
+        enter(&P::default()).describe().into()
     }
 
     fn sniff(input: &input::Blob) -> u8 {
-        enter::<P>().sniff(&Input::new(input))
+        enter(&P::default()).sniff(&Input::new(input))
     }
 
-    fn plan(input: &input::Blob, options: Vec<(String, String)>, target_bytes: u64) -> Result<types::Layout, types::Fault> {
-        let parser = enter::<P>();
-        let options = Options::new(&parser.describe(), options);
-        let layout = crate::session::plan(&parser, &Imports::default(), input, &options, target_bytes)?;
-        Ok(types::Layout { ranges: layout.ranges.into_iter().map(Into::into).collect(), context: layout.context })
+    fn plan(
+        input: &input::Blob,
+        options: Vec<(String, String)>,
+        target_bytes: u64,
+    ) -> Result<types::Layout, types::Fault> {
+        plan(enter(&P::default()), input, options, target_bytes)
     }
 
-    fn parse(input: &input::Blob, range: types::Span, context: Vec<u8>, options: Vec<(String, String)>) -> Result<(), types::Fault> {
-        let parser = enter::<P>();
-        let options = Options::new(&parser.describe(), options);
-        Ok(crate::session::parse(&parser, &Imports::default(), input, range.into(), &context, &options)?)
+    fn parse(
+        input: &input::Blob,
+        range: types::Span,
+        context: Vec<u8>,
+        options: Vec<(String, String)>,
+    ) -> Result<(), types::Fault> {
+        parse(enter(&P::default()), input, range.into(), &context, options)
     }
 
     fn resync(input: &input::Blob, context: Vec<u8>, after: u64) -> Option<u64> {
-        enter::<P>().resync(&Input::new(input), &context, after)
+        enter(&P::default()).resync(&Input::new(input), &context, after)
     }
 }
 
-/// Makes the parser, and sees to it that a panic is heard: on this target its message is lost otherwise.
-fn enter<P: Default>() -> P {
+/// Sees to it that a panic of the parser is heard: on this target its message is lost otherwise.
+fn enter(parser: &dyn Parser) -> &dyn Parser {
     static HOOK: Once = Once::new();
-    HOOK.call_once(|| std::panic::set_hook(Box::new(|panic| log::log(types::Level::Error, &panic.to_string(), None))));
-    P::default()
+    HOOK.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| log::log(types::Level::Error, &panic.to_string(), None)))
+    });
+    parser
+}
+
+#[inline(never)]
+fn plan(
+    parser: &dyn Parser,
+    input: &input::Blob,
+    options: Vec<(String, String)>,
+    target_bytes: u64,
+) -> Result<types::Layout, types::Fault> {
+    let layout =
+        crate::session::plan(parser, &Imports::default(), input, &joined(parser, options), target_bytes)?;
+    let ranges = layout.ranges.iter().map(|range| types::Span { offset: range.offset, length: range.length });
+    Ok(types::Layout { ranges: ranges.collect(), context: layout.context })
+}
+
+#[inline(never)]
+fn parse(
+    parser: &dyn Parser,
+    input: &input::Blob,
+    range: Span,
+    context: &[u8],
+    options: Vec<(String, String)>,
+) -> Result<(), types::Fault> {
+    Ok(crate::session::parse(parser, &Imports::default(), input, range, context, &joined(parser, options))?)
+}
+
+/// Joins what the operator set with what the parser declares.
+#[inline(never)]
+fn joined(parser: &dyn Parser, options: Vec<(String, String)>) -> Options {
+    let mut description = parser.describe();
+    Options::joined(std::mem::take(&mut description.options), options)
 }
 
 pub(crate) fn log_enabled(level: Level) -> bool {
@@ -96,7 +133,11 @@ impl Host for Imports {
     }
 
     fn reject(&self, records: &[Rejection]) -> Result<(), Fault> {
-        let wire = |it: &Rejection| types::Rejection { at: it.at.into(), fault: it.fault, message: it.message.clone() };
+        let wire = |it: &Rejection| types::Rejection {
+            at: it.at.into(),
+            fault: it.fault,
+            message: it.message.clone(),
+        };
         Ok(output::reject(&records.iter().map(wire).collect::<Vec<_>>())?)
     }
 
@@ -165,7 +206,11 @@ impl From<types::Fault> for Fault {
 impl From<Fault> for types::Fault {
     #[cold]
     fn from(fault: Fault) -> types::Fault {
-        types::Fault { code: fault.code().into(), message: fault.message().into(), at: fault.span().map(Into::into) }
+        types::Fault {
+            code: fault.code().into(),
+            message: fault.message().into(),
+            at: fault.span().map(Into::into),
+        }
     }
 }
 
@@ -204,7 +249,11 @@ impl From<Description> for types::Description {
             version: it.version,
             doc: it.doc,
             tables: it.tables.into_iter().map(Into::into).collect(),
-            faults: it.faults.into_iter().map(|(code, doc)| types::FaultInfo { code: code.into(), doc: doc.into() }).collect(),
+            faults: it
+                .faults
+                .into_iter()
+                .map(|(code, doc)| types::FaultInfo { code: code.into(), doc: doc.into() })
+                .collect(),
             options: it.options.into_iter().map(Into::into).collect(),
             patterns: it.patterns,
             extra: it.extra,

@@ -34,7 +34,14 @@ impl Parser for Of {
         Ok(Layout::cut_at(input.len(), input.cuts(b'\n', target_bytes)))
     }
 
-    fn parse(&self, input: &Input, range: Span, _: &[u8], options: &Options, out: &Output) -> Result<(), Fault> {
+    fn parse(
+        &self,
+        input: &Input,
+        range: Span,
+        _: &[u8],
+        options: &Options,
+        out: &Output,
+    ) -> Result<(), Fault> {
         (self.0)(input, range, options, out)
     }
 }
@@ -80,7 +87,8 @@ fn what_is_said_does_not_depend_on_reads_and_batches_and_leaves_nothing_dark() {
     let said = run_steadily(&Of(lines), &input).unwrap();
     assert_eq!(said.dark(), []);
     assert_eq!(said.rows("parts")[6]["type"], "1");
-    let words: usize = said.rows("heads").iter().map(|row| row["text"].text().unwrap().split(' ').count()).sum();
+    let words: usize =
+        said.rows("heads").iter().map(|row| row["text"].text().unwrap().split(' ').count()).sum();
     assert_eq!(said.rows("parts").len(), words);
 }
 
@@ -90,7 +98,10 @@ fn ranges_together_say_what_one_range_says() {
     let whole = run(&Of(lines), &input).unwrap();
     for target_bytes in [1, 40, 100, 1000] {
         let cut = Run { target_bytes, ..Run::default() }.over(&Of(lines), &input).unwrap();
-        assert_eq!((cut.tables, cut.rejects, cut.skips), (whole.tables.clone(), whole.rejects.clone(), whole.skips.clone()));
+        assert_eq!(
+            (cut.tables, cut.rejects, cut.skips),
+            (whole.tables.clone(), whole.rejects.clone(), whole.skips.clone())
+        );
     }
 }
 
@@ -113,7 +124,13 @@ fn input_without_rows_is_committed_every_few_mebibytes() {
 #[test]
 fn neighbouring_skips_of_one_kind_become_one() {
     let said = run(&Of(lines), b"\n\n\na\n\n").unwrap();
-    assert_eq!(said.skips, [(Span::new(0, 3), SkipKind::Blank, String::new()), (Span::new(5, 1), SkipKind::Blank, String::new())]);
+    assert_eq!(
+        said.skips,
+        [
+            (Span::new(0, 3), SkipKind::Blank, String::new()),
+            (Span::new(5, 1), SkipKind::Blank, String::new())
+        ]
+    );
 }
 
 #[test]
@@ -144,7 +161,10 @@ fn a_record_behind_the_watermark_is_refused_with_both_offsets() {
     };
     assert_eq!(run(&Of(parse), b"0123456789").map(|said| said.rows("heads").len()), Ok(3));
     let tight = Run { batch_bytes: 1, ..Run::default() }.over(&Of(parse), b"0123456789").unwrap_err();
-    assert_eq!(tight.to_string(), "record-late: a record begins at 5, before the watermark at 6 (bytes 5..6)");
+    assert_eq!(
+        tight.to_string(),
+        "record-late: a record begins at 5, before the watermark at 6 (bytes 5..6)"
+    );
 }
 
 #[test]
@@ -202,8 +222,12 @@ fn a_cell_left_out_is_null_options_and_logs_arrive() {
         Ok(())
     };
     let options = vec![("limit".to_owned(), "9".to_owned())];
-    let said: Said = Run { options, tables: vec!["parts".into()], ..Run::default() }.over(&Of(parse), b"abc").unwrap();
-    assert_eq!((&said.rows("parts")[0]["pos"], &said.rows("parts")[0]["type"]), (&Value::Int(9), &Value::Null));
+    let said: Said =
+        Run { options, tables: vec!["parts".into()], ..Run::default() }.over(&Of(parse), b"abc").unwrap();
+    assert_eq!(
+        (&said.rows("parts")[0]["pos"], &said.rows("parts")[0]["type"]),
+        (&Value::Int(9), &Value::Null)
+    );
     assert_eq!(said.log, [(log::Level::Warn, "3 bytes".to_owned(), Some(Span::new(0, 3)))]);
 }
 

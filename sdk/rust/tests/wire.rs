@@ -6,9 +6,10 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int8Builder,
-    Int16Builder, Int32Builder, Int64Builder, LargeStringBuilder, ListBuilder, PrimitiveBuilder, StringBuilder, Time64MicrosecondBuilder,
-    TimestampNanosecondBuilder, TimestampSecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+    BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder, Float32Builder,
+    Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, LargeStringBuilder, ListBuilder,
+    PrimitiveBuilder, StringBuilder, Time64MicrosecondBuilder, TimestampNanosecondBuilder,
+    TimestampSecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{ArrayRef, RecordBatch};
@@ -77,21 +78,18 @@ struct Cells {
 fn cells() -> impl Strategy<Value = Cells> {
     let text = prop_oneof![Just(String::new()), ".{0,5}", "[a-z]{30,36}", ".{60,70}"];
     let words = prop::collection::vec(".{0,6}", 0..4);
-    let first = (any::<Option<bool>>(), any::<Option<i64>>(), prop::option::of(-1e300..1e300_f64), prop::option::of(text));
+    let first = (
+        any::<Option<bool>>(),
+        any::<Option<i64>>(),
+        prop::option::of(-1e300..1e300_f64),
+        prop::option::of(text),
+    );
     let bytes = prop::option::of(prop::collection::vec(any::<u8>(), 0..70));
     let price = prop::option::of(-(10_i128.pow(38) - 1)..10_i128.pow(38));
-    let second = (bytes, any::<Option<[u8; 3]>>(), price, prop::option::of(words), any::<bool>(), any::<bool>());
-    (first, second).prop_map(|((flag, integer, double, text), (bytes, hash, price, words, odd, prime))| Cells {
-        flag,
-        integer,
-        double,
-        text,
-        bytes,
-        hash,
-        price,
-        words,
-        odd,
-        prime,
+    let second =
+        (bytes, any::<Option<[u8; 3]>>(), price, prop::option::of(words), any::<bool>(), any::<bool>());
+    (first, second).prop_map(|((flag, integer, double, text), (bytes, hash, price, words, odd, prime))| {
+        Cells { flag, integer, double, text, bytes, hash, price, words, odd, prime }
     })
 }
 
@@ -214,7 +212,13 @@ fn emitted(rows: &[Cells], batch_bytes: u32) -> Vec<RecordBatch> {
     let range = Span::new(0, rows.len() as u64);
     session::parse(&parser, &keeper, &blob, range, &[], &Options::default()).unwrap();
     let reader = StreamReader::try_new(Cursor::new(keeper.stream.take()), None).unwrap();
-    reader.map(|batch| batch.inspect(|batch| batch.columns().iter().for_each(|it| it.to_data().validate_full().unwrap())).unwrap()).collect()
+    reader
+        .map(|batch| {
+            batch
+                .inspect(|batch| batch.columns().iter().for_each(|it| it.to_data().validate_full().unwrap()))
+                .unwrap()
+        })
+        .collect()
 }
 
 fn wire_schema() -> Schema {
@@ -270,7 +274,8 @@ fn expected(rows: &[Cells]) -> RecordBatch {
             Some(hash) => hashes.append_value(hash).unwrap(),
             None => hashes.append_null(),
         }
-        let faults: Vec<&str> = [(cells.odd, "odd"), (cells.prime, "prime")].iter().filter(|it| it.0).map(|it| it.1).collect();
+        let faults: Vec<&str> =
+            [(cells.odd, "odd"), (cells.prime, "prime")].iter().filter(|it| it.0).map(|it| it.1).collect();
         lists[0].append_option(cells.words.as_ref().map(|words| words.iter().map(Some)));
         lists[1].append_option((!faults.is_empty()).then(|| faults.into_iter().map(Some)));
         numbers.append_option(cells.integer.map(|integer| (0..integer & 3).map(Some)));
@@ -298,7 +303,8 @@ fn expected(rows: &[Cells]) -> RecordBatch {
         column!(TimestampNanosecondBuilder::new().with_timezone("UTC"), integer),
         column!(TimestampSecondBuilder::new(), |cells| integer(cells).map(|it| it >> 20)),
         column!(Time64MicrosecondBuilder::new(), |cells| integer(cells).map(|it| it & 0xFFFF_FFFF)),
-        column!(Decimal128Builder::new().with_precision_and_scale(38, 10).unwrap(), |cells: &Cells| cells.price),
+        column!(Decimal128Builder::new().with_precision_and_scale(38, 10).unwrap(), |cells: &Cells| cells
+            .price),
         Arc::new(words.finish()),
         Arc::new(numbers.finish()),
         column!(UInt32Builder::new(), |_: &Cells| None),

@@ -17,7 +17,8 @@ pub(super) fn schema(message: &[u8]) -> Result<WireSchema, Fault> {
 
 /// Reads a record batch message of a schema.
 pub(super) fn batch(schema: &WireSchema, message: &[u8]) -> Result<Vec<Decoded>, Fault> {
-    read_batch(schema, message).ok_or_else(|| Fault::new("batch-malformed", "the record batch message cannot be read"))
+    read_batch(schema, message)
+        .ok_or_else(|| Fault::new("batch-malformed", "the record batch message cannot be read"))
 }
 
 /// A place in a flatbuffer.
@@ -83,7 +84,8 @@ fn open(message: &[u8], header: u8) -> Option<(Flat<'_>, &[u8])> {
     let (bytes, body) = rest.split_at_checked(u32::from_le_bytes(*len.first_chunk()?) as usize)?;
     let root = Flat { bytes, at: 0 }.follow(0)?;
     let body_len = root.field(3).and_then(|at| root.number(at)).map_or(0, i64::from_le_bytes);
-    let right = *marker == [0xFF; 4] && root.short(0) == 4 && root.byte(1) == header && body_len == body.len() as i64;
+    let right =
+        *marker == [0xFF; 4] && root.short(0) == 4 && root.byte(1) == header && body_len == body.len() as i64;
     Some((root.child(2).filter(|_| right)?, body))
 }
 
@@ -159,7 +161,8 @@ impl<'m> Parts<'m> {
         let present: Vec<bool> = (0..rows).map(|row| validity.is_empty() || bit(validity, row)).collect();
         let counted = present.iter().filter(|present| !**present).count();
         let values = self.cells(kind, rows)?;
-        let cells = values.into_iter().zip(present).map(|(value, present)| if present { value } else { Value::Null });
+        let cells =
+            values.into_iter().zip(present).map(|(value, present)| if present { value } else { Value::Null });
         (len == rows && nulls == counted).then(|| cells.collect())
     }
 
@@ -167,7 +170,8 @@ impl<'m> Parts<'m> {
         match kind {
             Type::Bool => {
                 let bits = self.next_buffer()?;
-                (bits.len() == rows.div_ceil(8)).then(|| (0..rows).map(|row| Value::Bool(bit(bits, row))).collect())
+                (bits.len() == rows.div_ceil(8))
+                    .then(|| (0..rows).map(|row| Value::Bool(bit(bits, row))).collect())
             }
             Type::Utf8 | Type::LargeUtf8 | Type::Binary => {
                 let ends = self.offsets(if *kind == Type::LargeUtf8 { 8 } else { 4 }, rows)?;
@@ -182,7 +186,8 @@ impl<'m> Parts<'m> {
             }
             _ => {
                 let (buffer, width) = (self.next_buffer()?, width(kind));
-                (buffer.len() == rows * width).then(|| buffer.chunks_exact(width).map(|cell| plain(kind, cell)).collect())
+                (buffer.len() == rows * width)
+                    .then(|| buffer.chunks_exact(width).map(|cell| plain(kind, cell)).collect())
             }
         }
     }
@@ -249,8 +254,10 @@ fn read_batch(schema: &WireSchema, message: &[u8]) -> Option<Vec<Decoded>> {
 
 /// Puts one row together.
 fn decoded(columns: &BTreeMap<String, Vec<Value>>, row: usize) -> Option<Decoded> {
-    let mut cells: BTreeMap<String, Value> =
-        columns.iter().map(|(name, values)| Some((name.clone(), values.get(row)?.clone()))).collect::<Option<_>>()?;
+    let mut cells: BTreeMap<String, Value> = columns
+        .iter()
+        .map(|(name, values)| Some((name.clone(), values.get(row)?.clone())))
+        .collect::<Option<_>>()?;
     let mut number = |name: &str| match cells.remove(name)? {
         Value::Int(value) => u64::try_from(value).ok(),
         _ => None,

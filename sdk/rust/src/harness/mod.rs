@@ -231,9 +231,12 @@ impl Run {
         let said = self.over(parser, input)?;
         for (read_seed, batch_bytes) in [(1, 0), (2, 1), (3, 4096), (4, 100_000)] {
             let other = Run { read_seed, batch_bytes, ..self.clone() }.over(parser, input)?;
-            let same = other.tables == said.tables && other.rejects == said.rejects && other.skips == said.skips;
+            let same =
+                other.tables == said.tables && other.rejects == said.rejects && other.skips == said.skips;
             if !same {
-                let message = format!("said something else with reads of seed {read_seed} and batches of {batch_bytes} bytes");
+                let message = format!(
+                    "said something else with reads of seed {read_seed} and batches of {batch_bytes} bytes"
+                );
                 return Err(Fault::new("parser-unsteady", message));
             }
         }

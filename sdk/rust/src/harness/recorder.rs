@@ -48,12 +48,19 @@ impl<'a> Recorder<'a> {
         let mut end = 0;
         for range in &layout.ranges {
             if range.offset != end || range.is_empty() {
-                return Err(Fault::new("layout-broken", format!("a range begins at {}, the one before it ends at {end}", range.offset)));
+                return Err(Fault::new(
+                    "layout-broken",
+                    format!("a range begins at {}, the one before it ends at {end}", range.offset),
+                ));
             }
             end = range.end();
         }
         let len = self.state.borrow().said.input_bytes;
-        if end == len { Ok(()) } else { Err(Fault::new("layout-broken", format!("the ranges cover {end} of {len} bytes"))) }
+        if end == len {
+            Ok(())
+        } else {
+            Err(Fault::new("layout-broken", format!("the ranges cover {end} of {len} bytes")))
+        }
     }
 
     /// Starts the parsing of a range.
@@ -69,7 +76,8 @@ impl<'a> Recorder<'a> {
         let state = self.state.borrow();
         match state.last_begun {
             Some(begun) if begun >= state.watermark => {
-                let message = format!("a record at {begun} is not committed: the watermark is at {}", state.watermark);
+                let message =
+                    format!("a record at {begun} is not committed: the watermark is at {}", state.watermark);
                 Err(Fault::new("uncommitted", message))
             }
             _ => Ok(()),
@@ -81,7 +89,11 @@ impl<'a> Recorder<'a> {
         let said = self.state.into_inner().said;
         for pair in said.records().windows(2) {
             if pair[0].end() > pair[1].offset {
-                return Err(Fault::new("spans-overlap", format!("the record at {} reaches into the next", pair[0])).at(pair[1]));
+                return Err(Fault::new(
+                    "spans-overlap",
+                    format!("the record at {} reaches into the next", pair[0]),
+                )
+                .at(pair[1]));
             }
         }
         Ok(said)
@@ -92,7 +104,8 @@ impl State {
     /// Judges where something said begins and ends.
     fn place(&mut self, span: Span) -> Result<(), Fault> {
         if span.offset < self.watermark {
-            let message = format!("something begins at {}, before the watermark at {}", span.offset, self.watermark);
+            let message =
+                format!("something begins at {}, before the watermark at {}", span.offset, self.watermark);
             return Err(Fault::new("behind-watermark", message).at(span));
         }
         if span.offset < self.range.offset || span.offset >= self.range.end() {
@@ -123,7 +136,10 @@ impl Host for Recorder<'_> {
         let opened = schema(message)?;
         match state.schemas.iter().find(|known| known.0 == table) {
             Some(known) if known.1 != opened => {
-                return Err(Fault::new("schema-changed", format!("table `{table}` was opened with another schema before")));
+                return Err(Fault::new(
+                    "schema-changed",
+                    format!("table `{table}` was opened with another schema before"),
+                ));
             }
             Some(_) => {}
             None => state.schemas.push((table.into(), opened.clone())),
@@ -145,7 +161,11 @@ impl Host for Recorder<'_> {
         for row in batch(&schema, message)? {
             state.place(row.span)?;
             if let Some(code) = row.faults.iter().find(|code| !self.faults.contains(code)) {
-                return Err(Fault::new("fault-undeclared", format!("fault `{code}` is not in the description")).at(row.span));
+                return Err(Fault::new(
+                    "fault-undeclared",
+                    format!("fault `{code}` is not in the description"),
+                )
+                .at(row.span));
             }
             state.said.tables.entry(name.clone()).or_default().push(row);
         }
@@ -169,7 +189,9 @@ impl Host for Recorder<'_> {
         let state = &mut *self.state.borrow_mut();
         state.place(at)?;
         match state.said.skips.last_mut() {
-            Some(last) if last.0.end() == at.offset && last.1 == kind && last.2 == note => last.0.length += at.length,
+            Some(last) if last.0.end() == at.offset && last.1 == kind && last.2 == note => {
+                last.0.length += at.length
+            }
             _ => state.said.skips.push((at, kind, note.into())),
         }
         Ok(())
@@ -179,7 +201,10 @@ impl Host for Recorder<'_> {
         let state = &mut *self.state.borrow_mut();
         let furthest = state.range.end().max(state.end);
         if up_to < state.watermark || up_to > furthest {
-            let message = format!("the watermark was moved to {up_to}: it stands at {}, the range ends at {furthest}", state.watermark);
+            let message = format!(
+                "the watermark was moved to {up_to}: it stands at {}, the range ends at {furthest}",
+                state.watermark
+            );
             return Err(Fault::new("watermark-broken", message));
         }
         state.watermark = up_to;

@@ -39,7 +39,8 @@ mod imp {
         let (parts, _) = word.as_chunks::<16>();
         parts.iter().rev().fold(0, |mask, part| {
             // SAFETY: `part` is 16 readable bytes, the load needs no alignment, and SSE2 is part of x86-64.
-            let equal = unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(part.as_ptr().cast()), needle)) };
+            let equal =
+                unsafe { _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(part.as_ptr().cast()), needle)) };
             mask << 16 | equal as u64
         })
     }

@@ -74,7 +74,10 @@ impl Index {
         if self.len + WORD > self.positions.len() {
             self.make_room();
         }
-        let Some(room) = self.positions.get_mut(self.len..).and_then(|room| room.first_chunk_mut::<WORD>()) else { return };
+        let Some(room) = self.positions.get_mut(self.len..).and_then(|room| room.first_chunk_mut::<WORD>())
+        else {
+            return;
+        };
         for eight in room.as_chunks_mut::<8>().0.iter_mut().take(found.div_ceil(8)) {
             for slot in eight {
                 *slot = at.wrapping_add(mask.trailing_zeros());

@@ -87,7 +87,8 @@ pub fn parse_decimal(text: &[u8], scale: u32) -> Option<i128> {
         [b'+', rest @ ..] => (false, rest),
         _ => (false, text),
     };
-    let value = small_decimal(digits, scale).map_or_else(|| large_decimal(digits, scale), |value| Some(i128::from(value)))?;
+    let value = small_decimal(digits, scale)
+        .map_or_else(|| large_decimal(digits, scale), |value| Some(i128::from(value)))?;
     Some(if negative { -value } else { value })
 }
 
@@ -105,7 +106,8 @@ fn small_decimal(digits: &[u8], scale: u32) -> Option<u64> {
     }
     let factor = *TENS.get((scale as usize).checked_sub(fraction.len())?)?;
     // Cheaper than a checked multiplication where that takes 128 bits.
-    (value <= u64::from(u32::MAX) && factor <= u64::from(u32::MAX) || value <= u64::MAX / factor).then(|| value * factor)
+    (value <= u64::from(u32::MAX) && factor <= u64::from(u32::MAX) || value <= u64::MAX / factor)
+        .then(|| value * factor)
 }
 
 /// Any case: one digit at a time, checked.
@@ -182,7 +184,9 @@ mod tests {
         for bad in ["", ".", "-", "+.", "1.2.3", "1e5", " 1", "--1", "0x1", "1.001", "\u{661}"] {
             assert_eq!(parse_decimal(bad.as_bytes(), 2), None, "{bad}");
         }
-        for (good, value) in [("1.5", 150), ("-.5", -50), ("5.", 500), ("+7", 700), ("1.2300", 123), ("00.10", 10), ("-0", 0)] {
+        for (good, value) in
+            [("1.5", 150), ("-.5", -50), ("5.", 500), ("+7", 700), ("1.2300", 123), ("00.10", 10), ("-0", 0)]
+        {
             assert_eq!(parse_decimal(good.as_bytes(), 2), Some(value), "{good}");
         }
     }
@@ -191,7 +195,10 @@ mod tests {
     fn an_integer_past_its_type_is_none() {
         assert_eq!(parse_u64(b"18446744073709551616"), None);
         assert_eq!(parse_u64(b"000000000000000000000018446744073709551615"), Some(u64::MAX));
-        assert_eq!((parse_i64(b"-9223372036854775808"), parse_i64(b"9223372036854775808")), (Some(i64::MIN), None));
+        assert_eq!(
+            (parse_i64(b"-9223372036854775808"), parse_i64(b"9223372036854775808")),
+            (Some(i64::MIN), None)
+        );
         assert_eq!((parse_i64(b"+-1"), parse_i64(b"")), (None, None));
     }
 
