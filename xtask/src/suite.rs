@@ -9,8 +9,9 @@ use std::path::Path;
 ///
 /// Always `--workspace`, and always the release profile: cargo unites the features of what it is asked for, so another
 /// selection (`-p casparian-host`) would build wasmtime, the work of minutes, a second time with other features.
+/// `--bins`, for a guest is no library of this machine.
 pub(crate) fn build_host() -> Outcome {
-    run(cargo().args(["build", "--release", "--workspace"]))
+    run(cargo().args(["build", "--release", "--workspace", "--bins"]))
 }
 
 /// Runs every test and prints how many there were.
