@@ -1,5 +1,7 @@
 //! Arrow's own reader, asked for a second opinion on what the guard has accepted. The fuzzer asks it too.
 
+#![allow(unreachable_pub, reason = "the fuzzer's crate exports this module, these tests do not")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use casparian_core::batch::Batch;
 use casparian_core::wire::{self, Checked, TableSchema};
 
 /// Reads a schema message that was accepted as Arrow does, and compares the columns.
-pub(crate) fn check_columns(schema: &TableSchema, message: &[u8]) {
+pub fn check_columns(schema: &TableSchema, message: &[u8]) {
     let arrow = arrow_ipc::convert::fb_to_schema(metadata(message).header_as_schema().unwrap());
     let plain: Vec<Field> = arrow.fields().iter().map(|field| rebuilt(field, Field::is_nullable)).collect();
     assert_eq!(**schema.columns(), Schema::new(plain));
@@ -23,7 +25,7 @@ fn metadata(message: &[u8]) -> arrow_ipc::Message<'_> {
 
 /// Reads a checked batch, validates what comes out in full, and compares it with what Arrow's own reader makes of the
 /// message.
-pub(crate) fn check_reading(schema: &TableSchema, checked: &Checked<'_>, message: &[u8]) -> Batch {
+pub fn check_reading(schema: &TableSchema, checked: &Checked<'_>, message: &[u8]) -> Batch {
     let batch =
         checked.read().unwrap_or_else(|fault| panic!("the guard agreed, the reader did not: {fault}"));
     batch.rows().columns().iter().for_each(|column| column.to_data().validate_full().unwrap());
