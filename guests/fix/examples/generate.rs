@@ -8,12 +8,12 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 /// What to write.
-struct Order {
-    bytes: u64,
-    seed: u64,
+pub(crate) struct Order {
+    pub(crate) bytes: u64,
+    pub(crate) seed: u64,
     /// Of a million.
-    dirty: u64,
-    delimiter: u8,
+    pub(crate) dirty: u64,
+    pub(crate) delimiter: u8,
 }
 
 impl Order {
@@ -66,7 +66,7 @@ const PARTIES: [&str; 5] = ["ALPHA", "BRAVO", "CHARLIE", "DELTA", "ECHO"];
 const TEXTS: [&str; 5] = ["partial fill", "price outside limits", "done for day", "rejected by risk: size = 100", "ok"];
 
 /// Writes messages into one reused buffer.
-struct Generator {
+pub(crate) struct Generator {
     random: Random,
     delimiter: u8,
     dirty: u64,
@@ -78,14 +78,14 @@ struct Generator {
 }
 
 impl Generator {
-    fn new(order: &Order) -> Generator {
+    pub(crate) fn new(order: &Order) -> Generator {
         let random = Random(order.seed);
         let (body, message) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
         Generator { random, delimiter: order.delimiter, dirty: order.dirty, clock: 27_000_000_000_000, sequence: [1; 2], body, message }
     }
 
     /// Returns the next line.
-    fn line(&mut self) -> &[u8] {
+    pub(crate) fn line(&mut self) -> &[u8] {
         self.clock = (self.clock + self.random.below(9_000_000)) % 86_400_000_000_000;
         let outgoing = self.random.below(2) == 1;
         self.write_body(outgoing);

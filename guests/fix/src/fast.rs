@@ -5,10 +5,11 @@
 //! `tests/` holds the two against each other.
 
 use casparian_sdk::scan::Index;
-use memchr::memmem;
+use memchr::{memchr2, memmem};
 
 use crate::delimiter::Delimiter;
 use crate::message::{Frame, Slots};
+use crate::record::is_field;
 use crate::tags::{self, SLOTS, data_tag, slot};
 
 /// Repeats of these are looked at the careful way.
@@ -70,7 +71,7 @@ impl Fast {
     /// there are eight more.
     #[inline]
     pub fn read(&mut self, padded: &[u8], len: usize, at: usize) -> Option<Usual> {
-        let start = begin(padded, len, at)?;
+        let start = begin(padded, len, at, self.delimiter)?;
         let body = self.header(padded, start)?;
         // From here on a message is usual or damaged: nothing is undone when it turns out to be the latter.
         let (length, body) = body_length(padded, body, self.delimiter)?;
@@ -193,21 +194,22 @@ impl Tag {
 
 /// Where the message of the record at `at` begins: there, or behind a prefix on the same line.
 #[inline]
-fn begin(padded: &[u8], len: usize, at: usize) -> Option<usize> {
+fn begin(padded: &[u8], len: usize, at: usize, delimiter: u8) -> Option<usize> {
     if padded[at..].starts_with(b"8=FIX") {
         return Some(at);
     }
-    begin_behind_prefix(&padded[at..len.min(at + PREFIX_BYTES_MAX)]).map(|begin| at + begin)
+    begin_behind_prefix(&padded[at..len.min(at + PREFIX_BYTES_MAX)], delimiter).map(|begin| at + begin)
 }
 
-fn begin_behind_prefix(bytes: &[u8]) -> Option<usize> {
+fn begin_behind_prefix(bytes: &[u8], delimiter: u8) -> Option<usize> {
     if matches!(bytes.first()?, b' ' | b'\t' | b'\r' | b'\n') {
         return None;
     }
     let begin = memmem::find(bytes, b"8=FIX")?;
     let before = &bytes[..begin];
-    let is_plain = !matches!(before.last()?, 1 | b'|' | b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9');
-    (is_plain && memchr::memchr(b'\n', before).is_none()).then_some(begin)
+    // A field or a delimiter before the message may be what is left of another one.
+    let is_plain = !before.last()?.is_ascii_alphanumeric() && !is_field(before);
+    (is_plain && memchr2(b'\n', delimiter, before).is_none()).then_some(begin)
 }
 
 /// Reads the digits at `at` up to a delimiter: the length, and where the body begins.

@@ -101,6 +101,8 @@ pub struct Frame {
 pub struct Message {
     /// Where the first field begins.
     pub start: usize,
+    /// Where its BeginString(8) stands, which may be a little later.
+    begin: usize,
     /// Where the message ends, its last delimiter included.
     pub end: usize,
     /// Its fields in order.
@@ -154,6 +156,7 @@ impl Message {
     /// of the line (its terminator excluded), `None` where it lies behind the view.
     pub fn read(&mut self, view: View<'_>, start: usize, begin: usize, line_end: impl FnOnce() -> Option<usize>) -> Reading {
         self.start = start;
+        self.begin = begin;
         self.frame = Frame::default();
         let delimiter = match Delimiter::behind_begin_string(&view.bytes[(begin + 2).min(view.bytes.len())..]) {
             BeginString::EndsWith(delimiter) => delimiter,
@@ -228,7 +231,15 @@ impl Message {
 
     fn read_by_scan(&mut self, view: View<'_>, line_end: Option<usize>) -> Reading {
         let bound = line_end.unwrap_or(view.bytes.len());
-        let stop = self.walk(view, bound, true);
+        let stop = match self.sound_header_behind(view, bound) {
+            Embedded::At(bound) => {
+                self.walk(View { bytes: &view.bytes[..bound], last: true }, bound, true);
+                self.measure(view.bytes);
+                return Reading::Truncated(bound);
+            }
+            Embedded::Incomplete => return Reading::Incomplete,
+            Embedded::None => self.walk(view, bound, true),
+        };
         if stop == Stop::Incomplete || (stop == Stop::Bound && line_end.is_none() && !view.last) {
             return Reading::Incomplete;
         }
@@ -244,6 +255,21 @@ impl Message {
             return Reading::Truncated(self.end);
         }
         Reading::Complete
+    }
+
+    /// Where this message has no sound header, its delimiter is a guess: the next message that has one ends it.
+    fn sound_header_behind(&self, view: View<'_>, bound: usize) -> Embedded {
+        if shape(view, self.begin) == Shape::Message {
+            return Embedded::None;
+        }
+        for at in memmem::find_iter(&view.bytes[self.begin + 1..bound], b"8=FIX").map(|at| self.begin + 1 + at) {
+            match shape(view, at) {
+                Shape::Message => return Embedded::At(at),
+                Shape::Incomplete => return Embedded::Incomplete,
+                Shape::Other => {}
+            }
+        }
+        Embedded::None
     }
 
     /// Splits `[self.start, bound)` into fields and sets `self.end` behind the last one.
@@ -337,8 +363,9 @@ impl Message {
         self.frame.body_length_declared.is_some() && self.frame.body_length_declared == self.frame.body_length_actual
     }
 
+    /// Whether some byte of it is wrong or missing, and it may have run into its neighbour.
     fn is_damaged(&self) -> bool {
-        !self.length_is_right() && self.frame.checksum_verified != Some(true)
+        !self.length_is_right() || self.frame.checksum_verified != Some(true)
     }
 
     /// Whether the bytes end before the message does. Without a checksum only the length can tell.
@@ -504,24 +531,39 @@ fn header(bytes: &[u8], begin: usize, delimiter: Delimiter) -> Option<Header> {
     (delimiter.stands_at(bytes, second.end)).then_some(Header { body, body_length })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+/// What the bytes at a place look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The first two fields of a message: `8=FIX…`, `9=…`, both closed by the same delimiter.
     Message,
+    /// Too few bytes to tell.
     Incomplete,
+    /// Something else.
     Other,
 }
 
-/// Whether what stands at `at` begins like a message: `8=FIX…`, `9=…`, both closed by this delimiter.
-fn message_shape(view: View<'_>, at: usize, delimiter: Delimiter) -> Shape {
+/// Returns what the bytes at `at` look like.
+pub fn shape(view: View<'_>, at: usize) -> Shape {
+    shape_and_delimiter(view, at).0
+}
+
+fn shape_and_delimiter(view: View<'_>, at: usize) -> (Shape, Option<Delimiter>) {
     let rest = &view.bytes[at..];
     if rest.len() < 40 && !view.last {
-        return Shape::Incomplete;
+        return (Shape::Incomplete, None);
     }
     match Delimiter::behind_begin_string(&rest[2.min(rest.len())..]) {
-        BeginString::EndsWith(found) if found == delimiter => {}
-        _ => return Shape::Other,
+        BeginString::EndsWith(found) if header(view.bytes, at, found).is_some() => (Shape::Message, Some(found)),
+        _ => (Shape::Other, None),
     }
-    if header(view.bytes, at, delimiter).is_some() { Shape::Message } else { Shape::Other }
+}
+
+/// Whether a message with this delimiter begins at `at`.
+fn message_shape(view: View<'_>, at: usize, delimiter: Delimiter) -> Shape {
+    match shape_and_delimiter(view, at) {
+        (Shape::Message, found) if found != Some(delimiter) => Shape::Other,
+        (shape, _) => shape,
+    }
 }
 
 fn is_checksum(value: &[u8]) -> bool {

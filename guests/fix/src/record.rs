@@ -6,7 +6,8 @@
 
 use memchr::{memchr, memmem};
 
-use crate::message::{Message, Reading, View};
+use crate::delimiter::{BeginString, Delimiter};
+use crate::message::{Message, Reading, Shape, View, shape};
 
 /// What begins at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,22 @@ impl Reader {
         }
         let mut from = at;
         while let Some(begin) = self.find_begin(view.bytes, at, from) {
-            let start = first_field(view.bytes, at, begin);
+            // `108=FIX` is a field; `…30:008=FIX.4.4|9=` is a message behind one that was cut off.
+            if begin > at && view.bytes[begin - 1].is_ascii_alphanumeric() {
+                match shape(view, begin) {
+                    Shape::Message => {}
+                    Shape::Incomplete => return Record::Incomplete,
+                    Shape::Other => {
+                        from = begin + 1;
+                        continue;
+                    }
+                }
+            }
+            let start = match before_begin(view.bytes, at, begin) {
+                Before::Prefix => begin,
+                Before::Fields => at,
+                Before::Fragment(end) => return Record::NonFix(end),
+            };
             let lines = &mut self.lines;
             match self.message.read(view, start, begin, || lines.end(view.bytes, at)) {
                 Reading::Incomplete => return Record::Incomplete,
@@ -81,20 +97,13 @@ impl Reader {
         }
     }
 
-    /// The next `8=FIX` of the line, not as the end of another tag.
-    fn find_begin(&mut self, bytes: &[u8], at: usize, mut from: usize) -> Option<usize> {
+    /// The next `8=FIX` of the line.
+    fn find_begin(&mut self, bytes: &[u8], at: usize, from: usize) -> Option<usize> {
         if from == at && bytes[at..].starts_with(b"8=FIX") {
             return Some(at);
         }
         let bound = self.lines.feed(bytes, at).unwrap_or(bytes.len());
-        while from < bound {
-            let begin = from + memmem::find(&bytes[from..bound], b"8=FIX")?;
-            if begin == at || !bytes[begin - 1].is_ascii_alphanumeric() {
-                return Some(begin);
-            }
-            from = begin + 1;
-        }
-        None
+        memmem::find(bytes.get(from..bound)?, b"8=FIX").map(|begin| from + begin)
     }
 }
 
@@ -113,14 +122,40 @@ fn blank(view: View<'_>, at: usize) -> Option<Record> {
     }
 }
 
-/// Where the message's first field begins: at its `8=`, or before it where fields stand out of order at the start of the line.
-fn first_field(bytes: &[u8], at: usize, begin: usize) -> usize {
-    let delimited = |byte: &u8| matches!(byte, 1 | b'|') || *byte == b'A';
-    if begin == at || !delimited(&bytes[begin - 1]) {
-        return begin;
+/// What stands between the begin of a record and `8=FIX`.
+enum Before {
+    /// Words of the log.
+    Prefix,
+    /// The message's own first fields, out of order.
+    Fields,
+    /// The end of a message that has lost its beginning, up to here.
+    Fragment(usize),
+}
+
+fn before_begin(bytes: &[u8], at: usize, begin: usize) -> Before {
+    let before = &bytes[at..begin];
+    let BeginString::EndsWith(delimiter) = Delimiter::behind_begin_string(&bytes[begin + 2..]) else { return Before::Prefix };
+    let (mut rest, mut chunks, mut fields, mut closed) = (before, 0, 0, false);
+    while let Some(end) = delimiter.find(rest) {
+        chunks += 1;
+        // Words before a message hold `name=value` now and then, but no SOH.
+        fields += u32::from(is_field(&rest[..end]) || (delimiter == Delimiter::Soh && rest[..end].contains(&b'=')));
+        closed |= rest.starts_with(b"10=");
+        rest = &rest[end + delimiter.width()..];
     }
-    let digits = bytes[at..begin].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits > 0 && bytes[at + digits] == b'=' { at } else { begin }
+    let runs_on = is_field(rest) || rest.last().is_some_and(u8::is_ascii_alphanumeric);
+    match fields {
+        0 if !is_field(rest) => Before::Prefix,
+        1 | 2 if fields == chunks && !closed && rest.is_empty() => Before::Fields,
+        _ if runs_on => Before::Fragment(begin),
+        _ => Before::Fragment(begin - rest.len()),
+    }
+}
+
+/// Returns whether these bytes begin like a field: digits, then an equals sign.
+pub fn is_field(chunk: &[u8]) -> bool {
+    let digits = chunk.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && chunk.get(digits) == Some(&b'=')
 }
 
 /// Marks that close what a logger opened around a message.

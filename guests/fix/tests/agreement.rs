@@ -1,0 +1,204 @@
+//! What must not change a result: the fast way or the careful one, how a log is cut, how it is read, how it is damaged.
+
+#[path = "../examples/generate.rs"]
+#[expect(dead_code, reason = "the program around the generator")]
+mod generate;
+
+use casparian_sdk::harness::{Run, Said};
+use casparian_sdk::{Parser, Span};
+use fix::Fix;
+use generate::{Generator, Order};
+
+fn log(seed: u64, lines: usize, delimiter: u8, dirty_percent: u64) -> Vec<u8> {
+    let order = Order { bytes: 0, seed, dirty: dirty_percent * 10_000, delimiter };
+    let mut generator = Generator::new(&order);
+    let mut log = Vec::new();
+    for _ in 0..lines {
+        log.extend_from_slice(generator.line());
+    }
+    log
+}
+
+/// The same log without line feeds.
+fn stream(seed: u64, lines: usize) -> Vec<u8> {
+    let mut log = log(seed, lines, 1, 10);
+    log.retain(|byte| *byte != b'\n');
+    log
+}
+
+/// The same log as a terminal shows it.
+fn caret(log: &[u8]) -> Vec<u8> {
+    log.iter().flat_map(|byte| if *byte == 1 { b"^A".to_vec() } else { vec![*byte] }).collect()
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+/// How often to try: the number given, or more where `CASPARIAN_ROUNDS` says so.
+fn rounds(usual: u64) -> u64 {
+    std::env::var("CASPARIAN_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+}
+
+fn damage(log: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..1 + random.below(40) {
+        let at = random.below(log.len() - 60);
+        match random.below(6) {
+            0 => log[at] = random.below(256) as u8,
+            1 => log[at] = b"\x01|^A=189\n\r "[random.below(11)],
+            2 => drop(log.drain(at..at + random.below(40))),
+            3 => {
+                let to = random.below(log.len() - 60);
+                log.copy_within(at..at + 50, to);
+            }
+            4 => log.insert(at, b"\x01|^A=10\n"[random.below(8)]),
+            _ => drop(log.splice(at..at, b"8=FIX.4.4\x019=5\x0135=0\x01".iter().copied())),
+        }
+    }
+}
+
+fn messages_only() -> Run {
+    Run { tables: vec!["messages".into()], ..Run::default() }
+}
+
+fn over(run: &Run, log: &[u8]) -> Said {
+    run.over(&Fix, log).expect("a run")
+}
+
+/// What was said, without what may differ: batches, watermarks, other tables.
+fn assert_same(one: &Said, other: &Said, what: &str) {
+    assert_eq!(one.rows("messages").len(), other.rows("messages").len(), "{what}");
+    for (one, other) in one.rows("messages").iter().zip(other.rows("messages")) {
+        assert_eq!(one, other, "{what}");
+    }
+    assert_eq!(one.rejects, other.rejects, "{what}");
+    assert_eq!(one.skips, other.skips, "{what}");
+}
+
+fn assert_no_dark_bytes(said: &Said, len: usize, what: &str) {
+    let mut spans: Vec<Span> = said.rows("messages").iter().map(|row| row.span).collect();
+    spans.extend(said.rejects.iter().map(|reject| reject.at));
+    spans.extend(said.skips.iter().map(|skip| skip.0));
+    spans.sort();
+    let end = spans.iter().fold(0, |end, span| {
+        assert_eq!(span.offset, end, "{what}: a gap or an overlap");
+        span.end()
+    });
+    assert_eq!(end, len as u64, "{what}: the rest is dark");
+}
+
+#[test]
+fn the_fast_way_and_the_careful_way_come_to_the_same_rows() {
+    let mut random = Random(5);
+    for seed in 0..rounds(40) {
+        let mut log = match seed % 4 {
+            0 => stream(seed, 120),
+            1 => log(seed, 120, b'|', 20),
+            2 => caret(&log(seed, 120, 1, 20)),
+            _ => log(seed, 120, 1, 20),
+        };
+        if seed > 4 {
+            damage(&mut log, &mut random);
+        }
+        let careful = over(&Run::default(), &log);
+        assert_no_dark_bytes(&careful, log.len(), &format!("seed {seed}"));
+        assert_same(&over(&messages_only(), &log), &careful, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn how_a_log_is_cut_and_read_changes_nothing() {
+    for (what, log) in [("lines", log(1, 300, 1, 10)), ("prefixes", log(2, 300, b'|', 10)), ("stream", stream(3, 300))] {
+        let whole = over(&messages_only(), &log);
+        for target_bytes in [700, 5_000, 20_000] {
+            let run = Run { target_bytes, read_seed: target_bytes, batch_bytes: 4096, ..messages_only() };
+            assert_same(&over(&run, &log), &whole, &format!("{what} in ranges of {target_bytes}"));
+        }
+    }
+}
+
+#[test]
+fn a_window_is_no_boundary_for_a_record() {
+    // Records of some 300 bytes over several windows of 128 KiB, so that many lie across an end of one.
+    let log = log(9, 3000, b'|', 3);
+    assert_same(&over(&messages_only(), &log), &over(&Run::default(), &log), "three windows and more");
+    assert_no_dark_bytes(&over(&messages_only(), &log), log.len(), "three windows and more");
+}
+
+#[test]
+fn a_record_beyond_the_limit_is_rejected_and_its_neighbours_are_not() {
+    let message = b"8=FIX.4.2\x019=5\x0135=0\x0110=161\x01\n";
+    let options = vec![("record-bytes-max".to_owned(), "1024".to_owned())];
+    for filling in [b"58=xxxxxxx\x01".as_slice(), b"x", b"8=FIX.4", b"\x01"] {
+        let mut log = message.to_vec();
+        log.extend_from_slice(b"8=FIX.4.2\x019=300000\x01");
+        log.extend(filling.iter().cycle().take(300_000));
+        log.push(b'\n');
+        log.extend_from_slice(message);
+        let said = over(&Run { options: options.clone(), ..messages_only() }, &log);
+        assert_no_dark_bytes(&said, log.len(), &String::from_utf8_lossy(filling));
+        assert!(said.rejects.iter().any(|reject| fix::faults::Flaw::code_of(reject.fault) == "oversized_record"));
+        let spans: Vec<Span> = said.rows("messages").iter().map(|row| row.span).collect();
+        assert_eq!(spans, [Span::new(0, 27), Span::new(log.len() as u64 - 27, 27)]);
+    }
+}
+
+#[test]
+fn after_any_place_there_is_a_boundary_to_go_on_from() {
+    let log = log(4, 12, b'|', 30);
+    let blob = casparian_sdk::harness::Memory::new("log", &log);
+    let input = casparian_sdk::Input::new(&blob);
+    for after in 0..log.len() as u64 {
+        let boundary = Fix.resync(&input, b"pipe", after).expect("a boundary");
+        let feed = log[after as usize..].iter().position(|byte| *byte == b'\n').map_or(log.len() as u64, |feed| after + feed as u64 + 1);
+        assert_eq!(boundary, feed, "after {after}");
+    }
+    assert_eq!(Fix.resync(&input, b"pipe", log.len() as u64), None);
+}
+
+#[test]
+fn damage_to_one_message_leaves_its_neighbours_as_they_were() {
+    let mut random = Random(11);
+    let lines = log(21, 30, 1, 0);
+    let pipes = log(22, 30, b'|', 0);
+    let mut streamed = lines.clone();
+    streamed.retain(|byte| *byte != b'\n');
+    for (what, log) in [("lines", lines.clone()), ("pipes", pipes), ("caret", caret(&lines)), ("stream", streamed)] {
+        let whole = over(&messages_only(), &log);
+        for round in 0..rounds(200) {
+            let record = 1 + random.below(27);
+            let span = whole.rows("messages")[record].span;
+            let start = span.offset as usize;
+            let mut hurt = log[start..span.end() as usize - usize::from(what != "stream")].to_vec();
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(hurt.len() - 10);
+                match random.below(4) {
+                    0 => hurt[at] = b"\x01|^A=189x"[random.below(9)],
+                    1 => hurt.truncate(at + 10),
+                    2 => drop(hurt.drain(at..at + random.below(10))),
+                    _ => drop(hurt.splice(at..at, b"58=see 8=FIX.4.4\x0110=".iter().copied())),
+                }
+                if hurt.len() < 20 {
+                    break;
+                }
+            }
+            let mut damaged = log[..start].to_vec();
+            damaged.extend_from_slice(&hurt);
+            damaged.extend_from_slice(&log[span.end() as usize - usize::from(what != "stream")..]);
+            let said = over(&messages_only(), &damaged);
+            assert_no_dark_bytes(&said, damaged.len(), what);
+            let shift = log.len() as i64 - damaged.len() as i64;
+            for (at, row) in whole.rows("messages").iter().enumerate().filter(|(at, _)| *at != record) {
+                let end = if at > record { (row.span.end() as i64 - shift) as u64 } else { row.span.end() };
+                let same = said.rows("messages").iter().find(|other| other.span.end() == end);
+                let same = same.filter(|other| other.cells == row.cells && other.faults == row.faults);
+                assert!(same.is_some(), "{what} round {round}: row {at} suffered from {record}: {}", String::from_utf8_lossy(&hurt));
+            }
+        }
+    }
+}
