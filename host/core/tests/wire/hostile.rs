@@ -8,18 +8,24 @@ use arrow_schema::{DataType, Field};
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::limits::{Budget, Limits};
 use casparian_core::wire::{self, TableSchema};
+use proptest::prelude::*;
 
 use crate::allocations::allocated;
 use crate::forge::{
     Forged, batch_message, batch_of, budget, encapsulate, schema_message, schema_of, shared_field_schema,
     shared_metadata_schema, table,
 };
-use crate::honest::every_type;
+use crate::honest::{any_batch, every_type};
 use crate::oracle::{check_columns, check_reading};
 use crate::vectors::{all, fills, nested};
 
-/// Mutated messages of each kind. An optimised build does twenty times as many in the time.
-const MUTATIONS: u64 = if cfg!(debug_assertions) { 10_000 } else { 200_000 };
+/// How many mutated messages of each kind to try. An optimised build does twenty times as many in the time; whoever has
+/// an evening to spend says so in `CASPARIAN_MUTATIONS`.
+fn mutations() -> u64 {
+    let asked = std::env::var("CASPARIAN_MUTATIONS").ok();
+    let asked = asked.map(|asked| asked.parse().expect("CASPARIAN_MUTATIONS is a number"));
+    asked.unwrap_or(if cfg!(debug_assertions) { 10_000 } else { 200_000 })
+}
 
 /// SplitMix64: the same numbers on every machine.
 struct Seeded(u64);
@@ -144,14 +150,14 @@ fn a_02_whatever_a_mutated_batch_passes_with_reads_well() {
     let mut accepted = 0;
     let batches = [fills(), every_type(3), every_type(70)];
     let originals = batches.map(|batch| (table(&batch), batch_message(&batch, 8)));
-    for _ in 0..MUTATIONS {
+    for _ in 0..mutations() {
         let (schema, original) = &originals[seeded.below(3)];
         let mut message = original.clone();
         seeded.spoil(&mut message);
         accepted += u64::from(is_accepted(schema, &message));
     }
     // Most of a message is values, and any value is a good one here.
-    assert!(accepted > MUTATIONS / 20, "only {accepted} of {MUTATIONS} passed: the test has lost its teeth");
+    assert!(accepted > mutations() / 20, "only {accepted} passed: the test has lost its teeth");
 }
 
 #[test]
@@ -160,22 +166,37 @@ fn a_02_whatever_a_batch_of_mutated_numbers_passes_with_reads_well() {
     let mut accepted = 0;
     let batches = [fills(), every_type(3), every_type(70)];
     let originals = batches.map(|batch| (table(&batch), Forged::of(&batch)));
-    for _ in 0..MUTATIONS / 4 {
+    for _ in 0..mutations() / 4 {
         let (schema, original) = &originals[seeded.below(3)];
         let message = original.with(|batch| seeded.spoil_numbers(batch)).message();
         accepted += u64::from(is_accepted(schema, &message));
     }
-    assert!(accepted > MUTATIONS / 400, "only {accepted} passed: the test has lost its teeth");
+    assert!(accepted > mutations() / 400, "only {accepted} passed: the test has lost its teeth");
 }
 
 #[test]
 fn a_02_whatever_a_mutated_schema_passes_with_is_what_arrow_reads() {
     let mut seeded = Seeded(5);
     let originals = [schema_message(&fills().schema()), schema_message(&every_type(0).schema())];
-    for _ in 0..MUTATIONS {
+    for _ in 0..mutations() {
         let mut message = originals[seeded.below(2)].clone();
         seeded.spoil(&mut message);
         is_schema(&message);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn a_02_whatever_a_batch_of_any_types_and_mutated_numbers_passes_with_reads_well(
+        batch in any_batch(),
+        seed in any::<u64>(),
+    ) {
+        let (schema, original, mut seeded) = (table(&batch), Forged::of(&batch), Seeded(seed));
+        for _ in 0..20 {
+            is_accepted(&schema, &original.with(|batch| seeded.spoil_numbers(batch)).message());
+        }
     }
 }
 
@@ -184,11 +205,23 @@ fn a_02_no_refusal_allocates_more_than_the_message_is_long() {
     let mut seeded = Seeded(7);
     let batch = every_type(70);
     let (schema, original) = (table(&batch), batch_message(&batch, 8));
-    for _ in 0..MUTATIONS / 10 {
+    for _ in 0..mutations() / 10 {
         let mut message = original.clone();
         seeded.spoil(&mut message);
         let (guarded, bytes) = allocated(|| wire::guard(&schema, &message, &mut budget()).map(drop));
         assert!(bytes <= message.len() as u64, "{bytes} bytes allocated for {guarded:?}");
+    }
+}
+
+#[test]
+fn a_02_reading_allocates_the_body_twice_at_most_and_a_little_for_each_array() {
+    for rows in [3, 70, 5_000] {
+        let batch = every_type(rows);
+        let (schema, message) = (table(&batch), batch_message(&batch, 8));
+        let arrays = Forged::from_message(&message).nodes.len() as u64;
+        let (read, bytes) = allocated(|| wire::decode(&schema, &message, &mut budget()));
+        let most = 2 * message.len() as u64 + 1024 * arrays;
+        assert!(read.is_ok() && bytes <= most, "{bytes} bytes for {} of {arrays} arrays", message.len());
     }
 }
 
