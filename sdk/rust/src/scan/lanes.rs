@@ -1,4 +1,4 @@
-//! 64 bytes against one: a mask with a bit for each equal byte. Three ways to the same answer.
+//! Many bytes in one step: 64 against one, and sums of 16 at a time. Three ways to the same answers.
 #![allow(unsafe_code, reason = "unaligned vector loads have no safe form")]
 
 use super::WORD;
@@ -20,9 +20,19 @@ impl Needle {
     }
 }
 
+/// Returns the sum modulo 256 and whether all bytes are below 128, of all the parts of 16 bytes and of those bytes of `last` that
+/// `weights` lets count: 0xFF for one that does, 0 for one that was counted before.
+#[inline(always)]
+pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
+    imp::sum(parts, last, weights)
+}
+
 #[cfg(target_arch = "x86_64")]
 mod imp {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8};
+    use std::arch::x86_64::{
+        __m128i, _mm_add_epi8, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi128_si32, _mm_loadu_si128,
+        _mm_movemask_epi8, _mm_or_si128, _mm_sad_epu8, _mm_set1_epi8, _mm_setzero_si128, _mm_srli_si128,
+    };
 
     use super::WORD;
 
@@ -44,11 +54,35 @@ mod imp {
             mask << 16 | equal as u64
         })
     }
+
+    #[inline(always)]
+    fn load(part: &[u8; 16]) -> Lanes {
+        // SAFETY: `part` is 16 readable bytes, the load needs no alignment, and SSE2 is part of x86-64.
+        unsafe { _mm_loadu_si128(part.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
+        // SAFETY: SSE2 is part of x86-64, and none of these touches memory.
+        unsafe {
+            let last = _mm_and_si128(load(last), load(weights));
+            let (sums, bits) = parts.iter().fold((last, last), |(sums, bits), part| {
+                let part = load(part);
+                (_mm_add_epi8(sums, part), _mm_or_si128(bits, part))
+            });
+            let halves = _mm_sad_epu8(sums, _mm_setzero_si128());
+            let total = _mm_cvtsi128_si32(halves) + _mm_cvtsi128_si32(_mm_srli_si128::<8>(halves));
+            (total as u8, _mm_movemask_epi8(bits) == 0)
+        }
+    }
 }
 
 #[cfg(all(target_family = "wasm", target_feature = "simd128"))]
 mod imp {
-    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, v128, v128_load};
+    use std::arch::wasm32::{
+        i32x4_extract_lane, u8x16_add, u8x16_bitmask, u8x16_eq, u8x16_splat, u16x8_extadd_pairwise_u8x16,
+        u32x4_extadd_pairwise_u16x8, v128, v128_and, v128_load, v128_or,
+    };
 
     use super::WORD;
 
@@ -62,11 +96,31 @@ mod imp {
     #[inline(always)]
     pub(super) fn mask(word: &[u8; WORD], needle: Lanes) -> u64 {
         let (parts, _) = word.as_chunks::<16>();
-        parts.iter().rev().fold(0, |mask, part| {
-            // SAFETY: `part` is 16 readable bytes and the load needs no alignment.
-            let lanes = unsafe { v128_load(part.as_ptr().cast()) };
-            mask << 16 | u64::from(u8x16_bitmask(u8x16_eq(lanes, needle)))
-        })
+        parts
+            .iter()
+            .rev()
+            .fold(0, |mask, part| mask << 16 | u64::from(u8x16_bitmask(u8x16_eq(load(part), needle))))
+    }
+
+    #[inline(always)]
+    fn load(part: &[u8; 16]) -> Lanes {
+        // SAFETY: `part` is 16 readable bytes and the load needs no alignment.
+        unsafe { v128_load(part.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
+        let last = v128_and(load(last), load(weights));
+        let (sums, bits) = parts.iter().fold((last, last), |(sums, bits), part| {
+            let part = load(part);
+            (u8x16_add(sums, part), v128_or(bits, part))
+        });
+        let fours = u32x4_extadd_pairwise_u16x8(u16x8_extadd_pairwise_u8x16(sums));
+        let total = i32x4_extract_lane::<0>(fours)
+            + i32x4_extract_lane::<1>(fours)
+            + i32x4_extract_lane::<2>(fours)
+            + i32x4_extract_lane::<3>(fours);
+        (total as u8, u8x16_bitmask(bits) == 0)
     }
 }
 
@@ -99,6 +153,13 @@ mod portable {
             mask << 8 | (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
         })
     }
+
+    #[inline(always)]
+    pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
+        let last = last.iter().zip(weights).map(|(byte, weight)| byte & weight);
+        let all = parts.as_flattened().iter().copied().chain(last);
+        all.fold((0, true), |(sum, ascii), byte: u8| (sum.wrapping_add(byte), ascii && byte < 128))
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +175,14 @@ mod tests {
             let naive = (0..WORD).fold(0, |mask, at| mask | u64::from(word[at] == needle) << at);
             prop_assert_eq!(Needle::new(needle).mask(&word), naive);
             prop_assert_eq!(portable::mask(&word, portable::splat(needle)), naive);
+        }
+
+        #[test]
+        fn the_portable_sum_is_the_machine_s(bytes in prop::collection::vec(prop_oneof![0_u8..130, any::<u8>()], 16..200), seen in 0_usize..16) {
+            let weights: [u8; 16] = std::array::from_fn(|lane| if lane < seen { 0 } else { 0xFF });
+            let (parts, _) = bytes.as_chunks::<16>();
+            let last = bytes.last_chunk().unwrap();
+            prop_assert_eq!(sum(parts, last, &weights), portable::sum(parts, last, &weights));
         }
     }
 }
