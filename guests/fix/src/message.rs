@@ -232,11 +232,7 @@ impl Message {
     fn read_by_scan(&mut self, view: View<'_>, line_end: Option<usize>) -> Reading {
         let bound = line_end.unwrap_or(view.bytes.len());
         let stop = match self.sound_header_behind(view, bound) {
-            Embedded::At(bound) => {
-                self.walk(View { bytes: &view.bytes[..bound], last: true }, bound, true);
-                self.measure(view.bytes);
-                return Reading::Truncated(bound);
-            }
+            Embedded::At(cut) => return self.cut_at(view, cut),
             Embedded::Incomplete => return Reading::Incomplete,
             Embedded::None => self.walk(view, bound, true),
         };
@@ -246,7 +242,7 @@ impl Message {
         self.measure(view.bytes);
         if self.is_damaged() {
             match self.find_embedded(view) {
-                Embedded::At(cut) => return Reading::Truncated(cut),
+                Embedded::At(cut) => return self.cut_at(view, cut),
                 Embedded::Incomplete => return Reading::Incomplete,
                 Embedded::None => {}
             }
@@ -255,6 +251,12 @@ impl Message {
             return Reading::Truncated(self.end);
         }
         Reading::Complete
+    }
+
+    fn cut_at(&mut self, view: View<'_>, cut: usize) -> Reading {
+        self.walk(View { bytes: &view.bytes[..cut], last: true }, cut, false);
+        self.measure(view.bytes);
+        Reading::Truncated(cut)
     }
 
     /// Where this message has no sound header, its delimiter is a guess: the next message that has one ends it.
@@ -281,7 +283,7 @@ impl Message {
         self.shown_in_data = 0;
         let mut at = self.start;
         while at < bound {
-            if scanning && at > self.start && bytes[at..].starts_with(b"8=FIX") {
+            if scanning && at > self.begin && bytes[at..].starts_with(b"8=FIX") {
                 match message_shape(view, at, delimiter) {
                     Shape::Message => {
                         self.end = at;
