@@ -223,7 +223,10 @@ impl Apt {
         make_folder(&apt.lists.join("partial"))?;
         make_folder(&apt.cache.join("archives/partial"))?;
         make_folder(&apt.archives)?;
-        run(apt.command("apt-get").args(["-qq", "update"]))?;
+        // One broken source among several is no reason to stop: what was fetched decides, by the versions it offers.
+        if let Err(why) = run(apt.command("apt-get").args(["-qq", "update"])) {
+            eprintln!("guests: {why}");
+        }
         Ok(apt)
     }
 

@@ -80,7 +80,8 @@ impl Toolchain {
             None => {
                 // Cargo compares what a compiler says of itself, and would miss that its std is another one.
                 workspace::remove_folder(&Site::of(root).build)?;
-                debian::install()?
+                debian::install()
+                    .map_err(|why| format!("{why}\n  hint: guests need `rustup target add {TARGET}`"))?
             }
         };
         Toolchain::new(root, Some(compiler))
