@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 
 use super::envelope::{self, Header};
 use super::fault::WireFault;
 use super::flat::Table;
-use super::schema::{FAULTS, TableSchema};
+use super::schema::{FAULTS, LENGTH, OFFSET, TableSchema};
 use crate::guest_text::GuestText;
 use crate::limits::{Budget, LimitExceeded};
 
@@ -60,7 +60,7 @@ pub(super) fn check<'a>(
     let elements_max = budget.batch_bytes_max;
     let mut walk = Walk::new(body, nodes, buffers, elements_max);
     for field in schema.columns().fields() {
-        walk.column(field.name(), field.data_type(), field.is_nullable(), rows)?;
+        walk.column(field.name(), field.data_type(), rows)?;
     }
     walk.finish(schema, rows, wire_bytes)
 }
@@ -138,21 +138,15 @@ impl<'a, 'm> Walk<'a, 'm> {
         Ok(Checked { schema, rows: rows as usize, body, nodes, buffers, wire_bytes })
     }
 
-    fn column(
-        &mut self,
-        name: &'a str,
-        data_type: &DataType,
-        nullable: bool,
-        rows: u64,
-    ) -> Result<(), WireFault> {
+    fn column(&mut self, name: &'a str, data_type: &DataType, rows: u64) -> Result<(), WireFault> {
         self.column = name;
-        let before = self.nodes.len();
+        let first = self.nodes.len();
         self.array(data_type, rows)?;
-        // Payload may hold nulls where it said it would not; that is judged row by row. Of the reserved columns, spans
-        // may have none, and a list of faults may not hold a null for a fault.
+        // Payload may hold nulls where it said it would not: that is judged row by row. But a span cannot be null, nor a
+        // fault within its list.
         let strict = match name {
-            FAULTS => self.nodes.get(before.saturating_add(1)),
-            name if name.starts_with("_cf_") && !nullable => self.nodes.get(before),
+            OFFSET | LENGTH => self.nodes.get(first),
+            FAULTS => self.nodes.get(first.saturating_add(1)),
             _ => None,
         };
         match strict {
@@ -167,39 +161,21 @@ impl<'a, 'm> Walk<'a, 'm> {
     fn array(&mut self, data_type: &DataType, length: u64) -> Result<(), WireFault> {
         self.node(length)?;
         match data_type {
-            DataType::Boolean => self.fixed(length.div_ceil(8)),
-            DataType::Utf8 => {
-                self.offsets(length, i32::from_le_bytes).and_then(|at| self.text(at, i32::from_le_bytes))
-            }
-            DataType::LargeUtf8 => {
-                self.offsets(length, i64::from_le_bytes).and_then(|at| self.text(at, i64::from_le_bytes))
-            }
-            DataType::Binary => {
-                self.offsets(length, i32::from_le_bytes).and_then(|at| self.bytes(at).map(drop))
-            }
-            DataType::LargeBinary => {
-                self.offsets(length, i64::from_le_bytes).and_then(|at| self.bytes(at).map(drop))
-            }
-            DataType::List(item) => {
-                let at = self.offsets(length, i32::from_le_bytes)?;
-                self.array(item.data_type(), self.elements(at.last)?)
-            }
-            DataType::LargeList(item) => {
-                let at = self.offsets(length, i64::from_le_bytes)?;
-                self.array(item.data_type(), self.elements(at.last)?)
-            }
+            DataType::Boolean => self.values(length.div_ceil(8)),
+            DataType::Utf8 => self.text(length, i32::from_le_bytes),
+            DataType::LargeUtf8 => self.text(length, i64::from_le_bytes),
+            DataType::Binary => self.bytes(length, i32::from_le_bytes).map(drop),
+            DataType::LargeBinary => self.bytes(length, i64::from_le_bytes).map(drop),
+            DataType::List(item) => self.list(item, length, i32::from_le_bytes),
+            DataType::LargeList(item) => self.list(item, length, i64::from_le_bytes),
             DataType::Struct(fields) => {
                 fields.iter().try_for_each(|field| self.array(field.data_type(), length))
             }
             DataType::FixedSizeBinary(width) => {
-                self.fixed(length.saturating_mul(u64::from(width.unsigned_abs())))
+                self.values(length.saturating_mul(u64::from(width.unsigned_abs())))
             }
-            other => self.fixed(length.saturating_mul(other.primitive_width().unwrap_or(usize::MAX) as u64)),
+            other => self.values(length.saturating_mul(other.primitive_width().unwrap_or(usize::MAX) as u64)),
         }
-    }
-
-    fn elements(&self, wanted: u64) -> Result<u64, LimitExceeded> {
-        within("batch elements", self.elements_max, wanted).map(|()| wanted)
     }
 
     /// Takes the next node, which must have `wanted` values, and its validity bitmap.
@@ -230,7 +206,7 @@ impl<'a, 'm> Walk<'a, 'm> {
         Ok(())
     }
 
-    fn fixed(&mut self, wanted: u64) -> Result<(), WireFault> {
+    fn values(&mut self, wanted: u64) -> Result<(), WireFault> {
         let buffer = self.buffer()?;
         self.take(buffer, "value", wanted).map(drop)
     }
@@ -290,15 +266,24 @@ impl<'a, 'm> Walk<'a, 'm> {
         Ok(kept)
     }
 
-    /// Takes the offsets of `length` values: the first not negative, none below the one before it.
-    fn offsets<const N: usize, T>(
+    fn list<const N: usize, T: Copy + Ord + Into<i64>>(
+        &mut self,
+        item: &Field,
+        length: u64,
+        read: impl Fn([u8; N]) -> T + Copy,
+    ) -> Result<(), WireFault> {
+        let (_, elements) = self.offsets(length, read)?;
+        within("batch elements", self.elements_max, elements)?;
+        self.array(item.data_type(), elements)
+    }
+
+    /// Takes the offsets of `length` values: the first not negative, none below the one before it. Returns the last one with
+    /// them.
+    fn offsets<const N: usize, T: Copy + Ord + Into<i64>>(
         &mut self,
         length: u64,
         read: impl Fn([u8; N]) -> T + Copy,
-    ) -> Result<Offsets<'a, N>, WireFault>
-    where
-        T: Copy + Ord + Into<i64>,
-    {
+    ) -> Result<(&'a [[u8; N]], u64), WireFault> {
         let raw = self.offset_buffer::<N>(length)?;
         let first: i64 = raw.first().map_or(0, |raw| read(*raw).into());
         let last: i64 = raw.last().map_or(0, |raw| read(*raw).into());
@@ -310,7 +295,7 @@ impl<'a, 'm> Walk<'a, 'm> {
         if !rising {
             return Err(self.fall(raw, read));
         }
-        Ok(Offsets { raw, last: last.unsigned_abs() })
+        Ok((raw, last.unsigned_abs()))
     }
 
     fn offset_buffer<const N: usize>(&mut self, length: u64) -> Result<&'a [[u8; N]], WireFault> {
@@ -333,35 +318,37 @@ impl<'a, 'm> Walk<'a, 'm> {
         WireFault::OffsetOrder { column: self.shown(), value, from, to }
     }
 
-    /// Takes the bytes that offsets point into.
-    fn bytes<const N: usize>(&mut self, at: Offsets<'a, N>) -> Result<&'a [u8], WireFault> {
+    /// Takes the offsets of `length` values and the bytes that they point into.
+    fn bytes<const N: usize, T: Copy + Ord + Into<i64>>(
+        &mut self,
+        length: u64,
+        read: impl Fn([u8; N]) -> T + Copy,
+    ) -> Result<(&'a [[u8; N]], &'a [u8]), WireFault> {
+        let (offsets, last) = self.offsets(length, read)?;
         let buffer = self.buffer()?;
         let present = buffer.bytes.len() as u64;
-        if at.last > present {
-            return Err(WireFault::OffsetBeyond { column: self.shown(), last: at.last, present });
+        if last > present {
+            return Err(WireFault::OffsetBeyond { column: self.shown(), last, present });
         }
-        self.take(buffer, "data", at.last)
+        Ok((offsets, self.take(buffer, "data", last)?))
     }
 
-    /// Takes bytes of which each value must be UTF-8: all of them together, those before the first value too, and no
-    /// value may begin within a character.
-    fn text<const N: usize, T>(
+    /// Takes values of which each must be UTF-8: all bytes together are, those before the first value too, and no value
+    /// begins within a character.
+    fn text<const N: usize, T: Copy + Ord + Into<i64>>(
         &mut self,
-        at: Offsets<'a, N>,
+        length: u64,
         read: impl Fn([u8; N]) -> T + Copy,
-    ) -> Result<(), WireFault>
-    where
-        T: Copy + Into<i64>,
-    {
-        let bytes = self.bytes(at)?;
+    ) -> Result<(), WireFault> {
+        let (offsets, bytes) = self.bytes(length, read)?;
         if bytes.is_ascii() {
             return Ok(());
         }
         let place = |raw: &[u8; N]| usize::try_from(read(*raw).into()).unwrap_or(usize::MAX);
         let within = |raw: &[u8; N]| bytes.get(place(raw)).is_some_and(|byte| byte & 0xc0 == 0x80);
         let cut = match simdutf8::compat::from_utf8(bytes) {
-            Ok(_) => at.raw.iter().position(within),
-            Err(broken) => Some(at.raw.partition_point(|raw| place(raw) <= broken.valid_up_to())),
+            Ok(_) => offsets.iter().position(within),
+            Err(broken) => Some(offsets.partition_point(|raw| place(raw) <= broken.valid_up_to())),
         };
         match cut {
             None => Ok(()),
@@ -373,13 +360,6 @@ impl<'a, 'm> Walk<'a, 'm> {
     fn shown(&self) -> GuestText {
         GuestText::new(self.column, usize::MAX)
     }
-}
-
-/// Where values begin and end: ascending, from 0 or more up to `last`.
-#[derive(Clone, Copy)]
-struct Offsets<'a, const N: usize> {
-    raw: &'a [[u8; N]],
-    last: u64,
 }
 
 /// Counts the ones among the first `length` bits. The caller has checked that there are so many.

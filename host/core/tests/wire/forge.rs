@@ -180,8 +180,10 @@ pub(crate) struct ForgedField {
     pub(crate) name: Option<&'static str>,
     pub(crate) type_type: arrow_ipc::Type,
     /// Writes the type's table.
-    pub(crate) parameters: Box<dyn Fn(&mut FlatBufferBuilder<'_>) -> WIPOffset<UnionWIPOffset>>,
+    pub(crate) parameters: Box<WriteParameters>,
 }
+
+type WriteParameters = dyn Fn(&mut FlatBufferBuilder<'_>) -> WIPOffset<UnionWIPOffset>;
 
 /// Writes a schema message of one forged field.
 pub(crate) fn forged_schema(field: &ForgedField, endianness: arrow_ipc::Endianness) -> Vec<u8> {

@@ -10,9 +10,19 @@ use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use casparian_core::wire;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::forge::{batch_message, budget, table};
 use crate::oracle::check_reading;
+
+/// So many cases, the same ones in every run: what is new, the fuzzer looks for.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(u64::from(count)),
+        ..ProptestConfig::with_cases(count)
+    }
+}
 
 /// Returns every type that is allowed, those with parameters more than once.
 pub(crate) fn leaf_types() -> Vec<DataType> {
@@ -180,7 +190,7 @@ fn decoded(batch: &RecordBatch, alignment: usize) -> RecordBatch {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn any_batch_of_allowed_types_comes_out_as_it_went_in(

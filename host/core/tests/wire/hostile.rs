@@ -15,7 +15,7 @@ use crate::forge::{
     Forged, batch_message, batch_of, budget, encapsulate, schema_message, schema_of, shared_field_schema,
     shared_metadata_schema, table,
 };
-use crate::honest::{any_batch, every_type};
+use crate::honest::{any_batch, cases, every_type};
 use crate::oracle::{check_columns, check_reading};
 use crate::vectors::{all, fills, nested};
 
@@ -58,8 +58,10 @@ impl Seeded {
     }
 
     /// Spoils one to four places of a message, some of them whole numbers where numbers are aligned.
-    fn spoil(&mut self, message: &mut Vec<u8>) {
-        for _ in 0..=self.below(4) {
+    fn spoil(&mut self, message: &mut [u8]) {
+        // There is nothing to spoil in the body of a batch without rows.
+        let places = if message.is_empty() { 0 } else { 1 + self.below(4) };
+        for _ in 0..places {
             let at = self.below(message.len());
             let word = (at & !7)..((at & !7) + 8).min(message.len());
             match self.below(6) {
@@ -186,7 +188,7 @@ fn a_02_whatever_a_mutated_schema_passes_with_is_what_arrow_reads() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn a_02_whatever_a_batch_of_any_types_and_mutated_numbers_passes_with_reads_well(
