@@ -388,7 +388,7 @@ impl Message {
     /// A message inside a damaged one: its neighbour, glued on where this one was cut off.
     fn find_embedded(&self, view: View<'_>) -> Embedded {
         let Some(delimiter) = self.delimiter else { return Embedded::None };
-        let mut from = self.fields.first().map_or(self.end, |field| field.end);
+        let mut from = self.begin + 1;
         for _ in 0..EMBEDDED_TRIES_MAX {
             let Some(at) = memmem::find(&view.bytes[from.min(self.end)..self.end], b"8=FIX").map(|at| from + at) else {
                 return Embedded::None;
