@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::wire::{self, TableSchema, WireFault};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::forge::budget;
 use crate::oracle::{check_columns, check_reading};
@@ -26,24 +26,40 @@ fn hex(message: &[u8]) -> String {
     text
 }
 
-fn index(vectors: &[Vector]) -> Value {
-    let entry = |vector: &Vector| {
-        json!({
-            "name": vector.name,
-            "kind": if vector.schema.is_some() { "batch" } else { "schema" },
-            "file": format!("{}.hex", vector.name),
-            "schema": vector.schema.map(|schema| format!("{schema}.hex")),
-            "verdict": if vector.code.is_some() { "refuse" } else { "accept" },
-            "code": vector.code,
-            "why": vector.why,
-        })
-    };
-    json!({ "interface": "casparian:parser@0.1.0", "vectors": vectors.iter().map(entry).collect::<Vec<_>>() })
+/// `index.json`. Structs, not loose values: their fields are written in this order whatever features serde_json has.
+#[derive(Serialize)]
+struct Index {
+    interface: &'static str,
+    vectors: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    name: &'static str,
+    kind: &'static str,
+    file: String,
+    schema: Option<String>,
+    verdict: &'static str,
+    code: Option<&'static str>,
+    why: &'static str,
+}
+
+fn entry(vector: &Vector) -> Entry {
+    Entry {
+        name: vector.name,
+        kind: if vector.schema.is_some() { "batch" } else { "schema" },
+        file: format!("{}.hex", vector.name),
+        schema: vector.schema.map(|schema| format!("{schema}.hex")),
+        verdict: if vector.code.is_some() { "refuse" } else { "accept" },
+        code: vector.code,
+        why: vector.why,
+    }
 }
 
 /// Everything that belongs in the folder besides its README, by file name.
 fn files(vectors: &[Vector]) -> BTreeMap<String, String> {
-    let index = serde_json::to_string_pretty(&index(vectors)).unwrap() + "\n";
+    let index = Index { interface: "casparian:parser@0.1.0", vectors: vectors.iter().map(entry).collect() };
+    let index = serde_json::to_string_pretty(&index).unwrap() + "\n";
     let messages = vectors.iter().map(|vector| (format!("{}.hex", vector.name), hex(&vector.message)));
     messages.chain([("index.json".to_owned(), index)]).collect()
 }

@@ -19,12 +19,12 @@ use crate::honest::{any_batch, cases, every_type};
 use crate::oracle::{check_columns, check_reading};
 use crate::vectors::{all, fills, nested};
 
-/// How many mutated messages of each kind to try. An optimised build does twenty times as many in the time; whoever has
+/// How many mutated messages of each kind to try. An optimised build does ten times as many in the time; whoever has
 /// an evening to spend says so in `CASPARIAN_MUTATIONS`.
 fn mutations() -> u64 {
     let asked = std::env::var("CASPARIAN_MUTATIONS").ok();
     let asked = asked.map(|asked| asked.parse().expect("CASPARIAN_MUTATIONS is a number"));
-    asked.unwrap_or(if cfg!(debug_assertions) { 10_000 } else { 200_000 })
+    asked.unwrap_or(if cfg!(debug_assertions) { 10_000 } else { 100_000 })
 }
 
 /// SplitMix64: the same numbers on every machine.
