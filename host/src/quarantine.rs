@@ -1,0 +1,791 @@
+//! The hold: rows that did not meet the contract and records that could not be read, each with its reasons, its own bytes
+//! and a name that is the same in every run. `docs/spec/quarantine-file.md` says what the file looks like.
+//!
+//! Everything here follows from the input, the parser, the contract and the options. There is no clock, so the columns about
+//! time and jobs are null until somebody who has one keeps the quarantine. Memory does not follow the number of rows.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder, UInt64Builder};
+use arrow_array::{
+    ArrayRef, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array,
+    new_null_array,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_ipc::MetadataVersion;
+use arrow_ipc::writer::{
+    CompressionContext, DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteOptions, write_message,
+};
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use casparian_core::contract::verdict::{Rejected, RejectedRow, Violation};
+use casparian_core::fault::{Blamed, Span};
+use casparian_core::flow::{Hold, PortFault};
+use casparian_core::id::{Digest, FieldHasher, TableName};
+
+use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
+use crate::source::{LineCounter, Source, SourceFault, Window};
+
+/// Past this a record's own bytes are cut.
+pub const RAW_BYTES_MAX: usize = 64 << 10;
+/// Rows that are gathered before they are encoded.
+const GATHERED_ROWS_MAX: usize = 8 << 10;
+/// Bytes that are gathered before they are encoded.
+const GATHERED_BYTES_MAX: usize = 4 << 20;
+/// The quarantine's share of the memory for row groups is that of one table among so many.
+const SHARE: usize = 4;
+/// What the house says of every row that enters.
+const OPEN: &str = "open";
+/// What breaking a rule means. There is no milder way yet.
+const ERROR: &str = "error";
+/// What the file holds, for messages.
+const WHAT: &str = "the quarantine";
+
+/// Gives an empty file to write the quarantine to.
+pub type ProvideQuarantine = Box<dyn FnOnce() -> io::Result<File> + Send>;
+
+/// Where a run holds bad rows.
+pub enum Quarantine {
+    /// In a file, which is asked for when the first row comes.
+    File(Box<QuarantineFile>),
+    /// Nowhere: they are counted by the flow, and that is all.
+    Nowhere,
+}
+
+/// What every row of a quarantine has in common.
+#[derive(Debug, Clone)]
+pub struct Circumstances {
+    /// The parser, the contract, the digest of the input.
+    pub provenance: Provenance,
+    /// Digest of the parser's options: [`options_hash`].
+    pub options_hash: Digest,
+}
+
+impl Quarantine {
+    /// Opens a quarantine in a file. `provide` is asked once, when there is something to hold, or never.
+    pub fn file(provide: ProvideQuarantine, source: Arc<Source>, circumstances: Circumstances) -> Self {
+        Self::File(Box::new(QuarantineFile {
+            file: FileState::Due(provide),
+            gathered: Gathered::default(),
+            records: Records { source, window: Window::default(), lines: LineCounter::default(), last: None },
+            rows: RowEncoder::default(),
+            unreadable: None,
+            circumstances,
+            schema: schema(),
+        }))
+    }
+
+    /// Closes the file. Returns `None` where nothing was held in one.
+    pub fn finish(self) -> Result<Option<Written>, SinkFault> {
+        match self {
+            Self::File(file) => file.finish(),
+            Self::Nowhere => Ok(None),
+        }
+    }
+}
+
+impl Hold for Quarantine {
+    fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
+        match self {
+            Self::File(file) => file.hold(rejected),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
+/// Returns the digest of a parser's options, whatever order they are in.
+pub fn options_hash(options: &[(String, String)]) -> Digest {
+    let mut sorted: Vec<_> = options.iter().collect();
+    sorted.sort();
+    let hasher = FieldHasher::new("casparian:options:1");
+    let add = |hasher: FieldHasher, (name, value): &(String, String)| {
+        hasher.field(name.as_bytes()).field(value.as_bytes())
+    };
+    sorted.into_iter().fold(hasher, add).finish()
+}
+
+/// A quarantine that is being written.
+pub struct QuarantineFile {
+    file: FileState,
+    gathered: Gathered,
+    records: Records,
+    rows: RowEncoder,
+    /// Where the last record that could not be read begins, and how many were rejected there before.
+    unreadable: Option<(u64, u64)>,
+    circumstances: Circumstances,
+    schema: SchemaRef,
+}
+
+enum FileState {
+    /// Nothing was held yet.
+    Due(ProvideQuarantine),
+    Begun(Box<ParquetFile>),
+    /// Writing failed.
+    Broken,
+}
+
+impl QuarantineFile {
+    fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
+        let ids = self.ids(rejected);
+        let record = self.records.look_up(rejected.at()).map_err(|fault| PortFault(fault.report()))?;
+        let row = rejected.row().map(|row| self.rows.encode(row)).transpose().map_err(unencoded)?;
+        self.gathered.add(&ids, rejected, &record, row);
+        let shared = self.circumstances.bytes_per_row(&self.records.source);
+        if self.gathered.is_full(shared) { Ok(self.flush()?) } else { Ok(()) }
+    }
+
+    fn finish(mut self) -> Result<Option<Written>, SinkFault> {
+        if self.gathered.rows > 0 {
+            self.flush()?;
+        }
+        match self.file {
+            FileState::Due(_) => Ok(None),
+            FileState::Begun(file) => file.close().map(Some),
+            FileState::Broken => Err(broken()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), SinkFault> {
+        let mut file = self.take_file()?;
+        let gathered = std::mem::take(&mut self.gathered);
+        let columns = gathered.columns(&self.circumstances, &self.records.source);
+        let rows = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&self.schema), columns));
+        file.write(rows.map_err(|error| file.fault(error.into()))?)?;
+        self.file = FileState::Begun(file);
+        Ok(())
+    }
+
+    /// Takes the file out, begun. Until it is put back the quarantine is broken.
+    fn take_file(&mut self) -> Result<Box<ParquetFile>, SinkFault> {
+        match std::mem::replace(&mut self.file, FileState::Broken) {
+            FileState::Begun(file) => Ok(file),
+            FileState::Due(provide) => {
+                let file = provide().map_err(|error| SinkFault::NoFile { file: WHAT.to_owned(), error })?;
+                let (schema, provenance) = (Arc::clone(&self.schema), &self.circumstances.provenance);
+                Ok(Box::new(ParquetFile::create(file, WHAT.to_owned(), schema, &layout(), provenance)?))
+            }
+            FileState::Broken => Err(broken()),
+        }
+    }
+
+    fn ids(&mut self, rejected: &Rejected) -> Ids {
+        let (table, ordinal) = match rejected.row() {
+            Some(row) => (row.table().as_str(), row.ordinal()),
+            None => ("", self.count_unreadable(rejected.at())),
+        };
+        self.circumstances.ids(table, rejected.at(), ordinal)
+    }
+
+    /// Several rejections of one record are told apart by the order in which they were said.
+    fn count_unreadable(&mut self, at: Option<Span>) -> u64 {
+        let offset = at.map_or(0, |at| at.offset);
+        let before = match self.unreadable {
+            Some((last, before)) if last == offset => before + 1,
+            _ => 0,
+        };
+        self.unreadable = Some((offset, before));
+        before
+    }
+}
+
+fn broken() -> SinkFault {
+    SinkFault::NoFile { file: WHAT.to_owned(), error: io::Error::other("writing it failed before") }
+}
+
+fn unencoded(error: ArrowError) -> PortFault {
+    SinkFault::Unwritten { file: WHAT.to_owned(), bytes: 0, error: error.into() }.into()
+}
+
+fn layout() -> Layout {
+    Layout {
+        ascending: &["record_no", "line_first", "line_last", "byte_offset"],
+        unique: &["q_id", "row_id"],
+        opaque: &["raw", "row"],
+        ..Layout::among(SHARE)
+    }
+}
+
+/// What a quarantined row is called.
+struct Ids {
+    quarantined: Digest,
+    row: Digest,
+}
+
+impl Circumstances {
+    fn ids(&self, table: &str, at: Option<Span>, ordinal: u64) -> Ids {
+        let hasher = FieldHasher::new("casparian:row-id:1")
+            .field(self.provenance.input_sha256.as_bytes())
+            // The number of the input among those of one document. A document is one file as yet.
+            .number(0)
+            .field(table.as_bytes());
+        let hasher = match at {
+            Some(at) => hasher.number(at.offset),
+            None => hasher.field(b""),
+        };
+        let row = hasher.number(ordinal).finish();
+        let contract = self.provenance.contract.as_ref().map(|contract| contract.hash);
+        let quarantined = FieldHasher::new("casparian:quarantine-id:1")
+            .field(row.as_bytes())
+            .field(contract.as_ref().map_or(&[][..], |hash| hash.as_bytes()))
+            .field(self.provenance.parser_sha256.as_bytes())
+            .field(self.options_hash.as_bytes())
+            .finish();
+        Ids { quarantined, row }
+    }
+
+    /// Bytes of what is the same in every row, while rows are gathered into a batch.
+    fn bytes_per_row(&self, source: &Source) -> usize {
+        const DIGESTS_AND_NUMBERS: usize = 512;
+        let provenance = &self.provenance;
+        let contract =
+            provenance.contract.as_ref().map_or(0, |contract| contract.id.len() + contract.version.len());
+        let names = provenance.parser_name.raw().len() + provenance.parser_version.raw().len();
+        DIGESTS_AND_NUMBERS + source.name().len() + names + contract
+    }
+}
+
+/// The bytes of records, and the lines they stand on. Records come in the order of the input.
+struct Records {
+    source: Arc<Source>,
+    window: Window,
+    lines: LineCounter,
+    /// The last record and its lines: its other rows ask again.
+    last: Option<(Span, Lines)>,
+}
+
+#[derive(Clone, Copy)]
+struct Lines {
+    first: u64,
+    last: u64,
+}
+
+/// What the input says about a row's record.
+struct Record<'a> {
+    at: Option<Span>,
+    lines: Option<Lines>,
+    raw: Option<&'a [u8]>,
+}
+
+impl Records {
+    fn look_up(&mut self, at: Option<Span>) -> Result<Record<'_>, SourceFault> {
+        let Some(span) = at else { return Ok(Record { at, lines: None, raw: None }) };
+        let lines = self.lines_of(span)?;
+        let raw = self.window.slice(&self.source, span, RAW_BYTES_MAX)?;
+        Ok(Record { at, lines: Some(lines), raw: Some(raw) })
+    }
+
+    fn lines_of(&mut self, at: Span) -> Result<Lines, SourceFault> {
+        if let Some((_, lines)) = self.last.filter(|(last, _)| *last == at) {
+            return Ok(lines);
+        }
+        let last_byte = at.offset.saturating_add(at.length.saturating_sub(1));
+        let first = self.lines.line_of(&self.source, at.offset)?;
+        let lines = Lines { first, last: self.lines.line_of(&self.source, last_byte)? };
+        self.last = Some((at, lines));
+        Ok(lines)
+    }
+}
+
+/// Writes single rows as Arrow IPC streams: schema, one batch, end.
+#[derive(Default)]
+struct RowEncoder {
+    /// The schema message of each table: it is the same in all its rows.
+    schemas: BTreeMap<TableName, Vec<u8>>,
+    stream: Vec<u8>,
+    compression: CompressionContext,
+}
+
+impl RowEncoder {
+    const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+    fn encode(&mut self, row: &RejectedRow) -> Result<&[u8], ArrowError> {
+        let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?;
+        let mut tracker = DictionaryTracker::new(true);
+        self.stream.clear();
+        match self.schemas.get(row.table()) {
+            Some(message) => self.stream.extend_from_slice(message),
+            None => {
+                write_message(&mut self.stream, schema_message(&row.cells().schema(), &options), &options)?;
+                self.schemas.insert(row.table().clone(), self.stream.clone());
+            }
+        }
+        let (_, batch) =
+            IpcDataGenerator::default().encode(row.cells(), &mut tracker, &options, &mut self.compression)?;
+        write_message(&mut self.stream, batch, &options)?;
+        self.stream.extend_from_slice(&Self::END);
+        Ok(&self.stream)
+    }
+}
+
+fn schema_message(schema: &Schema, options: &IpcWriteOptions) -> EncodedData {
+    let mut tracker = DictionaryTracker::new(true);
+    IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, options)
+}
+
+/// Rows on their way into a batch, by column. What is the same in all of them is added at the end.
+#[derive(Default)]
+struct Gathered {
+    rows: usize,
+    /// Bytes in the columns whose values have no fixed width.
+    bytes: usize,
+    q_id: StringBuilder,
+    row_id: StringBuilder,
+    table: StringBuilder,
+    record_no: UInt64Builder,
+    line_first: UInt64Builder,
+    line_last: UInt64Builder,
+    byte_offset: UInt64Builder,
+    byte_length: UInt64Builder,
+    raw: BinaryBuilder,
+    raw_truncated: BooleanBuilder,
+    row: BinaryBuilder,
+    n_violations: UInt64Builder,
+    violations: GatheredViolations,
+}
+
+impl Gathered {
+    fn add(&mut self, ids: &Ids, rejected: &Rejected, record: &Record<'_>, row: Option<&[u8]>) {
+        self.q_id.append_value(hex(&ids.quarantined).as_str());
+        self.row_id.append_value(hex(&ids.row).as_str());
+        self.table.append_option(rejected.row().map(|row| row.table().as_str()));
+        self.record_no.append_option(rejected.record_no());
+        self.line_first.append_option(record.lines.map(|lines| lines.first));
+        self.line_last.append_option(record.lines.map(|lines| lines.last));
+        self.byte_offset.append_option(record.at.map(|at| at.offset));
+        self.byte_length.append_option(record.at.map(|at| at.length));
+        self.raw.append_option(record.raw);
+        self.raw_truncated.append_value(record.at.is_some_and(|at| at.length > RAW_BYTES_MAX as u64));
+        self.row.append_option(row);
+        self.n_violations.append_value(rejected.n_violations());
+        let violations = self.violations.add(rejected.violations());
+        self.rows += 1;
+        self.bytes += record.raw.map_or(0, <[u8]>::len) + row.map_or(0, <[u8]>::len) + violations;
+    }
+
+    fn is_full(&self, shared_bytes_per_row: usize) -> bool {
+        self.rows >= GATHERED_ROWS_MAX || self.bytes + self.rows * shared_bytes_per_row >= GATHERED_BYTES_MAX
+    }
+
+    /// Returns all columns, in the order of [`schema`].
+    fn columns(
+        mut self,
+        circumstances: &Circumstances,
+        source: &Source,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
+        let same = Same { rows: self.rows };
+        let provenance = &circumstances.provenance;
+        let contract = provenance.contract.as_ref();
+        Ok(vec![
+            Arc::new(self.q_id.finish()),
+            Arc::new(self.row_id.finish()),
+            same.text(None),
+            Arc::new(UInt32Array::new_null(self.rows)),
+            Arc::new(self.table.finish()),
+            same.text(Some(source.name())),
+            same.text(Some(&provenance.input_sha256.to_string())),
+            Arc::new(self.record_no.finish()),
+            Arc::new(self.line_first.finish()),
+            Arc::new(self.line_last.finish()),
+            Arc::new(self.byte_offset.finish()),
+            Arc::new(self.byte_length.finish()),
+            Arc::new(self.raw.finish()),
+            Arc::new(self.raw_truncated.finish()),
+            Arc::new(self.row.finish()),
+            same.text(Some(provenance.parser_name.raw())),
+            same.text(Some(provenance.parser_version.raw())),
+            same.text(Some(&provenance.parser_sha256.to_string())),
+            same.text(contract.map(|contract| contract.id.as_str())),
+            same.text(contract.map(|contract| contract.version.as_str())),
+            same.text(contract.map(|contract| contract.hash.to_string()).as_deref()),
+            Arc::new(self.n_violations.finish()),
+            same.text(Some(OPEN)),
+            same.no_time(),
+            same.no_time(),
+            self.violations.finish()?,
+        ])
+    }
+}
+
+/// Columns whose rows are all the same.
+struct Same {
+    rows: usize,
+}
+
+impl Same {
+    fn text(&self, value: Option<&str>) -> ArrayRef {
+        match value {
+            Some(value) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, self.rows))),
+            None => new_null_array(&DataType::Utf8, self.rows),
+        }
+    }
+
+    fn no_time(&self) -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::new_null(self.rows).with_timezone("UTC"))
+    }
+}
+
+/// The reasons of gathered rows, as one list for each row.
+#[derive(Default)]
+struct GatheredViolations {
+    /// How many each row has.
+    counts: Vec<usize>,
+    code: StringBuilder,
+    column: StringBuilder,
+    rule: StringBuilder,
+    expected: StringBuilder,
+    observed: StringBuilder,
+}
+
+impl GatheredViolations {
+    /// Adds the reasons of one row. Returns their bytes.
+    fn add(&mut self, violations: &[Violation]) -> usize {
+        self.counts.push(violations.len());
+        violations.iter().map(|violation| self.add_one(violation)).sum()
+    }
+
+    fn add_one(&mut self, violation: &Violation) -> usize {
+        let code = violation.code.as_str();
+        let column = violation.column.as_deref();
+        let expected = violation.expected.as_deref();
+        let observed = violation.observed.as_ref().map(|text| text.raw());
+        self.code.append_value(code);
+        self.column.append_option(column);
+        self.rule.append_value(&violation.rule);
+        self.expected.append_option(expected);
+        self.observed.append_option(observed);
+        let optional: usize = [column, expected, observed].into_iter().flatten().map(str::len).sum();
+        code.len() + violation.rule.len() + optional
+    }
+
+    fn finish(mut self) -> Result<ArrayRef, ArrowError> {
+        let same = Same { rows: self.counts.iter().sum() };
+        let fields = violation_fields();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.code.finish()),
+            same.text(Some(ERROR)),
+            Arc::new(self.column.finish()),
+            Arc::new(self.rule.finish()),
+            same.text(None),
+            Arc::new(self.expected.finish()),
+            Arc::new(self.observed.finish()),
+        ];
+        let structs = StructArray::try_new(fields.clone(), columns, None)?;
+        let offsets = OffsetBuffer::from_lengths(self.counts);
+        Ok(Arc::new(ListArray::try_new(violation_item(fields), offsets, Arc::new(structs), None)?))
+    }
+}
+
+fn violation_fields() -> Fields {
+    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
+    Fields::from(vec![
+        text("code", false),
+        text("severity", false),
+        text("column", true),
+        text("rule", false),
+        text("rule_hash", true),
+        text("expected", true),
+        text("observed", true),
+    ])
+}
+
+fn violation_item(fields: Fields) -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Struct(fields), false))
+}
+
+/// Returns the columns of a quarantine file, in their order.
+pub fn schema() -> SchemaRef {
+    let field = Field::new;
+    let text = |name: &'static str, nullable| field(name, DataType::Utf8, nullable);
+    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        text("q_id", false),
+        text("row_id", false),
+        text("job_id", true),
+        field("attempt", DataType::UInt32, true),
+        text("table", true),
+        text("input_path", false),
+        text("input_sha256", false),
+        field("record_no", DataType::UInt64, true),
+        field("line_first", DataType::UInt64, true),
+        field("line_last", DataType::UInt64, true),
+        field("byte_offset", DataType::UInt64, true),
+        field("byte_length", DataType::UInt64, true),
+        field("raw", DataType::Binary, true),
+        field("raw_truncated", DataType::Boolean, false),
+        field("row", DataType::Binary, true),
+        text("parser_name", false),
+        text("parser_version", false),
+        text("parser_hash", false),
+        text("contract_id", true),
+        text("contract_version", true),
+        text("contract_hash", true),
+        field("n_violations", DataType::UInt64, false),
+        text("status", false),
+        field("first_seen", time(), true),
+        field("last_seen", time(), true),
+        field("violations", DataType::List(violation_item(violation_fields())), false),
+    ]))
+}
+
+/// A digest in hex, without the detour of a formatter: there are two of them in every row.
+struct Hex([u8; 64]);
+
+fn hex(digest: &Digest) -> Hex {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.as_bytes()) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    Hex(text)
+}
+
+impl Hex {
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{UInt32Type, UInt64Type};
+    use arrow_array::{Array, Int64Array};
+    use arrow_ipc::reader::StreamReader;
+    use casparian_core::contract::verdict::Accepted;
+    use casparian_core::flow::{Flow, Sinks};
+    use casparian_core::guest_text::GuestText;
+    use casparian_core::intake::{Rejection, Said, TableId};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::sinks::guest::{Spoken, spans, with_spans};
+
+    struct NoSinks;
+
+    impl Sinks for NoSinks {
+        fn open(&mut self, _: TableId, _: &TableName, _: &SchemaRef) -> Result<(), PortFault> {
+            Ok(())
+        }
+
+        fn write(&mut self, _: TableId, _: &Accepted) -> Result<(), PortFault> {
+            Ok(())
+        }
+    }
+
+    fn circumstances() -> Circumstances {
+        let provenance = Provenance {
+            parser_name: GuestText::new("trades", 64),
+            parser_version: GuestText::new("1.2.0", 64),
+            parser_sha256: Digest::of(b"parser"),
+            input_sha256: Digest::of(b"input"),
+            contract: None,
+        };
+        Circumstances { provenance, options_hash: options_hash(&[]) }
+    }
+
+    /// Runs what a guest said about `input` and returns what is in quarantine then.
+    fn run(input: &[u8], circumstances: Circumstances, said: Vec<Said>) -> Option<RecordBatch> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(input).unwrap();
+        let source = Arc::new(Source::open(file.path()).unwrap());
+        let given: Arc<Mutex<Option<File>>> = Arc::default();
+        let keep = Arc::clone(&given);
+        let provide = move || {
+            let file = tempfile::tempfile()?;
+            *keep.lock().unwrap() = Some(file.try_clone()?);
+            Ok(file)
+        };
+        let hold = Quarantine::file(Box::new(provide), source, circumstances);
+        let wanted = vec![TableName::new("orders").unwrap()];
+        let faults = vec!["torn".to_owned(), "bad_sum".to_owned()];
+        let mut flow = Flow::new(NoSinks, hold, wanted, faults);
+        said.into_iter().for_each(|said| flow.hear(said).unwrap());
+        let (_, hold, tally, _) = flow.finish(input.len() as u64);
+        let written = hold.finish().unwrap();
+        assert_eq!(written.map_or(0, |written| written.rows), tally.quarantine.rows);
+        let file = given.lock().unwrap().take()?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().with_batch_size(1 << 20);
+        let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+        Some(arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap())
+    }
+
+    /// Prices, one for each line of `length` bytes; the table says that none is missing.
+    fn prices(prices: &[Option<i64>], length: u64) -> Vec<Said> {
+        let schema = |nullable| Arc::new(Schema::new(vec![Field::new("price", DataType::Int64, nullable)]));
+        let cells: ArrayRef = Arc::new(Int64Array::from(prices.to_vec()));
+        let spans = spans(prices.len(), length);
+        let rows = with_spans(&RecordBatch::try_new(schema(true), vec![cells]).unwrap(), &spans);
+        let declared = with_spans(&RecordBatch::new_empty(schema(false)), &[]);
+        let table = Spoken::table(0, "orders", &declared.schema());
+        vec![table.opened(), table.rows(&rows), Said::Committed { up_to: prices.len() as u64 * length }]
+    }
+
+    fn rejected(offset: u64, length: u64, message: &str) -> Said {
+        let at = Span { offset, length };
+        Said::Rejected(vec![Rejection { at, fault: 0, message: GuestText::new(message, 256) }])
+    }
+
+    fn text(rows: &RecordBatch, column: &str, row: usize) -> Option<String> {
+        let column = rows.column_by_name(column).unwrap().as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    }
+
+    fn number(rows: &RecordBatch, column: &str, row: usize) -> Option<u64> {
+        let column = rows.column_by_name(column).unwrap().as_primitive::<UInt64Type>();
+        column.is_valid(row).then(|| column.value(row))
+    }
+
+    fn bytes<'a>(rows: &'a RecordBatch, column: &str, row: usize) -> Option<&'a [u8]> {
+        let column = rows.column_by_name(column).unwrap().as_binary::<i32>();
+        column.is_valid(row).then(|| column.value(row))
+    }
+
+    fn violation(rows: &RecordBatch, row: usize, field: &str) -> Option<String> {
+        let lists = rows.column_by_name("violations").unwrap().as_list::<i32>();
+        let structs = lists.value(row);
+        let column = structs.as_struct().column_by_name(field).unwrap().as_string::<i32>();
+        column.is_valid(0).then(|| column.value(0).to_owned())
+    }
+
+    #[test]
+    fn a_bad_row_is_held_with_its_place_its_bytes_its_cells_and_its_reason() {
+        let held = run(b"aaa\nbbb\nccc\n", circumstances(), prices(&[Some(1), None, Some(3)], 4)).unwrap();
+        assert_eq!(held.num_rows(), 1);
+        assert_eq!(text(&held, "table", 0).as_deref(), Some("orders"));
+        assert_eq!(number(&held, "record_no", 0), Some(1));
+        assert_eq!((number(&held, "line_first", 0), number(&held, "line_last", 0)), (Some(2), Some(2)));
+        assert_eq!((number(&held, "byte_offset", 0), number(&held, "byte_length", 0)), (Some(4), Some(4)));
+        assert_eq!(bytes(&held, "raw", 0), Some(&b"bbb\n"[..]));
+        assert_eq!(violation(&held, 0, "code").as_deref(), Some("CF0301"));
+        assert_eq!(violation(&held, 0, "column").as_deref(), Some("price"));
+        assert_eq!(violation(&held, 0, "severity").as_deref(), Some("error"));
+        assert_eq!(
+            (text(&held, "status", 0).as_deref(), number(&held, "n_violations", 0)),
+            (Some("open"), Some(1))
+        );
+        assert_eq!(text(&held, "input_sha256", 0), Some(Digest::of(b"input").to_string()));
+        assert_eq!(text(&held, "job_id", 0), None);
+        assert!(held.column_by_name("attempt").unwrap().as_primitive::<UInt32Type>().is_null(0));
+        let cells = StreamReader::try_new(bytes(&held, "row", 0).unwrap(), None).unwrap();
+        let cells: Vec<_> = cells.map(Result::unwrap).collect();
+        assert_eq!((cells.len(), cells[0].num_rows(), cells[0].column(0).null_count()), (1, 1, 1));
+    }
+
+    #[test]
+    fn every_row_carries_a_stream_of_its_own() {
+        let held = run(&b"12345\n".repeat(300), circumstances(), prices(&[None; 300], 6)).unwrap();
+        for row in 0..300 {
+            let cells = StreamReader::try_new(bytes(&held, "row", row).unwrap(), None).unwrap();
+            assert_eq!(cells.schema().field(0).name(), "price");
+            assert_eq!(cells.map(|cells| cells.unwrap().num_rows()).sum::<usize>(), 1);
+        }
+    }
+
+    #[test]
+    fn a_record_that_could_not_be_read_is_held_without_cells() {
+        let said = vec![rejected(3, 6, "no end\u{1b}"), Said::Committed { up_to: 9 }];
+        let held = run(b"ab\ncd\nef\n", circumstances(), said).unwrap();
+        assert_eq!((text(&held, "table", 0), bytes(&held, "row", 0)), (None, None));
+        assert_eq!(bytes(&held, "raw", 0), Some(&b"cd\nef\n"[..]));
+        assert_eq!((number(&held, "line_first", 0), number(&held, "line_last", 0)), (Some(2), Some(3)));
+        assert_eq!(violation(&held, 0, "rule").as_deref(), Some("torn"));
+        assert_eq!(violation(&held, 0, "observed").as_deref(), Some("no end\u{1b}"), "stored as it is");
+    }
+
+    #[test]
+    fn two_rejections_of_one_record_have_two_names() {
+        let said = vec![rejected(0, 3, "one"), rejected(0, 3, "two"), Said::Committed { up_to: 3 }];
+        let held = run(b"ab\n", circumstances(), said).unwrap();
+        assert_eq!(held.num_rows(), 2);
+        assert_ne!(text(&held, "q_id", 0), text(&held, "q_id", 1));
+    }
+
+    #[test]
+    fn ids_are_what_the_specification_says() {
+        let held = run(b"aaa\n", circumstances(), prices(&[None], 4)).unwrap();
+        assert_eq!(text(&held, "row_id", 0).as_deref(), Some(VECTOR_ROW_ID));
+        assert_eq!(text(&held, "q_id", 0).as_deref(), Some(VECTOR_Q_ID));
+    }
+
+    /// The vector of `docs/spec/quarantine-file.md`, computed there by other means.
+    const VECTOR_ROW_ID: &str = "3ab4098c705f26265606fa96850bbc85dc25c2916ec54c44179d48aa334f770a";
+    const VECTOR_Q_ID: &str = "26dc92d91c3519f736d26c37ff3d13f40d8ccd7eec7897c031fd82eaaaec48a9";
+
+    #[test]
+    fn the_parser_and_its_options_change_the_quarantine_id_and_not_the_row_id() {
+        let ids = |circumstances| {
+            let held = run(b"aaa\n", circumstances, prices(&[None], 4)).unwrap();
+            (text(&held, "row_id", 0).unwrap(), text(&held, "q_id", 0).unwrap())
+        };
+        let (row, quarantined) = ids(circumstances());
+        let mut fixed = circumstances();
+        fixed.provenance.parser_sha256 = Digest::of(b"fixed parser");
+        let mut tuned = circumstances();
+        tuned.options_hash = options_hash(&[("zone".to_owned(), "UTC".to_owned())]);
+        for other in [fixed, tuned] {
+            let (other_row, other_quarantined) = ids(other);
+            assert_eq!(other_row, row);
+            assert_ne!(other_quarantined, quarantined);
+        }
+    }
+
+    #[test]
+    fn options_have_one_digest_in_any_order() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let one = options_hash(&[pair("a", "1"), pair("b", "2")]);
+        assert_eq!(one, options_hash(&[pair("b", "2"), pair("a", "1")]));
+        assert_ne!(one, options_hash(&[pair("a", "12"), pair("b", "")]));
+    }
+
+    #[test]
+    fn the_bytes_of_a_long_record_are_cut_and_it_says_so() {
+        let long = RAW_BYTES_MAX + 1;
+        let said = vec![
+            rejected(0, long as u64, ""),
+            rejected(long as u64, 5, ""),
+            Said::Committed { up_to: long as u64 + 5 },
+        ];
+        let held = run(&vec![b'x'; long + 5], circumstances(), said).unwrap();
+        let truncated = held.column_by_name("raw_truncated").unwrap().as_boolean();
+        assert_eq!(bytes(&held, "raw", 0).unwrap().len(), RAW_BYTES_MAX);
+        assert_eq!(bytes(&held, "raw", 1).unwrap().len(), 5);
+        assert_eq!((truncated.value(0), truncated.value(1)), (true, false));
+        assert_eq!(number(&held, "byte_length", 0), Some(long as u64));
+    }
+
+    #[test]
+    fn many_rows_keep_their_order_and_their_lines() {
+        let count = GATHERED_ROWS_MAX * 2 + 7;
+        let held = run(&b"1234567\n".repeat(count), circumstances(), prices(&vec![None; count], 8)).unwrap();
+        assert_eq!(held.num_rows(), count);
+        for row in (0..count).step_by(501).chain([count - 1]) {
+            assert_eq!(number(&held, "record_no", row), Some(row as u64));
+            assert_eq!(number(&held, "line_first", row), Some(row as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn nothing_to_hold_makes_no_file() {
+        assert!(run(b"aaa\n", circumstances(), prices(&[Some(1)], 4)).is_none());
+    }
+
+    #[test]
+    fn an_input_that_was_cut_short_is_the_inputs_fault_here_too() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"aaa\nbbb\n").unwrap();
+        let source = Arc::new(Source::open(file.path()).unwrap());
+        file.as_file().set_len(2).unwrap();
+        let hold = Quarantine::file(Box::new(tempfile::tempfile), source, circumstances());
+        let mut flow = Flow::new(NoSinks, hold, Vec::new(), Vec::new());
+        let mut said = prices(&[None, None], 4);
+        let commit = said.pop().unwrap();
+        said.into_iter().for_each(|said| flow.hear(said).unwrap());
+        let fault = flow.hear(commit).unwrap_err();
+        assert!(fault.to_string().contains("changed while it was read"), "{fault}");
+    }
+}
