@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use crate::ipc::{Body, narrow, wide};
+use crate::ipc::{Body, by_eights, narrow, wide};
 use crate::schema::{Type, Unit};
 
 /// The row of a table that is being filled. Given out by [`crate::Row::at`].
@@ -93,17 +93,23 @@ impl Zone for Utc {
 pub trait Native: Copy + 'static {
     /// Bytes of one value.
     const WIDTH: usize;
-    /// Writes it, little endian, into a slot of its width.
-    fn put(self, slot: &mut [u8]);
+    /// Writes one value for each row of a zeroed buffer, little endian. `cells` are rows and values, rows ascending.
+    #[doc(hidden)]
+    fn write(cells: &[(u32, Self)], buffer: &mut [u8]);
 }
 
 macro_rules! native {
     ($($native:ty),+) => {$(
         impl Native for $native {
             const WIDTH: usize = size_of::<$native>();
-            #[inline(always)]
-            fn put(self, slot: &mut [u8]) {
-                slot.copy_from_slice(&self.to_le_bytes());
+            #[inline(never)]
+            fn write(cells: &[(u32, Self)], buffer: &mut [u8]) {
+                let slots = buffer.as_chunks_mut::<{ size_of::<$native>() }>().0;
+                if cells.len() == slots.len() {
+                    by_eights(slots, cells, |slot, cell| *slot = cell.1.to_le_bytes());
+                } else {
+                    cells.iter().for_each(|(row, value)| slots[*row as usize] = value.to_le_bytes());
+                }
             }
         }
     )+};
@@ -198,17 +204,7 @@ impl<T: Native> Column for Fixed<T> {
 
     fn write(&mut self, rows: u32, body: &mut Body) {
         body.node(rows, self.cells.len(), self.cells.iter().map(|cell| cell.0));
-        let slots = body.buffer(rows as usize * T::WIDTH);
-        if self.cells.len() == rows as usize {
-            for (slot, cell) in slots.chunks_exact_mut(T::WIDTH).zip(&self.cells) {
-                cell.1.put(slot);
-            }
-        } else {
-            for (row, value) in &self.cells {
-                let start = *row as usize * T::WIDTH;
-                value.put(&mut slots[start..start + T::WIDTH]);
-            }
-        }
+        T::write(&self.cells, body.buffer(rows as usize * T::WIDTH));
         self.cells.clear();
         self.next = 0;
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::column::{At, Column, List, Text};
 use crate::fault::{Fault, FaultCode, FaultSet, Span};
 use crate::host::Host;
-use crate::ipc::Body;
+use crate::ipc::{Body, by_eights};
 use crate::output::Session;
 use crate::schema::Schema;
 
@@ -113,11 +113,11 @@ impl<C: Columns> Pending for Core<C> {
         let body = &mut self.body;
         body.begin(rows);
         body.node(rows, self.spans.len(), std::iter::empty());
-        let offsets = body.buffer(self.spans.len() * 8).chunks_exact_mut(8);
-        offsets.zip(&self.spans).for_each(|(slot, span)| slot.copy_from_slice(&span.0.to_le_bytes()));
+        let offsets = body.buffer(self.spans.len() * 8).as_chunks_mut().0;
+        by_eights(offsets, &self.spans, |slot, span| *slot = span.0.to_le_bytes());
         body.node(rows, self.spans.len(), std::iter::empty());
-        let lengths = body.buffer(self.spans.len() * 4).chunks_exact_mut(4);
-        lengths.zip(&self.spans).for_each(|(slot, span)| slot.copy_from_slice(&span.1.to_le_bytes()));
+        let lengths = body.buffer(self.spans.len() * 4).as_chunks_mut().0;
+        by_eights(lengths, &self.spans, |slot, span| *slot = span.1.to_le_bytes());
         self.columns.each(&mut |column| column.write(rows, body));
         if let Some(faults) = &mut self.faults {
             faults.write(rows, body);

@@ -66,10 +66,10 @@ mod imp {
         // SAFETY: SSE2 is part of x86-64, and none of these touches memory.
         unsafe {
             let last = _mm_and_si128(load(last), load(weights));
-            let (sums, bits) = parts.iter().fold((last, last), |(sums, bits), part| {
-                let part = load(part);
-                (_mm_add_epi8(sums, part), _mm_or_si128(bits, part))
-            });
+            let add = |(sums, bits), part| (_mm_add_epi8(sums, load(part)), _mm_or_si128(bits, load(part)));
+            let (fours, rest) = parts.as_chunks::<4>();
+            let start = rest.iter().fold((last, last), add);
+            let (sums, bits) = fours.iter().fold(start, |sum, four| four.iter().fold(sum, add));
             let halves = _mm_sad_epu8(sums, _mm_setzero_si128());
             let total = _mm_cvtsi128_si32(halves) + _mm_cvtsi128_si32(_mm_srli_si128::<8>(halves));
             (total as u8, _mm_movemask_epi8(bits) == 0)
@@ -111,10 +111,11 @@ mod imp {
     #[inline(always)]
     pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
         let last = v128_and(load(last), load(weights));
-        let (sums, bits) = parts.iter().fold((last, last), |(sums, bits), part| {
-            let part = load(part);
-            (u8x16_add(sums, part), v128_or(bits, part))
-        });
+        // Four to a round: metering charges for every turn of a loop.
+        let add = |(sums, bits), part| (u8x16_add(sums, load(part)), v128_or(bits, load(part)));
+        let (fours, rest) = parts.as_chunks::<4>();
+        let start = rest.iter().fold((last, last), add);
+        let (sums, bits) = fours.iter().fold(start, |sum, four| four.iter().fold(sum, add));
         let fours = u32x4_extadd_pairwise_u16x8(u16x8_extadd_pairwise_u8x16(sums));
         let total = i32x4_extract_lane::<0>(fours)
             + i32x4_extract_lane::<1>(fours)
