@@ -103,24 +103,6 @@ impl Batch {
     pub fn fault_codes(&self) -> impl Iterator<Item = &str> {
         self.fault_rows().map(|(_, code)| code)
     }
-
-    /// Returns the rows from `start` on, `count` of them, without copying; as many as there are where there are fewer.
-    /// The slice counts for the whole message's bytes.
-    pub fn slice(&self, start: usize, count: usize) -> Self {
-        let rows = self.rows.num_rows();
-        let start = start.min(rows);
-        let count = count.min(rows.saturating_sub(start));
-        let spans = self.spans.as_ref();
-        Self {
-            rows: self.rows.slice(start, count),
-            spans: spans.map(|spans| Spans {
-                offset: spans.offset.slice(start, count),
-                length: spans.length.slice(start, count),
-            }),
-            faults: self.faults.as_ref().map(|faults| faults.slice(start, count)),
-            wire_bytes: self.wire_bytes,
-        }
-    }
 }
 
 /// Returns the codes of one row; none where there is no such row.
@@ -165,11 +147,16 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_keeps_rows_spans_and_faults_together() {
-        let tail = three_rows().slice(1, 9);
-        assert_eq!(tail.num_rows(), 2);
-        assert_eq!(tail.span(0), Some(Span { offset: 10, length: 20 }));
-        assert_eq!(tail.span(2), None);
-        assert_eq!((tail.fault_codes().count(), three_rows().fault_codes().count()), (0, 2));
+    fn a_row_knows_its_span_and_a_row_that_is_not_there_has_none() {
+        let batch = three_rows();
+        assert_eq!(batch.span(1), Some(Span { offset: 10, length: 20 }));
+        assert_eq!(batch.span(3), None);
+        assert_eq!(batch.spans().map(|spans| spans.iter().len()), Some(3));
+    }
+
+    #[test]
+    fn faults_come_with_their_rows() {
+        let found: Vec<_> = three_rows().fault_rows().map(|(row, code)| (row, code.to_owned())).collect();
+        assert_eq!(found, [(0, "bad_checksum".to_owned()), (0, "truncated".to_owned())]);
     }
 }

@@ -51,9 +51,4 @@ impl Checked<'_> {
     pub fn read(&self) -> Result<Batch, WireFault> {
         read::read(self)
     }
-
-    /// Returns how many rows there are.
-    pub fn row_count(&self) -> usize {
-        self.rows
-    }
 }

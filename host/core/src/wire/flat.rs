@@ -256,3 +256,79 @@ impl<'a> Tables<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table at 16 of 8 bytes, whose vtable at 8 has one field, at 4; then whatever comes behind it.
+    fn one_field(value: u32, behind: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(16_u32.to_le_bytes());
+        bytes.extend([0; 4]);
+        [6_u16, 8, 4, 0].iter().for_each(|entry| bytes.extend(entry.to_le_bytes()));
+        bytes.extend(8_i32.to_le_bytes());
+        bytes.extend(value.to_le_bytes());
+        bytes.extend(behind);
+        bytes
+    }
+
+    fn spoilt(at: usize, value: u8) -> Vec<u8> {
+        let mut bytes = one_field(7, &[]);
+        bytes[at] = value;
+        bytes
+    }
+
+    #[test]
+    fn a_field_is_read_where_its_vtable_says_and_has_its_default_elsewhere() {
+        let bytes = one_field(7, &[]);
+        let flat = Flat::new(&bytes);
+        let table = flat.root().unwrap();
+        assert_eq!((table.i32(0, 5), table.i32(1, 5), table.i32(900, 5)), (Ok(7), Ok(5), Ok(5)));
+    }
+
+    #[test]
+    fn positions_that_lead_outside_are_refused_before_they_are_followed() {
+        let root = |bytes: Vec<u8>| Flat::new(&bytes).root().err();
+        assert_eq!(root(vec![]), Some(FlatFault::OutOfBounds { at: 0, bytes: 4, present: 0 }));
+        assert_eq!(root(spoilt(0, 64)), Some(FlatFault::OutOfBounds { at: 64, bytes: 4, present: 24 }));
+        assert_eq!(root(spoilt(0, 18)), Some(FlatFault::Misaligned { at: 18, alignment: 4 }));
+        assert_eq!(root(spoilt(16, 99)), Some(FlatFault::OutOfBounds { at: 16, bytes: 4, present: 24 }));
+        assert_eq!(root(spoilt(8, 200)), Some(FlatFault::OutOfBounds { at: 8, bytes: 200, present: 24 }));
+        assert_eq!(root(spoilt(8, 5)), Some(FlatFault::OutsideTable { at: 8, field: 0, bytes: 5 }));
+        assert_eq!(root(spoilt(10, 12)), Some(FlatFault::OutOfBounds { at: 16, bytes: 12, present: 24 }));
+    }
+
+    #[test]
+    fn a_field_that_reaches_out_of_its_table_is_refused() {
+        let bytes = spoilt(12, 6);
+        let flat = Flat::new(&bytes);
+        let table = flat.root().unwrap();
+        assert_eq!(table.i32(0, 0), Err(FlatFault::OutsideTable { at: 16, field: 6, bytes: 8 }));
+        assert_eq!(table.i64(0), Err(FlatFault::OutsideTable { at: 16, field: 6, bytes: 8 }));
+    }
+
+    #[test]
+    fn a_string_is_utf8_and_ends_in_a_zero_byte() {
+        let text = |behind: &[u8]| {
+            let bytes = one_field(4, behind);
+            Flat::new(&bytes).root().and_then(|table| Ok(table.text(0)?.map(str::to_owned)))
+        };
+        assert_eq!(text(&[2, 0, 0, 0, b'h', b'i', 0]), Ok(Some("hi".to_owned())));
+        assert_eq!(text(&[2, 0, 0, 0, b'h', b'i']), Err(FlatFault::Unterminated { at: 24 }));
+        assert_eq!(text(&[1, 0, 0, 0, 0xff, 0]), Err(FlatFault::NotUtf8 { at: 24 }));
+        assert_eq!(
+            text(&[9, 0, 0, 0, b'h', 0]),
+            Err(FlatFault::OutOfBounds { at: 28, bytes: 9, present: 30 })
+        );
+    }
+
+    #[test]
+    fn what_is_shared_counts_as_often_as_it_is_reached() {
+        let bytes = one_field(4, &[[0xff, 0xff, 0, 0].as_slice(), &[b'x'; 0xffff], &[0]].concat());
+        let flat = Flat::new(&bytes);
+        let table = flat.root().unwrap();
+        let reached = (0..1000).take_while(|_| table.text(0).is_ok()).count();
+        assert_eq!(reached, 63, "64 KiB fit 63 times into 4 MiB, with their offsets");
+    }
+}

@@ -91,11 +91,6 @@ impl TableSchema {
         self.reserved.offset.is_some()
     }
 
-    /// Returns whether rows can carry faults.
-    pub fn has_faults(&self) -> bool {
-        self.reserved.faults.is_some()
-    }
-
     pub(super) fn reserved(&self) -> Reserved {
         self.reserved
     }

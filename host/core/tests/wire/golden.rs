@@ -58,7 +58,11 @@ fn entry(vector: &Vector) -> Entry {
 
 /// Everything that belongs in the folder besides its README, by file name.
 fn files(vectors: &[Vector]) -> BTreeMap<String, String> {
-    let index = Index { interface: "casparian:parser@0.1.0", vectors: vectors.iter().map(entry).collect() };
+    let world = include_str!("../../../../wit/world.wit");
+    let package =
+        world.lines().find_map(|line| line.strip_prefix("package ")).expect("a world has a package");
+    let index =
+        Index { interface: package.trim_end_matches(';'), vectors: vectors.iter().map(entry).collect() };
     let index = serde_json::to_string_pretty(&index).unwrap() + "\n";
     let messages = vectors.iter().map(|vector| (format!("{}.hex", vector.name), hex(&vector.message)));
     messages.chain([("index.json".to_owned(), index)]).collect()

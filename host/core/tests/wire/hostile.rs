@@ -136,6 +136,32 @@ fn is_schema(message: &[u8]) -> bool {
     }
 }
 
+/// The hostile cases that are one message each, and the vectors that stand for them. The others have tests below.
+const CASES: [(&str, &[&str]); 13] = [
+    ("A-03", &["length-negative", "length-huge"]),
+    ("A-04", &["body-length-huge", "body-length-minus"]),
+    ("A-06", &["type-none", "type-unknown", "int-7", "float-16", "time-unit-9"]),
+    ("A-07", &["buffer-overflow", "buffer-past-end", "buffer-huge", "buffer-minus"]),
+    ("A-09", &["compressed-lz4", "compressed-zstd"]),
+    ("A-10", &["type-null"]),
+    ("A-11", &["type-run-ends"]),
+    ("A-12", &["type-utf8-view"]),
+    ("A-14", &["fixed-size-binary-0", "type-fixed-size-list", "struct-empty"]),
+    ("A-16", &["many-fields", "name-long", "name-twice", "name-case", "name-case-folded"]),
+    ("A-18", &["schema-for-batch", "two-batches", "schema-then-end", "body-long"]),
+    ("A-21", &["nulls-lie", "nulls-hidden", "nulls-many", "length-minus", "buffer-short"]),
+    ("A-23", &["utf8-broken", "utf8-cut", "utf8-before"]),
+];
+
+#[test]
+fn every_case_that_is_one_message_has_vectors_that_are_refused() {
+    let refused: Vec<&str> =
+        all().iter().filter(|vector| vector.code.is_some()).map(|vector| vector.name).collect();
+    for (case, vectors) in CASES {
+        vectors.iter().for_each(|name| assert!(refused.contains(name), "{case}: no vector {name}"));
+    }
+}
+
 #[test]
 fn a_01_a_message_cut_at_any_byte_is_refused() {
     for batch in [fills(), every_type(3)] {
