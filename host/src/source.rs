@@ -14,6 +14,7 @@ use casparian_core::fault::{Blame, Blamed, Span};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -180,7 +181,7 @@ impl fmt::Display for Change {
 }
 
 /// How much a read gives of what was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ReadSizes {
     /// As much as there is.
     #[default]

@@ -104,6 +104,13 @@ pub struct Tally {
     pub skipped_by_kind: BTreeMap<SkipKind, u64>,
 }
 
+impl Tally {
+    /// Returns the rows accepted, all tables together.
+    pub fn accepted(&self) -> u64 {
+        self.tables.iter().map(|table| table.accepted).sum()
+    }
+}
+
 /// What became of one table's rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableTally {
@@ -206,6 +213,11 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             Said::Committed { up_to } => self.commit(up_to)?,
         }
         Ok(())
+    }
+
+    /// Returns what has been counted so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Ends a flow that went well. What was never committed is dropped; the intake has refused it already.

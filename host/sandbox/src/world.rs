@@ -50,8 +50,10 @@ pub type Ear = Box<dyn FnMut(Said) -> Result<(), Hangup> + Send>;
 pub struct Hangup;
 
 /// A blob in the guest's hands.
+#[expect(unreachable_pub, reason = "the generated bindings name it")]
 pub struct BlobHandle(pub(crate) Arc<dyn Blob>);
 /// An open table in the guest's hands.
+#[expect(unreachable_pub, reason = "the generated bindings name it")]
 pub struct TableHandle(TableId);
 
 /// What the host knows of one running guest.

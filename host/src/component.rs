@@ -1,0 +1,152 @@
+//! A component on disk and its compiled code: opened once, known by its digest, compiled by a worker that is then gone.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use casparian_core::fault::{Blame, Blamed as _, FaultReport};
+use casparian_core::id::Digest;
+use casparian_core::limits::Limits;
+use casparian_sandbox::{Sandbox, precheck};
+
+use crate::code_cache::{CodeCache, Found, code_key, memory_file};
+use crate::inspect::InspectRequest;
+use crate::orders::{News, Task};
+use crate::run::{Progress, RunRequest};
+use crate::source::Source;
+use crate::supervisor::Worker;
+
+/// How long compiling may take. A language runtime takes seconds, a parser a fraction of one.
+const COMPILE_MS_MAX: u64 = 120_000;
+
+/// A component, open.
+pub(crate) struct Component {
+    source: Source,
+    sha256: Digest,
+}
+
+/// Compiled code, sealed.
+pub(crate) struct Compiled {
+    code: File,
+    /// Something to tell the operator about the cache.
+    pub(crate) warning: Option<FaultReport>,
+}
+
+/// Where code is compiled and kept.
+pub(crate) struct Workshop<'a> {
+    limits: &'a Limits,
+    cache_dir: &'a Path,
+    worker_exe: &'a Path,
+    stop: &'a Arc<AtomicBool>,
+}
+
+impl<'a> From<&'a InspectRequest> for Workshop<'a> {
+    fn from(request: &'a InspectRequest) -> Self {
+        let InspectRequest { limits, cache_dir, worker_exe, stop, .. } = request;
+        Self { limits, cache_dir, worker_exe, stop }
+    }
+}
+
+impl<'a> From<&'a RunRequest> for Workshop<'a> {
+    fn from(request: &'a RunRequest) -> Self {
+        let RunRequest { limits, cache_dir, worker_exe, stop, .. } = request;
+        Self { limits, cache_dir, worker_exe, stop }
+    }
+}
+
+impl Component {
+    /// Opens a component and takes its digest.
+    pub(crate) fn open(path: &Path) -> Result<Self, FaultReport> {
+        // Whose file it is that cannot be opened: here the operator's, who named it.
+        let named = |mut fault: FaultReport| {
+            fault.blame = Blame::Operator;
+            fault
+        };
+        let source = Source::open(path).map_err(|fault| named(fault.report()))?;
+        if source.size() > precheck::COMPONENT_BYTES_MAX {
+            let (limit, bytes) = (precheck::COMPONENT_BYTES_MAX, source.size());
+            return Err(precheck::PrecheckFault::TooLarge { limit, bytes }.report());
+        }
+        let sha256 = source.hash(&mut |_| {}).map_err(|fault| named(fault.report()))?;
+        Ok(Self { source, sha256 })
+    }
+
+    /// Returns its size in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.source.size()
+    }
+
+    /// Returns the digest of its bytes.
+    pub(crate) fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// Returns its descriptor.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.source.fd()
+    }
+
+    /// Finds its code in the cache, or has it compiled and keeps it.
+    pub(crate) fn compiled(
+        &self,
+        workshop: Workshop<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Compiled, FaultReport> {
+        let cache = CodeCache::open(&workshop.cache_dir.join("code")).map_err(|fault| fault.report())?;
+        let engine = Sandbox::new(workshop.limits).map_err(|fault| fault.report())?.code_key();
+        let key = code_key(self.sha256, engine);
+        let warning = match cache.find(key).map_err(|fault| fault.report())? {
+            Found::Code(code) => return Ok(Compiled { code, warning: None }),
+            Found::Nothing => None,
+            Found::Tampered => Some(tampered()),
+        };
+        progress(Progress::Compiling { bytes: self.bytes() });
+        let code = self.compile(&workshop)?;
+        // The digest was taken of what the file was then; what was compiled must be the same.
+        self.source.check_unchanged().map_err(|fault| fault.report())?;
+        let code = cache.keep(key, &code).map_err(|fault| fault.report())?;
+        Ok(Compiled { code, warning })
+    }
+
+    fn compile(&self, workshop: &Workshop<'_>) -> Result<Vec<u8>, FaultReport> {
+        let internal = |error: std::io::Error| FaultReport {
+            blame: Blame::Host,
+            code: "internal".to_owned(),
+            message: format!("memory for compiled code: {error}"),
+            hint: None,
+            at: None,
+        };
+        let mut code = File::from(memory_file().map_err(internal)?);
+        let task = Task::Compile { limits: workshop.limits.clone() };
+        let fds = [self.fd(), code.as_fd()];
+        let mut worker = Worker::start(workshop.worker_exe, &task, &fds, COMPILE_MS_MAX, workshop.stop)?;
+        match worker.hear()? {
+            News::Compiled => {}
+            News::Failed { fault, .. } => return Err(fault),
+            other => return Err(worker.misspoke(&other)),
+        }
+        let mut bytes = Vec::new();
+        code.rewind().and_then(|()| code.read_to_end(&mut bytes)).map_err(internal)?;
+        Ok(bytes)
+    }
+}
+
+impl Compiled {
+    /// Returns the code's descriptor.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.code.as_fd()
+    }
+}
+
+fn tampered() -> FaultReport {
+    FaultReport {
+        blame: Blame::Operator,
+        code: "cache-tampered".to_owned(),
+        message: "cached code of this parser was not written by this host; it was compiled again".to_owned(),
+        hint: Some("if nobody restored or copied the cache, find out who wrote to it".to_owned()),
+        at: None,
+    }
+}

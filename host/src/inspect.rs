@@ -1,0 +1,139 @@
+//! What a parser is, before anybody trusts it with anything.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use casparian_core::description::{Description, TableInfo};
+use casparian_core::fault::FaultReport;
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::{Digest, TableName};
+use casparian_core::limits::Limits;
+use casparian_core::wire;
+use casparian_sandbox::precheck::Checked;
+use serde::{Deserialize, Serialize};
+
+use crate::component::Component;
+use crate::orders::{News, Task};
+use crate::supervisor::Worker;
+
+/// The version of [`Inspection`]'s shape.
+pub const INSPECTION_SCHEMA: u32 = 1;
+
+/// Which parser to look at.
+#[derive(Debug, Clone)]
+pub struct InspectRequest {
+    /// The parser: a component.
+    pub component: PathBuf,
+    /// The bounds that it describes itself under.
+    pub limits: Limits,
+    /// Where compiled code is kept.
+    pub cache_dir: PathBuf,
+    /// The program whose `worker` command does the work; nearly always this one.
+    pub worker_exe: PathBuf,
+    /// Set by somebody who wants it to end.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Everything that is known of a parser.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// [`INSPECTION_SCHEMA`].
+    pub schema: u32,
+    /// As it was given.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Digest of its bytes.
+    pub sha256: Digest,
+    /// Who signed it.
+    pub signature: Option<String>,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// What it says it is.
+    pub description: Description,
+    /// The columns of those tables whose schema is known beforehand.
+    pub columns: Vec<TableColumns>,
+    /// The bounds of a run that sets no others.
+    pub limits: Limits,
+}
+
+/// The columns of one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableColumns {
+    /// The table.
+    pub table: TableName,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+}
+
+/// One column.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: GuestText,
+    /// Its Arrow type.
+    pub kind: String,
+    /// Whether it may be null.
+    pub nullable: bool,
+}
+
+/// What a worker finds out about a parser.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Interface {
+    imports: Vec<String>,
+    exports: Vec<String>,
+    description: Description,
+    columns: Vec<TableColumns>,
+}
+
+impl Interface {
+    pub(crate) fn new(checked: &Checked<'_>, description: Description) -> Self {
+        Self {
+            imports: checked.imports().to_vec(),
+            exports: checked.exports().to_vec(),
+            columns: description.tables.iter().filter_map(columns_of).collect(),
+            description,
+        }
+    }
+}
+
+/// Reads the columns out of a described schema. One that is no schema is as good as none: a run would refuse it.
+fn columns_of(info: &TableInfo) -> Option<TableColumns> {
+    let schema = wire::schema(info.schema.as_ref()?).ok()?;
+    let column = |field: &arrow_schema::FieldRef| Column {
+        name: GuestText::new(field.name(), 256),
+        kind: field.data_type().to_string(),
+        nullable: field.is_nullable(),
+    };
+    let columns = schema.declared().fields().iter().map(column).collect();
+    Some(TableColumns { table: info.name.clone(), columns })
+}
+
+/// Asks a parser what it is, in a worker, without giving it anything to read.
+pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
+    let component = Component::open(&request.component)?;
+    let compiled = component.compiled(request.into(), &mut |_| {})?;
+    let task = Task::Inspect { limits: request.limits.clone() };
+    let deadline_ms = request.limits.deadline_ms(0);
+    let fds = [component.fd(), compiled.fd()];
+    let mut worker = Worker::start(&request.worker_exe, &task, &fds, deadline_ms, &request.stop)?;
+    match worker.hear()? {
+        News::Inspected(interface) => Ok(Inspection {
+            schema: INSPECTION_SCHEMA,
+            path: request.component.to_string_lossy().into_owned(),
+            bytes: component.bytes(),
+            sha256: component.sha256(),
+            signature: None,
+            imports: interface.imports,
+            exports: interface.exports,
+            description: interface.description,
+            columns: interface.columns,
+            limits: request.limits.clone(),
+        }),
+        News::Failed { fault, .. } => Err(fault),
+        other => Err(worker.misspoke(&other)),
+    }
+}

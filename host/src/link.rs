@@ -1,0 +1,167 @@
+//! The socket between supervisor and worker: whole messages, with descriptors in hand. Each message is JSON of a fixed shape
+//! and of bounded size, since one end of it may be in enemy hands.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+/// Most bytes of one message.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Most descriptors that come with one message.
+const FDS_MAX: usize = 4;
+
+/// The socket does not carry what it should.
+#[derive(Debug, Error)]
+pub(crate) enum LinkFault {
+    #[error("message bytes: limit {MESSAGE_BYTES_MAX}, wanted {bytes}")]
+    TooLarge { bytes: usize },
+    #[error("a message of another shape arrived: {0}")]
+    Shape(#[from] serde_json::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<rustix::io::Errno> for LinkFault {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::Io(errno.into())
+    }
+}
+
+/// One end of the socket.
+pub(crate) struct Link(OwnedFd);
+
+/// What waiting for a message came to.
+pub(crate) enum Received<T> {
+    Message(T, Vec<OwnedFd>),
+    /// The other end is gone.
+    Closed,
+    /// Nothing came in time.
+    Nothing,
+}
+
+impl Link {
+    /// Opens a socket: our end, and the one for a child.
+    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self(ours), theirs))
+    }
+
+    /// Takes the end that a parent left us.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        Self(fd)
+    }
+
+    /// Returns another handle of the same end.
+    pub(crate) fn share(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
+    /// Sends one message. Waits while the other end is behind.
+    pub(crate) fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), LinkFault> {
+        let bytes = serde_json::to_vec(message)?;
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(LinkFault::TooLarge { bytes: bytes.len() });
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Err(io::Error::other("too many descriptors for one message").into());
+        }
+        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Waits for a message, for ever.
+    pub(crate) fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, LinkFault> {
+        let mut bytes = vec![0; MESSAGE_BYTES_MAX];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let got = recvmsg(
+            &self.0,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        );
+        let got = match got {
+            Err(rustix::io::Errno::CONNRESET) => return Ok(Received::Closed),
+            got => got?,
+        };
+        if got.bytes == 0 {
+            return Ok(Received::Closed);
+        }
+        if got.flags.contains(ReturnFlags::TRUNC) {
+            return Err(LinkFault::TooLarge { bytes: MESSAGE_BYTES_MAX + 1 });
+        }
+        let mut fds = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                fds.extend(rights);
+            }
+        }
+        let message = serde_json::from_slice(bytes.get(..got.bytes).unwrap_or_default())?;
+        Ok(Received::Message(message, fds))
+    }
+
+    /// Waits for a message until `deadline`.
+    pub(crate) fn receive_until<T: DeserializeOwned>(&self, deadline: Instant) -> Result<Received<T>, LinkFault> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !self.is_readable_within(left)? {
+            return Ok(Received::Nothing);
+        }
+        self.receive()
+    }
+
+    fn is_readable_within(&self, wait: Duration) -> io::Result<bool> {
+        let wait = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 3600, tv_nsec: 0 });
+        let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
+        match poll(&mut fds, Some(&wait)) {
+            // A signal is no message; the caller asks again.
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            ready => Ok(ready? > 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_whole_with_its_descriptors() {
+        let (ours, theirs) = Link::pair().expect("a socket");
+        let theirs = Link::from_fd(theirs);
+        let file = tempfile::tempfile().expect("a file");
+        ours.send(&"hello", &[file.as_fd()]).expect("sent");
+        match theirs.receive::<String>().expect("received") {
+            Received::Message(text, fds) => assert_eq!((text.as_str(), fds.len()), ("hello", 1)),
+            _ => panic!("a message was sent"),
+        }
+    }
+
+    #[test]
+    fn a_message_past_its_bound_is_not_sent() {
+        let (ours, _theirs) = Link::pair().expect("a socket");
+        let refused = ours.send(&"x".repeat(MESSAGE_BYTES_MAX), &[]).expect_err("too large");
+        assert_eq!(refused.to_string(), "message bytes: limit 131072, wanted 131074");
+    }
+
+    #[test]
+    fn silence_ends_at_the_deadline_and_a_closed_end_is_told_apart() {
+        let (ours, theirs) = Link::pair().expect("a socket");
+        let soon = || Instant::now() + Duration::from_millis(5);
+        assert!(matches!(ours.receive_until::<String>(soon()), Ok(Received::Nothing)));
+        drop(theirs);
+        assert!(matches!(ours.receive_until::<String>(soon()), Ok(Received::Closed)));
+    }
+}

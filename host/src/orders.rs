@@ -1,0 +1,108 @@
+//! What supervisor and worker say to each other. One shape per thing, nothing optional that is not meant to be.
+
+use casparian_core::description::Description;
+use casparian_core::fault::FaultReport;
+use casparian_core::flow::Tally;
+use casparian_core::id::{Digest, TableName};
+use casparian_core::ledger::Account;
+use casparian_core::limits::Limits;
+use casparian_sandbox::Usage;
+use casparian_sandbox::journal::{Level, LogLine};
+use serde::{Deserialize, Serialize};
+
+use crate::inspect::Interface;
+use crate::report::Preview;
+use crate::run::TableChoice;
+use crate::source::ReadSizes;
+
+/// What a supervisor asks of a worker: one thing, then the worker is gone.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Task {
+    /// Check the component in the first descriptor, compile it into the second.
+    Compile { limits: Limits },
+    /// Describe the component in the first descriptor by running its code, in the second.
+    Inspect { limits: Limits },
+    /// Run code (first descriptor) over an input (second).
+    Run(Box<Order>),
+}
+
+/// One run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) limits: Limits,
+    /// What people call the input.
+    pub(crate) input_name: String,
+    pub(crate) input_sha256: Digest,
+    pub(crate) component_sha256: Digest,
+    pub(crate) tables: TableChoice,
+    pub(crate) options: Vec<(String, String)>,
+    /// Rows of each table to send back, where no files are written.
+    pub(crate) preview_rows: Option<usize>,
+    pub(crate) log_level: Level,
+    pub(crate) read_sizes: ReadSizes,
+}
+
+/// What a worker tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum News {
+    /// The parser has said what it is.
+    Described(Box<Description>),
+    /// A file is needed: an [`Answer`] is awaited.
+    File(FileFor),
+    Progress { bytes: u64, accepted: u64, quarantined: u64 },
+    Log(LogLine),
+    /// Some rows of a table.
+    Preview(Preview),
+    /// The end of a compilation.
+    Compiled,
+    /// The end of an inspection.
+    Inspected(Box<Interface>),
+    /// The end of a run.
+    Done(Box<Done>),
+    /// The end of anything that went wrong.
+    Failed { fault: FaultReport, used: Used },
+}
+
+/// What a worker needs a file for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FileFor {
+    Table(TableName),
+    Quarantine,
+}
+
+/// The answer to [`News::File`]: a descriptor comes with it, or none could be had.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) error: Option<String>,
+}
+
+/// What a run came to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// Whether there was anything to hold.
+    pub(crate) has_quarantine: bool,
+    pub(crate) tally: Tally,
+    pub(crate) account: Account,
+    pub(crate) used: Used,
+}
+
+/// What a guest has used.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Used {
+    pub(crate) fuel: u64,
+    pub(crate) memory_peak_bytes: u64,
+    pub(crate) log_lines_dropped: u64,
+    /// A bound of the log that was hit, in words.
+    pub(crate) log_overflow: Option<String>,
+}
+
+impl From<Usage> for Used {
+    fn from(usage: Usage) -> Self {
+        Self {
+            fuel: usage.fuel,
+            memory_peak_bytes: usage.memory_peak_bytes,
+            log_lines_dropped: usage.log_lines_dropped,
+            log_overflow: usage.log_overflow.map(|limit| limit.to_string()),
+        }
+    }
+}

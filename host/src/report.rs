@@ -1,0 +1,280 @@
+//! What a run tells its caller: the struct that `--json` prints, the summary renders, and other faces will return.
+
+use std::collections::BTreeMap;
+
+use casparian_core::contract::verdict::Code;
+use casparian_core::fault::{Blame, FaultReport, Span};
+use casparian_core::flow::Tally;
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::{Digest, TableName};
+use casparian_core::intake::SkipKind;
+use casparian_core::ledger::Account;
+use serde::{Deserialize, Serialize};
+
+use crate::orders::Used;
+use crate::run::RunRequest;
+
+/// The version of [`Report`]'s shape.
+pub const REPORT_SCHEMA: u32 = 1;
+
+/// What became of one input.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`REPORT_SCHEMA`].
+    pub schema: u32,
+    /// The input.
+    pub input: InputReport,
+    /// The parser.
+    pub component: ComponentReport,
+    /// The contract that rows were judged by; none: the schema that the parser declares.
+    pub contract: Option<ContractReport>,
+    /// How it ended.
+    pub status: Status,
+    /// The exit code that this input alone would give.
+    pub exit: u8,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultReport>,
+    /// The tables that were wanted, in the order of their opening. A wanted table that never appeared has no rows.
+    pub tables: Vec<TableReport>,
+    /// What is in quarantine.
+    pub quarantine: QuarantineReport,
+    /// Records of the input.
+    pub records: u64,
+    /// Every byte of the input, by class.
+    pub accounting: Accounting,
+    /// Fuel burnt.
+    pub fuel: u64,
+    /// The most linear memory that the guest had, in bytes.
+    pub memory_peak_bytes: u64,
+    /// What stood between the guest and this machine.
+    pub isolation: Isolation,
+    /// Guest log lines dropped because the log was full.
+    pub log_lines_dropped: u64,
+    /// What did not end the run and should be known: a bound of the log, code that somebody changed.
+    pub warnings: Vec<FaultReport>,
+    /// Time from the first look at the input to the last word about it.
+    pub wall_ms: u64,
+    /// First rows of each table, where nothing is written.
+    #[serde(skip)]
+    pub previews: Vec<Preview>,
+}
+
+impl Report {
+    /// Begins the report of a run of which nothing is known yet.
+    pub(crate) fn begin(request: &RunRequest) -> Self {
+        let stem = request.component.file_stem().unwrap_or_default().to_string_lossy();
+        Self {
+            schema: REPORT_SCHEMA,
+            input: InputReport {
+                path: request.input.to_string_lossy().into_owned(),
+                sha256: None,
+                bytes: 0,
+            },
+            component: ComponentReport { name: GuestText::new(&stem, 128), version: None, sha256: None },
+            contract: None,
+            status: Status::Failed,
+            exit: Status::Failed.exit_code(),
+            fault: None,
+            tables: Vec::new(),
+            quarantine: QuarantineReport::default(),
+            records: 0,
+            accounting: Accounting::default(),
+            fuel: 0,
+            memory_peak_bytes: 0,
+            isolation: Isolation::L1,
+            log_lines_dropped: 0,
+            warnings: Vec::new(),
+            wall_ms: 0,
+            previews: Vec::new(),
+        }
+    }
+
+    /// Ends it badly. What was counted before is of no use: nothing was published.
+    pub(crate) fn fail(&mut self, fault: FaultReport) {
+        self.status = Status::Failed;
+        self.exit = if fault.code == "interrupted" { EXIT_INTERRUPTED } else { fault.blame.exit_code() };
+        self.fault = Some(fault);
+        self.tables.clear();
+        self.previews.clear();
+        self.quarantine = QuarantineReport::default();
+        self.accounting = Accounting::default();
+    }
+
+    /// Writes down what the guest has used.
+    pub(crate) fn use_up(&mut self, used: Used) {
+        self.fuel = used.fuel;
+        self.memory_peak_bytes = used.memory_peak_bytes;
+        self.log_lines_dropped = used.log_lines_dropped;
+        self.warnings.extend(used.log_overflow.map(|message| FaultReport {
+            blame: Blame::Guest,
+            code: "log-full".to_owned(),
+            message: format!("{message}; {} lines dropped", used.log_lines_dropped),
+            hint: None,
+            at: None,
+        }));
+    }
+}
+
+/// The exit code of a run that somebody stopped.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// The input of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct InputReport {
+    /// As it was given.
+    pub path: String,
+    /// Digest of its bytes; none where it could not be read.
+    pub sha256: Option<Digest>,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The parser of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentReport {
+    /// The name it gives itself; its file's name where it did not get to say.
+    pub name: GuestText,
+    /// The version it gives itself.
+    pub version: Option<GuestText>,
+    /// Digest of the component's bytes; none where they could not be read.
+    pub sha256: Option<Digest>,
+}
+
+/// The contract of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContractReport {
+    /// Its name.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// Its `contract_hash`.
+    pub hash: Digest,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Every record met the contract.
+    Completed,
+    /// Done, and some records are in quarantine.
+    CompletedWithQuarantine,
+    /// The verdict is no: judged, and held back from publication.
+    Held,
+    /// A fault ended it; nothing was published.
+    Failed,
+}
+
+impl Status {
+    /// Returns the exit code of a run that ended so. A failed one has its fault's.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Status::Completed | Status::CompletedWithQuarantine => 0,
+            Status::Held => 1,
+            Status::Failed => Blame::Host.exit_code(),
+        }
+    }
+}
+
+/// One table of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableReport {
+    /// Its name.
+    pub name: TableName,
+    /// Rows that met the contract.
+    pub accepted: u64,
+    /// Rows in quarantine.
+    pub quarantined: u64,
+    /// Where its rows were published.
+    pub path: Option<String>,
+}
+
+/// The quarantine of a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct QuarantineReport {
+    /// Rows, and records that could not be read.
+    pub rows: u64,
+    /// Where it was published.
+    pub path: Option<String>,
+    /// Rows by reason code.
+    pub by_code: BTreeMap<Code, u64>,
+    /// Rows by rule: a contract's, or the parser's own word for a fault.
+    pub by_rule: BTreeMap<String, u64>,
+}
+
+/// Every byte of an input, by class. The four add up to its size; all are 0 where the run failed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Accounting {
+    /// Whether the classes mean anything.
+    pub coverage: Coverage,
+    /// Bytes of records that met the contract.
+    pub accepted_bytes: u64,
+    /// Bytes of records in quarantine.
+    pub quarantined_bytes: u64,
+    /// Bytes that the parser said hold no record.
+    pub skipped_bytes: u64,
+    /// Bytes that nobody spoke for.
+    pub dark_bytes: u64,
+    /// The first dark ranges.
+    pub dark: Vec<Span>,
+    /// How many dark ranges there are in all.
+    pub dark_ranges: u64,
+    /// Skipped bytes by kind.
+    pub skipped_by_kind: BTreeMap<SkipKind, u64>,
+}
+
+impl Accounting {
+    pub(crate) fn new(tally: &Tally, account: Account) -> Self {
+        let classes = account.classes;
+        let spoken_for = tally.records > 0 || classes.skipped_bytes > 0;
+        let coverage = match (classes.dark_bytes, spoken_for) {
+            (0, _) => Coverage::Full,
+            (_, true) => Coverage::Partial,
+            (_, false) => Coverage::None,
+        };
+        Self {
+            coverage,
+            accepted_bytes: classes.accepted_bytes,
+            quarantined_bytes: classes.quarantined_bytes,
+            skipped_bytes: classes.skipped_bytes,
+            dark_bytes: classes.dark_bytes,
+            dark: account.dark,
+            dark_ranges: account.dark_ranges,
+            skipped_by_kind: tally.skipped_by_kind.clone(),
+        }
+    }
+}
+
+/// How far the accounting goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coverage {
+    /// No byte is dark.
+    Full,
+    /// Some bytes are dark.
+    Partial,
+    /// The parser gives no spans, or the run failed.
+    #[default]
+    None,
+}
+
+/// What stood between a guest and the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// WebAssembly alone.
+    L0,
+    /// A process of its own, with resource limits.
+    L1,
+}
+
+/// The first rows of a table, as text. Cells are cut; no terminal is steered by them once they are shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Preview {
+    /// The table.
+    pub table: TableName,
+    /// Column name and type.
+    pub columns: Vec<(GuestText, String)>,
+    /// Rows of cells; none is null.
+    pub rows: Vec<Vec<Option<GuestText>>>,
+}

@@ -1,0 +1,284 @@
+//! One run from the outside: what was asked for, what came of it.
+
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use casparian_core::description::Description;
+use casparian_core::fault::{Blamed as _, FaultReport};
+use casparian_core::flow::TableTally;
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::{Digest, TableName};
+use casparian_core::limits::Limits;
+pub use casparian_sandbox::journal::Level as LogLevel;
+use serde::{Deserialize, Serialize};
+
+use crate::component::{Compiled, Component};
+use crate::orders::{Answer, Done, FileFor, News, Order, Task};
+use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
+use crate::source::{ReadSizes, Source};
+use crate::staging::Staging;
+use crate::supervisor::Worker;
+
+/// The quarantine's file among the tables'. No table's name begins with an underscore.
+pub const QUARANTINE_FILE: &str = "_quarantine.parquet";
+
+/// What a person asked for. No file has been opened yet.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The parser: a component.
+    pub component: PathBuf,
+    /// The file to parse.
+    pub input: PathBuf,
+    /// Where the tables go; none: nothing is written and the first rows are shown.
+    pub out: Option<PathBuf>,
+    /// Whether an `out` that exists is exchanged for the new one.
+    pub replace: bool,
+    /// Which tables.
+    pub tables: TableChoice,
+    /// Options for the parser, as given.
+    pub options: Vec<(String, String)>,
+    /// The bounds.
+    pub limits: Limits,
+    /// Whether anything in quarantine makes the verdict no.
+    pub strict: bool,
+    /// Rows of each table to show where nothing is written; 0 for none (`--whatif`).
+    pub preview_rows: usize,
+    /// The least grave lines of the parser's log that are told.
+    pub log_level: LogLevel,
+    /// How much a read gives: all that was asked for, except in checks.
+    pub read_sizes: ReadSizes,
+    /// Where compiled code is kept.
+    pub cache_dir: PathBuf,
+    /// The program whose `worker` command does the run; nearly always this one.
+    pub worker_exe: PathBuf,
+    /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Which tables a run writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableChoice {
+    /// Those that the parser has on by default.
+    Default,
+    /// All that the parser describes.
+    All,
+    /// These.
+    Named(Vec<String>),
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Compiling the component for the first time on this machine.
+    Compiling {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The parser has begun.
+    Started {
+        /// The name it gives itself.
+        name: GuestText,
+        /// Its version.
+        version: GuestText,
+        /// The size of the input.
+        input_bytes: u64,
+    },
+    /// The watermark moved.
+    Committed {
+        /// Input bytes settled.
+        bytes: u64,
+        /// Rows accepted so far.
+        accepted: u64,
+        /// Rows quarantined so far.
+        quarantined: u64,
+    },
+    /// The guest logged a line.
+    Log {
+        /// How grave.
+        level: LogLevel,
+        /// What it said, cut.
+        line: GuestText,
+    },
+}
+
+/// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
+pub fn run(request: &RunRequest, progress: &mut dyn FnMut(Progress)) -> Report {
+    let begun = Instant::now();
+    let mut report = Report::begin(request);
+    if let Err(fault) = attempt(request, &mut report, progress) {
+        report.fail(fault);
+    }
+    report.wall_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report
+}
+
+/// The run itself: open everything, have it done, look at the verdict, publish.
+fn attempt(
+    request: &RunRequest,
+    report: &mut Report,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), FaultReport> {
+    let component = Component::open(&request.component)?;
+    report.component.sha256 = Some(component.sha256());
+    let source = Source::open(&request.input).map_err(|fault| fault.report())?;
+    report.input.bytes = source.size();
+    // Refused now rather than after an hour's work.
+    let staging = match &request.out {
+        Some(out) => Some(Staging::create(out, request.replace).map_err(|fault| fault.report())?),
+        None => None,
+    };
+    let compiled = component.compiled(request.into(), progress)?;
+    report.warnings.extend(compiled.warning.clone());
+    let input_sha256 = source.hash(&mut |_| {}).map_err(|fault| fault.report())?;
+    report.input.sha256 = Some(input_sha256);
+
+    let order = order(request, &component, &source, input_sha256);
+    let mut supervision = Supervision { request, report, progress, staging: staging.as_ref() };
+    supervision.run(order, &component, &compiled, &source)?;
+    source.check_unchanged().map_err(|fault| fault.report())?;
+    conclude(request, report, staging)
+}
+
+fn order(request: &RunRequest, component: &Component, source: &Source, input_sha256: Digest) -> Order {
+    Order {
+        limits: request.limits.clone(),
+        input_name: source.name().to_owned(),
+        input_sha256,
+        component_sha256: component.sha256(),
+        tables: request.tables.clone(),
+        options: request.options.clone(),
+        preview_rows: request.out.is_none().then_some(request.preview_rows),
+        log_level: request.log_level,
+        read_sizes: request.read_sizes,
+    }
+}
+
+/// One run as its supervisor sees it.
+struct Supervision<'a> {
+    request: &'a RunRequest,
+    report: &'a mut Report,
+    progress: &'a mut dyn FnMut(Progress),
+    staging: Option<&'a Staging>,
+}
+
+impl Supervision<'_> {
+    fn run(
+        &mut self,
+        order: Order,
+        component: &Component,
+        compiled: &Compiled,
+        source: &Source,
+    ) -> Result<(), FaultReport> {
+        let fds = [compiled.fd(), source.fd()];
+        let deadline_ms = self.request.limits.deadline_ms(component.bytes() + source.size());
+        let task = Task::Run(Box::new(order));
+        let mut worker = Worker::start(&self.request.worker_exe, &task, &fds, deadline_ms, &self.request.stop)?;
+        loop {
+            match worker.hear()? {
+                News::Done(done) => {
+                    self.done(*done);
+                    return Ok(());
+                }
+                News::Failed { fault, used } => {
+                    self.report.use_up(used);
+                    return Err(fault);
+                }
+                News::File(what) => self.hand_over(&worker, &what)?,
+                News::Preview(preview) => self.keep_preview(preview),
+                News::Described(description) => self.introduce(*description),
+                News::Log(line) => (self.progress)(Progress::Log { level: line.level, line: line.text }),
+                News::Progress { bytes, accepted, quarantined } => {
+                    (self.progress)(Progress::Committed { bytes, accepted, quarantined });
+                }
+                other @ (News::Compiled | News::Inspected(_)) => return Err(worker.misspoke(&other)),
+            }
+        }
+    }
+
+    /// Gives the worker a file. Its name is ours or a [`TableName`], so it stays inside the staging folder.
+    fn hand_over(&self, worker: &Worker, what: &FileFor) -> Result<(), FaultReport> {
+        let Some(staging) = self.staging else { return Err(worker.misspoke(&News::File(what.clone()))) };
+        let file = match what {
+            FileFor::Table(table) => staging.create_file(&table_file(table)),
+            FileFor::Quarantine => staging.create_file(QUARANTINE_FILE),
+        };
+        match file {
+            Ok(file) => Ok(worker.answer(&Answer { error: None }, &[file.as_fd()])?),
+            Err(fault) => Ok(worker.answer(&Answer { error: Some(fault.to_string()) }, &[])?),
+        }
+    }
+
+    fn introduce(&mut self, description: Description) {
+        let (name, version) = (description.name, description.version);
+        self.report.component.name = name.clone();
+        self.report.component.version = Some(version.clone());
+        (self.progress)(Progress::Started { name, version, input_bytes: self.report.input.bytes });
+    }
+
+    /// Adds the rows of one message. A worker that sends more than was asked for is not listened to.
+    fn keep_preview(&mut self, part: Preview) {
+        let rows_max = self.request.preview_rows;
+        let previews = &mut self.report.previews;
+        match previews.iter().position(|preview| preview.table == part.table) {
+            Some(at) => previews[at].rows.extend(part.rows),
+            None if previews.len() as u64 >= self.request.limits.tables_max => return,
+            None => previews.push(part),
+        }
+        previews.iter_mut().for_each(|preview| preview.rows.truncate(rows_max));
+    }
+
+    fn done(&mut self, done: Done) {
+        let out = self.request.out.as_deref();
+        let Done { has_quarantine, tally, account, used } = done;
+        self.report.use_up(used);
+        self.report.records = tally.records;
+        let wanted = tally.tables.iter().filter(|table| table.wanted);
+        self.report.tables = wanted.map(|table| table_report(table, out)).collect();
+        self.report.quarantine = QuarantineReport {
+            rows: tally.quarantine.rows,
+            path: out.filter(|_| has_quarantine).map(|out| out.join(QUARANTINE_FILE).to_string_lossy().into_owned()),
+            by_code: tally.quarantine.by_code.clone(),
+            by_rule: tally.quarantine.by_rule.clone(),
+        };
+        self.report.accounting = Accounting::new(&tally, account);
+    }
+}
+
+fn table_file(table: &TableName) -> String {
+    format!("{table}.parquet")
+}
+
+fn table_report(table: &TableTally, out: Option<&Path>) -> TableReport {
+    TableReport {
+        name: table.name.clone(),
+        accepted: table.accepted,
+        quarantined: table.quarantined,
+        path: out.map(|out| out.join(table_file(&table.name)).to_string_lossy().into_owned()),
+    }
+}
+
+/// Looks at the verdict, then publishes all of it in one step, or none.
+fn conclude(request: &RunRequest, report: &mut Report, staging: Option<Staging>) -> Result<(), FaultReport> {
+    let clean = report.quarantine.rows == 0;
+    if request.strict && !clean {
+        report.status = Status::Held;
+        report.tables.iter_mut().for_each(|table| table.path = None);
+        report.quarantine.path = match staging {
+            Some(staging) => {
+                let held = staging.hold(QUARANTINE_FILE).map_err(|fault| fault.report())?;
+                Some(held.join(QUARANTINE_FILE).to_string_lossy().into_owned())
+            }
+            None => None,
+        };
+    } else {
+        if let Some(staging) = staging {
+            staging.publish().map_err(|fault| fault.report())?;
+        }
+        report.status = if clean { Status::Completed } else { Status::CompletedWithQuarantine };
+    }
+    report.exit = report.status.exit_code();
+    Ok(())
+}

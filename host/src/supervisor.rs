@@ -1,0 +1,167 @@
+//! The supervisor's side of a worker: starts it, listens, and kills it at its deadline. It relies on nothing that the worker
+//! does: neither its fuel nor its word.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use casparian_core::fault::{Blame, Blamed, FaultReport};
+use casparian_core::limits::LimitExceeded;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::link::{Link, LinkFault, Received};
+use crate::orders::{News, Task};
+
+/// How often somebody's wish to stop is looked at.
+const STOP_EVERY: Duration = Duration::from_millis(50);
+
+/// A worker did not come to its own end.
+#[derive(Debug, Error)]
+pub(crate) enum SupervisorFault {
+    #[error("worker {exe} cannot be started: {error}")]
+    Start { exe: String, error: io::Error },
+    #[error(transparent)]
+    Deadline(LimitExceeded),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("the worker died: {0}")]
+    Died(String),
+    #[error("the worker said something that makes no sense here: {0}")]
+    Misspoke(String),
+    #[error("the socket between supervisor and worker: {0}")]
+    Link(#[from] LinkFault),
+}
+
+impl Blamed for SupervisorFault {
+    fn blame(&self) -> Blame {
+        match self {
+            SupervisorFault::Deadline(limit) => limit.blame(),
+            SupervisorFault::Interrupted => Blame::Operator,
+            _ => Blame::Host,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            SupervisorFault::Start { .. } => "worker-not-started",
+            SupervisorFault::Deadline(limit) => limit.code(),
+            SupervisorFault::Interrupted => "interrupted",
+            SupervisorFault::Died(_) => "worker-crash",
+            SupervisorFault::Misspoke(_) | SupervisorFault::Link(_) => "internal",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            SupervisorFault::Deadline(limit) => limit.hint(),
+            SupervisorFault::Died(_) => Some("nothing was published; if it happens again, do not trust this parser".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<SupervisorFault> for FaultReport {
+    fn from(fault: SupervisorFault) -> Self {
+        fault.report()
+    }
+}
+
+/// A running worker. Dropping it kills it.
+pub(crate) struct Worker {
+    child: Child,
+    link: Link,
+    begun: Instant,
+    deadline_ms: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Starts a worker and gives it its task.
+    pub(crate) fn start(
+        exe: &Path,
+        task: &Task,
+        fds: &[BorrowedFd<'_>],
+        deadline_ms: u64,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Self, SupervisorFault> {
+        let started = || -> io::Result<(Child, Link)> {
+            let (link, theirs) = Link::pair()?;
+            let mut command = Command::new(exe);
+            command.arg("worker").env_clear().current_dir("/");
+            // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
+            command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
+            Ok((command.spawn()?, link))
+        };
+        let (child, link) =
+            started().map_err(|error| SupervisorFault::Start { exe: exe.display().to_string(), error })?;
+        let worker = Self { child, link, begun: Instant::now(), deadline_ms, stop: Arc::clone(stop) };
+        worker.link.send(task, fds)?;
+        Ok(worker)
+    }
+
+    /// Waits for the worker's next word.
+    pub(crate) fn hear(&mut self) -> Result<News, SupervisorFault> {
+        let deadline = self.begun + Duration::from_millis(self.deadline_ms);
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(SupervisorFault::Interrupted);
+            }
+            let until = deadline.min(Instant::now() + STOP_EVERY);
+            match self.link.receive_until(until)? {
+                Received::Message(news, _) => return Ok(news),
+                Received::Closed => return Err(self.died()),
+                Received::Nothing if Instant::now() >= deadline => return Err(self.overdue()),
+                Received::Nothing => {}
+            }
+        }
+    }
+
+    /// Answers a worker's question.
+    pub(crate) fn answer<T: Serialize>(&self, answer: &T, fds: &[BorrowedFd<'_>]) -> Result<(), SupervisorFault> {
+        Ok(self.link.send(answer, fds)?)
+    }
+
+    /// Names a word that is not due now.
+    pub(crate) fn misspoke(&self, news: &News) -> FaultReport {
+        let word: String = format!("{news:?}").chars().take(60).collect();
+        SupervisorFault::Misspoke(word).report()
+    }
+
+    fn overdue(&self) -> SupervisorFault {
+        let spent = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let limit = self.deadline_ms;
+        SupervisorFault::Deadline(LimitExceeded { name: "deadline ms", limit, current: spent, wanted: 1 })
+    }
+
+    fn died(&mut self) -> SupervisorFault {
+        match self.child.wait() {
+            Ok(status) => SupervisorFault::Died(epitaph(status)),
+            Err(error) => SupervisorFault::Died(format!("and nobody knows how: {error}")),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, which is what we want of it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn epitaph(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(6), _) => "SIGABRT (out of memory?)".to_owned(),
+        (Some(9), _) => "SIGKILL (by somebody else, or the machine is out of memory)".to_owned(),
+        (Some(11), _) => "SIGSEGV".to_owned(),
+        (Some(31), _) => "SIGSYS".to_owned(),
+        (Some(signal), _) => format!("signal {signal}"),
+        (None, code) => format!("status {}", code.unwrap_or(-1)),
+    }
+}

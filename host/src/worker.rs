@@ -1,0 +1,388 @@
+//! The process that does the run. It is handed descriptors over a socket and reports over it: it opens no file, sees no path,
+//! and is gone after one task. What it is locked into so far: resource limits, no new privileges, death with its parent.
+//!
+//! Two threads: the guest's, where the guest runs and its bytes are guarded, and this one, where rows are judged and encoded.
+//! A bounded channel joins them, so parsing overlaps with encoding and memory follows the batches.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use casparian_core::description::Description;
+use casparian_core::fault::{Blame, Blamed, FaultReport};
+use casparian_core::flow::{Flow, FlowFault};
+use casparian_core::id::TableName;
+use casparian_core::intake::Said;
+use casparian_core::limits::Limits;
+use casparian_sandbox::journal::Level;
+use casparian_sandbox::session::{Ended, Session};
+use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, Setup, Usage, precheck};
+
+use crate::inspect::Interface;
+use crate::link::{Link, LinkFault, Received};
+use crate::orders::{Answer, Done, FileFor, News, Order, Task, Used};
+use crate::quarantine::{self, Circumstances, Quarantine};
+use crate::report::Preview;
+use crate::run::TableChoice;
+use crate::sinks::{Provenance, Tables};
+use crate::source::Source;
+
+/// What is said and not yet judged. More would only cost memory.
+const CHANNEL_BATCHES: usize = 8;
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// Stack for the host's own calls, on top of the guest's.
+const HOST_STACK_BYTES: usize = 2 * 1024 * 1024;
+/// What the worker's own buffers may take on top of the guest's memory.
+const HOST_DATA_BYTES: u64 = 1536 * 1024 * 1024;
+
+/// Does the one task that arrives on standard input, which is a socket.
+pub fn main() -> ExitCode {
+    let link = match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
+        Ok(fd) => Link::from_fd(fd),
+        Err(_) => return ExitCode::from(70),
+    };
+    let result = match link.receive::<Task>() {
+        Ok(Received::Message(task, fds)) => work(&link, task, fds),
+        // Nobody has anything to do for us, or nobody is there.
+        Ok(Received::Closed | Received::Nothing) => return ExitCode::from(70),
+        Err(fault) => Err(broken(&fault).into()),
+    };
+    let news = result.unwrap_or_else(|failed| News::Failed { fault: failed.fault, used: failed.used });
+    match link.send(&news, &[]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(70),
+    }
+}
+
+/// A task that failed, with what it had used.
+struct Failed {
+    fault: FaultReport,
+    used: Used,
+}
+
+impl From<FaultReport> for Failed {
+    fn from(fault: FaultReport) -> Self {
+        Self { fault, used: Used::default() }
+    }
+}
+
+fn failed(fault: impl Blamed) -> Failed {
+    fault.report().into()
+}
+
+fn ended(ended: Ended) -> Failed {
+    Failed { fault: ended.fault.report(), used: ended.usage.into() }
+}
+
+fn internal(message: String) -> FaultReport {
+    FaultReport { blame: Blame::Host, code: "internal".to_owned(), message, hint: None, at: None }
+}
+
+fn broken(fault: &LinkFault) -> FaultReport {
+    internal(format!("the socket between supervisor and worker: {fault}"))
+}
+
+fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
+    let mut fds = fds.into_iter();
+    let mut next = || fds.next().map(File::from).ok_or_else(|| internal("a descriptor is missing".to_owned()));
+    match task {
+        Task::Compile { limits } => {
+            confine(None).map_err(|e| internal(format!("limits of this process: {e}")))?;
+            compile(&limits, next()?, next()?)
+        }
+        Task::Inspect { limits } => {
+            confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
+            inspect(limits, next()?, next()?)
+        }
+        Task::Run(order) => {
+            confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
+            let (code, input) = (next()?, next()?);
+            run(link, &order, code, input).map(|done| News::Done(Box::new(done)))
+        }
+    }
+}
+
+/// Takes from this process what it will not need.
+fn confine(running: Option<&Limits>) -> rustix::io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, setrlimit};
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::thread::set_no_new_privs(true)?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    limit(Resource::Core, 0)?;
+    limit(Resource::Nofile, 256)?;
+    // The address space is wasmtime's to reserve; what counts is what is written to.
+    let guest_bytes = running.map_or(0, |limits| limits.memory_bytes_max);
+    limit(Resource::Data, guest_bytes.saturating_add(HOST_DATA_BYTES))
+}
+
+fn compile(limits: &Limits, mut component: File, mut code: File) -> Result<News, Failed> {
+    let bytes = read_component(&mut component)?;
+    let checked = precheck::check(&bytes).map_err(failed)?;
+    let compiled = Sandbox::new(limits).and_then(|sandbox| sandbox.compile(&checked)).map_err(failed)?;
+    code.write_all(&compiled).map_err(|e| internal(format!("writing compiled code: {e}")))?;
+    Ok(News::Compiled)
+}
+
+fn read_component(component: &mut File) -> Result<Vec<u8>, FaultReport> {
+    let mut bytes = Vec::new();
+    let mut bounded = component.take(precheck::COMPONENT_BYTES_MAX + 1);
+    bounded.read_to_end(&mut bytes).map_err(|e| internal(format!("reading the component: {e}")))?;
+    Ok(bytes)
+}
+
+fn inspect(limits: Limits, mut component: File, code: File) -> Result<News, Failed> {
+    let bytes = read_component(&mut component)?;
+    let checked = precheck::check(&bytes).map_err(failed)?;
+    let loaded = load(&limits, &code)?;
+    let setup = Setup { limits, attachments: BTreeMap::new(), log_level: Level::Error, log: Box::new(|_| {}) };
+    let described = on_guest_stack(&setup.limits.clone(), || loaded.open(setup).and_then(Session::describe))?;
+    let (_session, description) = described.map_err(ended)?;
+    Ok(News::Inspected(Box::new(Interface::new(&checked, description))))
+}
+
+fn load(limits: &Limits, code: &File) -> Result<Loaded, Failed> {
+    let sandbox = Sandbox::new(limits).map_err(failed)?;
+    // SAFETY: the supervisor hands over code that it has just had compiled by this program or whose HMAC, under a key that
+    // only this user has, it has checked; it is sealed, so nobody can change it.
+    #[expect(unsafe_code, reason = "the one place where native code is taken on trust")]
+    let loaded = unsafe { sandbox.load(code) };
+    loaded.map_err(failed)
+}
+
+/// Runs something that calls the guest on a stack of the guest's size.
+fn on_guest_stack<T: Send>(limits: &Limits, call: impl FnOnce() -> T + Send) -> Result<T, FaultReport> {
+    thread::scope(|scope| join(guest_thread(limits).spawn_scoped(scope, call)))
+}
+
+fn guest_thread(limits: &Limits) -> thread::Builder {
+    let stack_bytes = usize::try_from(limits.stack_bytes_max).unwrap_or(usize::MAX);
+    thread::Builder::new().name("guest".to_owned()).stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES))
+}
+
+fn join<T>(thread: io::Result<thread::ScopedJoinHandle<'_, T>>) -> Result<T, FaultReport> {
+    let thread = thread.map_err(|e| internal(format!("starting the guest's thread: {e}")))?;
+    thread.join().map_err(|_| internal("the host panicked on the guest's thread".to_owned()))
+}
+
+/// The input as a guest sees it.
+struct Input(Source);
+
+impl Blob for Input {
+    fn name(&self) -> &str {
+        self.0.base_name()
+    }
+
+    fn len(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, bytes)
+    }
+}
+
+fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Failed> {
+    let limits = &order.limits;
+    let loaded = load(limits, &code)?;
+    let source = |fd: OwnedFd| Source::from_fd(fd, order.input_name.clone()).map_err(failed);
+    let for_hold = input.try_clone().map_err(|e| internal(format!("a second look at the input: {e}")))?;
+    let source_of_guest = source(input.into())?.with_read_sizes(order.read_sizes);
+
+    let log_link = link.share().map_err(|e| internal(format!("the log's way out: {e}")))?;
+    let log = Box::new(move |line| {
+        // A supervisor that is gone takes us with it; a line more or less is no matter.
+        let _ = log_link.send(&News::Log(line), &[]);
+    });
+    let setup =
+        Setup { limits: limits.clone(), attachments: BTreeMap::new(), log_level: order.log_level, log };
+    let opened = on_guest_stack(limits, || loaded.open(setup).and_then(Session::describe))?;
+    let (session, description) = opened.map_err(ended)?;
+    link.send(&News::Described(Box::new(description.clone())), &[]).map_err(|e| described_too_long(&e))?;
+
+    let wanted = choose(&order.tables, &description)?;
+    let options = description.resolve_options(&order.options).map_err(failed)?;
+    let provenance = Provenance {
+        parser_name: description.name.clone(),
+        parser_version: description.version.clone(),
+        parser_sha256: order.component_sha256,
+        input_sha256: order.input_sha256,
+        contract: None,
+    };
+    let source_of_hold = source(for_hold.into())?;
+    let (sinks, hold) = ports(link, order, provenance, source_of_hold, &options, wanted.len())?;
+    let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
+    let flow = Flow::new(sinks, hold, wanted.clone(), codes);
+
+    let guest = Guest { session, description, wanted, options, input: Arc::new(Input(source_of_guest)) };
+    let input_bytes = guest.input.len();
+    let (flow, usage) = join_threads(link, limits, guest, flow)?;
+    let (sinks, hold, tally, account) = flow.finish(input_bytes);
+    for preview in sinks.finish(&tally).map_err(failed)?.previews {
+        send_preview(link, preview)?;
+    }
+    let has_quarantine = hold.finish().map_err(failed)?.is_some();
+    Ok(Done { has_quarantine, tally, account, used: usage.into() })
+}
+
+fn described_too_long(fault: &LinkFault) -> FaultReport {
+    match fault {
+        LinkFault::TooLarge { .. } => FaultReport {
+            blame: Blame::Guest,
+            code: "description-too-long".to_owned(),
+            message: format!("the parser's description: {fault}"),
+            hint: None,
+            at: None,
+        },
+        _ => broken(fault),
+    }
+}
+
+/// A guest that is ready to parse.
+struct Guest {
+    session: Session,
+    description: Description,
+    wanted: Vec<TableName>,
+    options: Vec<(String, String)>,
+    input: Arc<Input>,
+}
+
+impl Guest {
+    /// Plans and parses the whole input, range by range.
+    fn parse(self, said: SyncSender<Said>) -> Result<Usage, Ended> {
+        let Self { mut session, description, wanted, options, input } = self;
+        // Who stops listening has failed and says so itself.
+        let ear = Box::new(move |word| said.send(word).map_err(|_| Hangup));
+        session.attach(input, &description, wanted, ear);
+        // One worker parses one input: no cut is finer than the parser wants.
+        let (mut session, layout) = session.plan(&options, u64::MAX)?;
+        for range in layout.ranges {
+            session = session.parse(range, &layout.context, &options)?;
+        }
+        Ok(session.usage())
+    }
+}
+
+type RunFlow = Flow<Tables, Quarantine>;
+
+/// Runs guest and judge side by side. A fault of the flow is about something said earlier than whatever ended the guest, so it
+/// is the one that counts, however the threads raced.
+fn join_threads(link: &Link, limits: &Limits, guest: Guest, mut flow: RunFlow) -> Result<(RunFlow, Usage), Failed> {
+    let (said, heard) = sync_channel(CHANNEL_BATCHES);
+    let (judged, parsed) = thread::scope(|scope| {
+        let guest = guest_thread(limits).spawn_scoped(scope, move || guest.parse(said));
+        let judged = judge(link, &mut flow, heard);
+        (judged, join(guest))
+    });
+    let parsed = parsed?;
+    if let Err(fault) = judged {
+        let used = match parsed {
+            Ok(usage) => usage.into(),
+            Err(ended) => ended.usage.into(),
+        };
+        return Err(Failed { fault: fault.report(), used });
+    }
+    Ok((flow, parsed.map_err(ended)?))
+}
+
+/// Hears everything that the guest says. Owns the receiver: when it gives up, the guest's next word is a hangup.
+fn judge(link: &Link, flow: &mut RunFlow, heard: Receiver<Said>) -> Result<(), FlowFault> {
+    let mut told = Instant::now();
+    for word in heard {
+        let watermark = if let Said::Committed { up_to } = word { Some(up_to) } else { None };
+        flow.hear(word)?;
+        if let Some(bytes) = watermark.filter(|_| told.elapsed() >= PROGRESS_EVERY) {
+            told = Instant::now();
+            let (accepted, quarantined) = (flow.tally().accepted(), flow.tally().quarantine.rows);
+            // Progress is a courtesy: a supervisor that is gone takes us with it.
+            let _ = link.send(&News::Progress { bytes, accepted, quarantined }, &[]);
+        }
+    }
+    Ok(())
+}
+
+/// Picks the tables that a run writes.
+fn choose(choice: &TableChoice, description: &Description) -> Result<Vec<TableName>, FaultReport> {
+    match choice {
+        TableChoice::Default => Ok(description.default_tables().cloned().collect()),
+        TableChoice::All => Ok(description.tables.iter().map(|table| table.name.clone()).collect()),
+        TableChoice::Named(names) => names.iter().map(|name| named(name, description)).collect(),
+    }
+}
+
+fn named(name: &str, description: &Description) -> Result<TableName, FaultReport> {
+    let known = || description.tables.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    match TableName::new(name) {
+        Some(table) if description.tables.is_empty() || description.table(name).is_some() => Ok(table),
+        _ => Err(FaultReport {
+            blame: Blame::Operator,
+            code: "unknown-table".to_owned(),
+            message: format!("the parser has no table `{name}`; it has: {}", known()),
+            hint: Some("`host inspect PARSER` lists its tables".to_owned()),
+            at: None,
+        }),
+    }
+}
+
+/// Opens what rows go to. Files are the supervisor's to make: each is asked for when it is needed.
+fn ports(
+    link: &Link,
+    order: &Order,
+    provenance: Provenance,
+    source: Source,
+    options: &[(String, String)],
+    wanted: usize,
+) -> Result<(Tables, Quarantine), FaultReport> {
+    if let Some(rows_max) = order.preview_rows {
+        return Ok((Tables::previews(rows_max), Quarantine::Nowhere));
+    }
+    let share = || link.share().map_err(|e| internal(format!("the rows' way out: {e}")));
+    let (tables, hold) = (share()?, share()?);
+    let circumstances =
+        Circumstances { provenance: provenance.clone(), options_hash: quarantine::options_hash(options) };
+    let provide_table = Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
+    let provide_hold = Box::new(move || ask_for_file(&hold, FileFor::Quarantine));
+    Ok((
+        Tables::files(provide_table, provenance, wanted),
+        Quarantine::file(provide_hold, Arc::new(source), circumstances),
+    ))
+}
+
+/// Asks the supervisor for a file. Only the judge's thread asks, so the next message is the answer.
+fn ask_for_file(link: &Link, what: FileFor) -> io::Result<File> {
+    link.send(&News::File(what), &[]).map_err(io::Error::other)?;
+    match link.receive::<Answer>().map_err(io::Error::other)? {
+        Received::Message(Answer { error: None }, fds) => {
+            let file = fds.into_iter().next().map(File::from);
+            file.ok_or_else(|| io::Error::other("no descriptor came"))
+        }
+        Received::Message(Answer { error: Some(error) }, _) => Err(io::Error::other(error)),
+        Received::Closed | Received::Nothing => Err(io::Error::other("the supervisor is gone")),
+    }
+}
+
+/// Sends a table's first rows in messages that fit.
+fn send_preview(link: &Link, preview: Preview) -> Result<(), FaultReport> {
+    let Preview { table, columns, mut rows } = preview;
+    loop {
+        let rest = rows.split_off(rows.len().min(rows_per_message(columns.len())));
+        let part = Preview { table: table.clone(), columns: columns.clone(), rows };
+        link.send(&News::Preview(part), &[]).map_err(|e| broken(&e))?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        rows = rest;
+    }
+}
+
+/// A cell is cut at 64 bytes and may be six times as long once JSON has escaped it.
+fn rows_per_message(columns: usize) -> usize {
+    (crate::link::MESSAGE_BYTES_MAX / 2 / 400 / columns.max(1)).max(1)
+}
