@@ -10,7 +10,7 @@ use memchr::{memchr2, memmem};
 use crate::delimiter::Delimiter;
 use crate::message::{Frame, Slots};
 use crate::record::is_field;
-use crate::tags::{self, SLOTS, data_tag, slot};
+use crate::tags::{self, SLOTS, slot, slot_of};
 
 /// Repeats of these are looked at the careful way.
 const WATCHED_REPEATS: u64 = tags::UNREPEATABLE | tags::TIMES;
@@ -124,71 +124,83 @@ impl Fast {
     #[inline]
     fn fields(&mut self, padded: &[u8], start: usize, body: usize, checksum: usize) -> bool {
         let positions = self.index.positions();
-        let mut next = self.cursor;
-        while positions.get(next).is_some_and(|position| (*position as usize) < body) {
-            next += 1;
-        }
-        let first = next;
+        let skipped = positions.get(self.cursor..).unwrap_or_default();
+        let before = skipped.iter().take_while(|position| (**position as usize) < body).count();
+        let ends = &skipped[before..];
         let at = &mut self.slots.at;
         at[usize::from(slot::BEGIN_STRING)] = ((start + 2) as u32, (start + self.header_len - 3) as u32);
         at[usize::from(slot::BODY_LENGTH)] = ((start + self.header_len) as u32, (body - 1) as u32);
         at[usize::from(slot::CHECKSUM)] = ((checksum + 3) as u32, (checksum + 6) as u32);
         let (mut seen, mut repeated) = (1u64 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM, 0);
-        let (mut begin, mut odd) = (body, 0u64);
-        while begin < checksum {
-            let Some(end) = positions.get(next).map(|end| *end as usize) else { return false };
-            let Some(word) = padded.get(begin..).and_then(|rest| rest.first_chunk()) else { return false };
+        let (mut begin, mut odd, mut room, mut count) = (body, 0u64, 0isize, 0);
+        for end in ends {
+            if begin >= checksum {
+                break;
+            }
+            let end = *end as usize;
+            let Some(word) = padded.get(begin..begin + 8).and_then(|eight| eight.first_chunk()) else { return false };
             let tag = Tag::read(u64::from_le_bytes(*word));
             let value = begin + tag.digits + 1;
-            odd |= tag.odd | u64::from(value >= end);
-            let slot = match SLOTS.get(tag.number as usize) {
-                Some(slot) => *slot,
-                None if data_tag(tag.number).is_some() => slot::LENGTH,
-                None => slot::OTHER,
-            };
-            let bit = 1u64 << (slot & 63);
+            odd |= tag.odd;
+            // Below 0 as soon as one value is empty.
+            room |= end as isize - value as isize - 1;
+            let bit = 1u64 << (tag.slot & 63);
             repeated |= seen & bit;
             // A value that is not the first of its kind goes where nobody looks.
-            let place = if seen & bit == 0 { slot } else { slot::OTHER };
+            let place = if seen & bit == 0 { tag.slot } else { slot::OTHER };
             seen |= bit;
             at[usize::from(place) & (slot::COUNT - 1)] = (value as u32, end as u32);
             begin = end + 1;
-            next += 1;
+            count += 1;
         }
-        self.cursor = next;
+        self.cursor += before + count;
         self.slots.seen = seen;
         self.slots.repeated = repeated;
-        self.frame.fields = (next - first + 3) as u32;
-        odd == 0 && begin == checksum && seen >> slot::LENGTH == 0 && repeated & WATCHED_REPEATS == 0
+        self.frame.fields = (count + 3) as u32;
+        odd == 0 && room >= 0 && begin == checksum && seen >> slot::LENGTH == 0 && repeated & WATCHED_REPEATS == 0
     }
 }
 
-/// A tag of one to seven digits, read out of the first eight bytes of a field.
-#[derive(Clone, Copy)]
+/// A tag, read out of the first eight bytes of a field.
+#[derive(Clone, Copy, Debug)]
 struct Tag {
-    number: u32,
+    slot: u8,
     digits: usize,
-    /// Not 0: these bytes are no tag and an equals sign.
+    /// Not 0: these bytes are no tag of one to seven digits and an equals sign.
     odd: u64,
 }
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = ONES << 7;
 
 impl Tag {
     #[inline(always)]
     fn read(word: u64) -> Tag {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const TOPS: u64 = ONES << 7;
         let apart = word ^ (ONES * b'=' as u64);
         let equals = apart.wrapping_sub(ONES) & !apart & TOPS;
-        let bits = equals.trailing_zeros() & 0x78;
-        // One digit at least, seven at most, the first not 0.
-        let mut odd = u64::from(bits == 0) | u64::from(equals == 0) | u64::from(word as u8 == b'0');
-        let digits = (word.wrapping_shl(64u32.wrapping_sub(bits))) ^ (ONES * b'0' as u64).wrapping_shl(64u32.wrapping_sub(bits));
-        odd |= (digits.wrapping_add(ONES * 0x76) | digits) & TOPS;
-        // Eight digits in the bytes of a word, the last one in the highest, to a number: pairs, fours, all.
-        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
-        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
-        let number = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32;
-        Tag { number, digits: (bits >> 3) as usize, odd }
+        let values = word ^ (ONES * b'0' as u64);
+        // The values of the digits in the highest bytes, the last one on top; nothing below them.
+        let digits = values.wrapping_shl((equals.trailing_zeros() & 0x78).wrapping_neg());
+        if digits as u32 != 0 {
+            return Tag::read_long(word);
+        }
+        // From 0 to 9 every one of them, and the first not 0.
+        let low = values.wrapping_sub(1);
+        let odd = (low.wrapping_add(ONES * 0x76 + 1) | low) & TOPS & equals.wrapping_sub(1) & !equals;
+        let pairs = ((digits >> 32) as u32).wrapping_mul(10).wrapping_add((digits >> 40) as u32) & 0x00FF_00FF;
+        let number = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0xFFFF;
+        let slot = SLOTS.get(number as usize).copied().unwrap_or(slot::OTHER);
+        Tag { slot, digits: (equals.trailing_zeros() >> 3) as usize, odd }
+    }
+
+    /// No tag, or one of more than four digits.
+    #[cold]
+    fn read_long(word: u64) -> Tag {
+        let bytes = word.to_le_bytes();
+        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let number = bytes[..digits].iter().fold(0u32, |number, digit| number * 10 + u32::from(digit - b'0'));
+        let is_tag = digits > 0 && bytes[0] != b'0' && bytes.get(digits) == Some(&b'=');
+        Tag { slot: slot_of(number), digits, odd: u64::from(!is_tag) }
     }
 }
 
@@ -275,13 +287,15 @@ mod tests {
 
     #[test]
     fn a_tag_is_one_to_seven_digits_and_an_equals_sign() {
-        let cases: [(&[u8; 8], Option<(u32, usize)>); 12] = [
-            (b"8=FIX.4.", Some((8, 1))),
-            (b"35=D\x0149=", Some((35, 2))),
-            (b"1128=9\x01x", Some((1128, 4))),
-            (b"10001=ab", Some((10_001, 5))),
-            (b"1234567=", Some((1_234_567, 7))),
-            (b"35==D\x0149", Some((35, 2))),
+        let cases: [(&[u8; 8], Option<(u8, usize)>); 14] = [
+            (b"8=FIX.4.", Some((slot::BEGIN_STRING, 1))),
+            (b"35=D\x0149=", Some((slot::MSG_TYPE, 2))),
+            (b"1128=9\x01x", Some((slot::APPL_VER_ID, 4))),
+            (b"2072=9\x01x", Some((slot::LENGTH, 4))),
+            (b"9999=9\x01x", Some((slot::OTHER, 4))),
+            (b"42171=ab", Some((slot::LENGTH, 5))),
+            (b"1234567=", Some((slot::OTHER, 7))),
+            (b"35==D\x0149", Some((slot::MSG_TYPE, 2))),
             (b"12345678", None),
             (b"=D\x0149=xy", None),
             (b"035=D\x0149", None),
@@ -291,9 +305,29 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let tag = Tag::read(u64::from_le_bytes(*bytes));
-            let found = (tag.odd == 0).then_some((tag.number, tag.digits));
+            let found = (tag.odd == 0).then_some((tag.slot, tag.digits));
             assert_eq!(found, expected, "{}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn every_tag_has_the_slot_that_the_table_gives_it() {
+        for number in 1..100_000u32 {
+            let mut bytes = [1; 8];
+            let text = format!("{number}=");
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            let tag = Tag::read(u64::from_le_bytes(bytes));
+            assert_eq!((tag.odd, tag.slot, tag.digits), (0, slot_of(number), text.len() - 1), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_usual_message_is_read_the_fast_way() {
+        let message = b"2025-03-14 13:30:02.480 IN 8=FIX.4.2|9=5|35=0|10=161|\n........";
+        let mut fast = Fast::new(Delimiter::Pipe).expect("one byte");
+        fast.look(&message[..54]);
+        assert_eq!(fast.read(message, 54, 0), Some(Usual { start: 27, end: 54 }));
+        assert_eq!(fast.slots.value(message, slot::MSG_TYPE), Some(b"0".as_slice()));
     }
 
     #[test]

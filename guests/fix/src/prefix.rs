@@ -34,6 +34,70 @@ pub struct Prefix {
     pub direction: Option<Direction>,
 }
 
+/// Reads prefixes, and remembers those whose words it has met: a log has few, and only their times differ.
+#[derive(Debug, Default)]
+pub struct Prefixes {
+    known: Vec<Known>,
+    /// Which one to forget next.
+    oldest: usize,
+}
+
+/// A prefix met before, with the place of its time.
+#[derive(Debug)]
+struct Known {
+    text: Vec<u8>,
+    time: Range<usize>,
+    zone: Option<Range<usize>>,
+    direction: Option<Direction>,
+}
+
+/// How many prefixes are remembered: directions times a few.
+const KNOWN_MAX: usize = 4;
+
+impl Prefixes {
+    /// Reads the words before a message, as [`Prefix::read`] does.
+    #[inline]
+    pub fn read(&mut self, bytes: &[u8]) -> Prefix {
+        match self.known.iter().find_map(|known| known.read(bytes)) {
+            Some(prefix) => prefix,
+            None => self.learn(bytes),
+        }
+    }
+
+    #[cold]
+    fn learn(&mut self, bytes: &[u8]) -> Prefix {
+        let prefix = Prefix::read(bytes);
+        let time = find_time(bytes).filter(|_| bytes.len() <= PREFIX_BYTES_MAX);
+        if let Some((start, time)) = time {
+            let direction = prefix.direction;
+            let known = Known { text: bytes.to_vec(), time: start..time.end, zone: time.zone, direction };
+            if self.known.len() < KNOWN_MAX {
+                self.known.push(known);
+            } else {
+                self.known[self.oldest % KNOWN_MAX] = known;
+                self.oldest += 1;
+            }
+        }
+        prefix
+    }
+}
+
+impl Known {
+    /// Reads a prefix that differs from this one by its time at most.
+    #[inline]
+    fn read(&self, bytes: &[u8]) -> Option<Prefix> {
+        if bytes.len() != self.text.len()
+            || bytes[self.time.end..] != self.text[self.time.end..]
+            || bytes[..self.time.start] != self.text[..self.time.start]
+        {
+            return None;
+        }
+        let time = log_time(bytes, self.time.start)?;
+        (time.end == self.time.end && time.zone == self.zone)
+            .then(|| Prefix { time: Some(time.nanos), zone: time.zone, direction: self.direction })
+    }
+}
+
 /// A prefix is read this far; the words that matter come first.
 const PREFIX_BYTES_MAX: usize = 512;
 
@@ -42,21 +106,22 @@ impl Prefix {
     pub fn read(bytes: &[u8]) -> Prefix {
         let bytes = &bytes[..bytes.len().min(PREFIX_BYTES_MAX)];
         let time = find_time(bytes);
-        let behind_time = time.as_ref().map_or(0, |time| time.end);
+        let behind_time = time.as_ref().map_or(0, |(_, time)| time.end);
         let direction = spoken_direction(&bytes[behind_time..]).or_else(|| drawn_direction(&bytes[behind_time..]));
         match time {
-            Some(time) => Prefix { time: Some(time.nanos), zone: time.zone, direction },
+            Some((_, time)) => Prefix { time: Some(time.nanos), zone: time.zone, direction },
             None => Prefix { direction, ..Prefix::default() },
         }
     }
 }
 
-fn find_time(bytes: &[u8]) -> Option<LogTime> {
+/// The first time stamp, with where it begins.
+fn find_time(bytes: &[u8]) -> Option<(usize, LogTime)> {
     let mut in_word = false;
     for (at, byte) in bytes.iter().enumerate() {
         if !in_word && byte.is_ascii_digit() {
             if let Some(time) = log_time(bytes, at) {
-                return Some(time);
+                return Some((at, time));
             }
         }
         in_word = byte.is_ascii_alphanumeric();
@@ -125,6 +190,18 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(Prefix::read(text.as_bytes()).direction, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_met_before_reads_like_a_new_one() {
+        let mut prefixes = Prefixes::default();
+        for round in 0..3 {
+            for text in ["12:00 OUT", "2025-03-14 13:30:02.4 IN ", "2025-03-15 14:30:02.9 IN ", "2025-03-14 13:30:02.4 OUT", ""] {
+                for text in [text.to_owned(), format!("{text} x"), text.replace('1', "9"), text.replace('.', "Z")] {
+                    assert_eq!(prefixes.read(text.as_bytes()), Prefix::read(text.as_bytes()), "{text} in round {round}");
+                }
+            }
         }
     }
 

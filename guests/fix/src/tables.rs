@@ -6,7 +6,7 @@ use casparian_sdk::table::{Row, Table};
 use crate::faults::{Flaw, Flaws};
 use crate::message::{Field, Frame, Slots};
 use crate::number::{decimal, unsigned};
-use crate::prefix::Prefix;
+use crate::prefix::Prefixes;
 use crate::tags::{self, slot, slot_of};
 use crate::time::Clock;
 
@@ -117,13 +117,14 @@ pub struct Draft<'a> {
 /// Turns messages into rows.
 pub struct Writer {
     clock: Clock,
+    prefixes: Prefixes,
     encoding: Encoding,
 }
 
 impl Writer {
     /// Makes a writer for logs of an encoding.
     pub fn new(encoding: Encoding) -> Writer {
-        Writer { clock: Clock::default(), encoding }
+        Writer { clock: Clock::default(), prefixes: Prefixes::default(), encoding }
     }
 
     /// Writes the row of a message. Fails where the host refuses it.
@@ -219,12 +220,12 @@ impl Writer {
     }
 
     #[inline]
-    fn log(&self, row: &mut Row<'_, Messages>, draft: &Draft<'_>) {
+    fn log(&mut self, row: &mut Row<'_, Messages>, draft: &Draft<'_>) {
         if draft.prefix.is_empty() {
             return;
         }
         let at = row.at();
-        let prefix = Prefix::read(draft.prefix);
+        let prefix = self.prefixes.read(draft.prefix);
         set(prefix.time, |time| row.log_time.set(at, time));
         if let Some(zone) = prefix.zone.and_then(|zone| str::from_utf8(&draft.prefix[zone]).ok()) {
             row.log_zone.set(at, zone);

@@ -83,8 +83,8 @@ const OTHER_TIMES: [u32; 4] = [42, 62, 126, 168];
 const OTHER_UNREPEATABLE: [u32; 18] =
     [7, 16, 36, 50, 57, 97, 98, 108, 112, 115, 116, 123, 128, 129, 142, 143, 144, 145];
 
-/// A length field and the data field behind it, up to tag 2047.
-const DATA_FIELDS: [(u32, u32); 32] = [
+/// A length field and the data field behind it, up to tag 9999.
+const DATA_FIELDS: [(u32, u32); 52] = [
     (90, 91),
     (93, 89),
     (95, 96),
@@ -117,10 +117,6 @@ const DATA_FIELDS: [(u32, u32); 32] = [
     (1733, 1734),
     (1871, 1872),
     (1874, 1875),
-];
-
-/// The same from tag 2048 on: extension packs of FIX 5.0 SP2.
-const HIGH_DATA_FIELDS: [(u32, u32); 51] = [
     (2072, 2073),
     (2074, 2075),
     (2111, 2112),
@@ -141,6 +137,10 @@ const HIGH_DATA_FIELDS: [(u32, u32); 51] = [
     (2802, 2801),
     (2809, 2808),
     (2815, 2814),
+];
+
+/// The same from tag 10000 on: extension packs of FIX 5.0 SP2.
+const HIGH_DATA_FIELDS: [(u32, u32); 31] = [
     (40004, 40005),
     (40008, 40009),
     (40978, 40979),
@@ -175,7 +175,7 @@ const HIGH_DATA_FIELDS: [(u32, u32); 51] = [
 ];
 
 /// Tags below this have their slot in a table.
-pub const TABLED: usize = 2048;
+pub const TABLED: usize = 10_000;
 
 /// The slot of every tag below [`TABLED`].
 pub static SLOTS: [u8; TABLED] = slots();
