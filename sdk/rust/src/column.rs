@@ -15,7 +15,7 @@ pub struct At(pub(crate) u32);
 /// A column of the batch that is being filled.
 pub trait Column {
     /// Returns about how many bytes its cells take so far.
-    fn bytes(&self) -> usize;
+    fn bytes(&mut self) -> usize;
 
     /// Writes its buffers for a batch of `rows` rows and starts over.
     #[doc(hidden)]
@@ -198,7 +198,7 @@ impl<T: Native> Fixed<T> {
 }
 
 impl<T: Native> Column for Fixed<T> {
-    fn bytes(&self) -> usize {
+    fn bytes(&mut self) -> usize {
         self.cells.len() * T::WIDTH
     }
 
@@ -238,7 +238,7 @@ impl Flags {
 }
 
 impl Column for Flags {
-    fn bytes(&self) -> usize {
+    fn bytes(&mut self) -> usize {
         self.cells.len() / 4
     }
 
@@ -359,7 +359,7 @@ impl Text {
 }
 
 impl Column for Text {
-    fn bytes(&self) -> usize {
+    fn bytes(&mut self) -> usize {
         self.0.bytes()
     }
     fn write(&mut self, rows: u32, body: &mut Body) {
@@ -395,7 +395,7 @@ impl Binary {
 }
 
 impl Column for Binary {
-    fn bytes(&self) -> usize {
+    fn bytes(&mut self) -> usize {
         self.0.bytes()
     }
     fn write(&mut self, rows: u32, body: &mut Body) {
@@ -431,7 +431,7 @@ impl Packed {
 }
 
 impl Column for Packed {
-    fn bytes(&self) -> usize {
+    fn bytes(&mut self) -> usize {
         self.data.len()
     }
 
@@ -498,7 +498,7 @@ impl<T: Native> List<Fixed<T>> {
 }
 
 impl<C: Column> Column for List<C> {
-    fn bytes(&self) -> usize {
+    fn bytes(&mut self) -> usize {
         self.child.bytes() + self.cells.len() * 4
     }
 

@@ -7,7 +7,7 @@
 //! The rooms:
 //! * [`fault`]: spans, faults, and the codes a parser declares; [`describe`]: what a parser says of itself.
 //! * [`input`]: lines, records, and the [`Window`] for whoever wants bytes; [`scan`]: finding bytes many at a time.
-//! * [`schema`], [`column`], [`table`]: typed columns; [`output`]: batches, rejections, skips, the watermark.
+//! * [`schema`], [`column`], [`table`]: typed columns, and [`dynamic`] ones; [`output`]: batches, rejections, skips, the watermark.
 //! * [`host`]: the far side of all this, as a trait: the component's imports, or anything else natively.
 //! * [`mod@log`]: lines for people. [`harness`]: a parser under `cargo test`, without wasm.
 //!
@@ -15,6 +15,7 @@
 
 pub mod column;
 pub mod describe;
+pub mod dynamic;
 pub mod fault;
 #[cfg(not(target_family = "wasm"))]
 pub mod harness;

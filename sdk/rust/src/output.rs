@@ -11,7 +11,7 @@ use crate::fault::{Fault, FaultCode, Span};
 use crate::host::{Blob, Host, Rejection};
 use crate::input::Input;
 use crate::schema::Schema;
-use crate::table::{Columns, Pending, Table};
+use crate::table::{ColumnSet, Columns, Pending, Table};
 
 /// Input bytes that may wait for a commit.
 const UNCOMMITTED_BYTES_MAX: u64 = 4 << 20;
@@ -63,8 +63,8 @@ impl<'a> Output<'a> {
         self.open(&C::schema(), C::empty())
     }
 
-    /// Opens a table by its schema. Fails where the host refuses it.
-    pub fn open<C: Columns>(&self, schema: &Schema, columns: C) -> Result<Table<'a, C>, Fault> {
+    /// Opens a table by its schema, with columns that fit it: [`crate::dynamic::Dynamic`]. Fails where the host refuses it.
+    pub fn open<C: ColumnSet>(&self, schema: &Schema, columns: C) -> Result<Table<'a, C>, Fault> {
         let id = self.session.host.open(&schema.name, &crate::ipc::schema_message(schema))?;
         Ok(Table::new(id, schema, columns, self.session.clone()))
     }

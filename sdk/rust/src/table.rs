@@ -11,20 +11,19 @@ use crate::ipc::{Body, by_eights};
 use crate::output::Session;
 use crate::schema::Schema;
 
-/// The columns of a table. Made by [`table!`](crate::table).
-pub trait Columns: 'static {
-    /// Returns name and columns.
-    fn schema() -> Schema
-    where
-        Self: Sized;
-
-    /// Makes empty columns.
-    fn empty() -> Self
-    where
-        Self: Sized;
-
+/// The columns of an open table.
+pub trait ColumnSet: 'static {
     /// Visits the columns in the order of the schema.
     fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Column));
+}
+
+/// The columns of a table that is known beforehand. Made by [`table!`](crate::table).
+pub trait Columns: ColumnSet {
+    /// Returns name and columns.
+    fn schema() -> Schema;
+
+    /// Makes empty columns.
+    fn empty() -> Self;
 }
 
 /// An open table.
@@ -55,7 +54,7 @@ pub(crate) trait Pending {
     fn emit(&mut self, host: &dyn Host) -> Result<(), Fault>;
 }
 
-impl<'a, C: Columns> Table<'a, C> {
+impl<'a, C: ColumnSet> Table<'a, C> {
     pub(crate) fn new(id: u32, schema: &Schema, columns: C, session: Rc<Session<'a>>) -> Table<'a, C> {
         let look_every = session.look_every_rows();
         let core = Core {
@@ -98,9 +97,9 @@ fn too_long(span: Span) -> Fault {
     Fault::new("record-too-long", message).at(span)
 }
 
-impl<C: Columns> Pending for Core<C> {
+impl<C: ColumnSet> Pending for Core<C> {
     fn bytes(&mut self) -> usize {
-        let mut bytes = self.spans.len() * 12 + self.faults.as_ref().map_or(0, Column::bytes);
+        let mut bytes = self.spans.len() * 12 + self.faults.as_mut().map_or(0, Column::bytes);
         self.columns.each(&mut |column| bytes += column.bytes());
         bytes
     }
@@ -223,7 +222,9 @@ macro_rules! table {
             fn empty() -> Self {
                 $name { $($field: <$cell as $crate::column::Cell>::column()),+ }
             }
+        }
 
+        impl $crate::table::ColumnSet for $name {
             fn each(&mut self, visit: &mut dyn FnMut(&mut dyn $crate::column::Column)) {
                 $(visit(&mut self.$field);)+
             }

@@ -15,6 +15,7 @@ use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use casparian_sdk::dynamic::{AnyColumn, Dynamic};
 use casparian_sdk::harness::Memory;
 use casparian_sdk::host::{Blob, Host, Level, Rejection};
 use casparian_sdk::prelude::*;
@@ -93,8 +94,8 @@ fn cells() -> impl Strategy<Value = Cells> {
     })
 }
 
-/// Says the rows it was made with.
-struct Fixed(Vec<Cells>);
+/// Says the rows it was made with, into columns that are known beforehand or are not.
+struct Fixed(Vec<Cells>, bool);
 
 impl Parser for Fixed {
     fn describe(&self) -> Description {
@@ -102,11 +103,81 @@ impl Parser for Fixed {
     }
 
     fn parse(&self, _: &Input, _: Span, _: &[u8], _: &Options, out: &Output) -> Result<(), Fault> {
+        if self.1 {
+            return self.parse_dynamic(out);
+        }
         let mut table = out.table::<Everything>()?;
         for (index, cells) in self.0.iter().enumerate() {
             fill(&mut table.row(Span::new(index as u64, 1))?, cells);
         }
         Ok(())
+    }
+}
+
+impl Fixed {
+    fn parse_dynamic(&self, out: &Output) -> Result<(), Fault> {
+        let schema = Everything::schema();
+        let mut table = out.open(&schema, Dynamic::new(&schema))?;
+        for (index, cells) in self.0.iter().enumerate() {
+            let mut row = table.row(Span::new(index as u64, 1))?;
+            let at = row.at();
+            for place in 0..schema.fields.len() {
+                fill_any(row.column(place).unwrap(), &schema.fields[place].name, at, cells);
+            }
+            row.faults(cells.wrong());
+        }
+        Ok(())
+    }
+}
+
+/// Does to one column of any type what [`fill`] does to all.
+fn fill_any(column: &mut AnyColumn, name: &str, at: At, cells: &Cells) {
+    match (column, cells.integer) {
+        (AnyColumn::Bool(column), _) => cells.flag.into_iter().for_each(|flag| column.set(at, flag)),
+        (AnyColumn::Int8(column), _) => column.set(at, 7),
+        (AnyColumn::Int64(column), None) if name == "big" => column.set(at, -1),
+        (AnyColumn::Uint32(_), Some(_)) if name == "never" => {}
+        (AnyColumn::Int16(column), Some(integer)) => column.set(at, integer as i16),
+        (AnyColumn::Int32(column), Some(integer)) => column.set(at, integer as i32),
+        (AnyColumn::Int64(column), Some(integer)) if name == "local" => column.set(at, integer >> 20),
+        (AnyColumn::Int64(column), Some(integer)) if name == "time" => column.set(at, integer & 0xFFFF_FFFF),
+        (AnyColumn::Int64(column), Some(integer)) => column.set(at, integer),
+        (AnyColumn::Uint8(column), Some(integer)) => column.set(at, integer as u8),
+        (AnyColumn::Uint16(column), Some(integer)) => column.set(at, integer as u16),
+        (AnyColumn::Uint32(column), Some(integer)) => column.set(at, integer as u32),
+        (AnyColumn::Uint64(column), Some(integer)) => column.set(at, integer as u64),
+        (AnyColumn::Float32(column), _) => cells.double.into_iter().for_each(|it| column.set(at, it as f32)),
+        (AnyColumn::Float64(column), _) => cells.double.into_iter().for_each(|it| column.set(at, it)),
+        (AnyColumn::Decimal(column), _) => cells.price.into_iter().for_each(|it| column.set(at, it)),
+        (column @ AnyColumn::Text(_), _) => {
+            cells.text.iter().for_each(|text| assert!(column.set_text(at, text)))
+        }
+        (AnyColumn::Binary(column), _) => cells.bytes.iter().for_each(|bytes| column.set(at, bytes)),
+        (AnyColumn::Packed(column), _) => cells.hash.iter().for_each(|hash| assert!(column.set(at, hash))),
+        (AnyColumn::List(column), Some(integer)) if name == "type" => {
+            column.begin(at);
+            for value in 0..integer & 3 {
+                let (AnyColumn::Int64(items), item) = column.item(at) else {
+                    panic!("not a list of integers")
+                };
+                items.set(item, value);
+            }
+        }
+        (AnyColumn::List(column), _) if name == "words" => {
+            cells.words.iter().for_each(|_| column.begin(at));
+            for word in cells.words.iter().flatten() {
+                let (items, item) = column.item(at);
+                assert!(items.set_text(item, word));
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Cells {
+    fn wrong(&self) -> FaultSet<Wrong> {
+        let odd = if self.odd { FaultSet::NONE.with(Wrong::Odd) } else { FaultSet::NONE };
+        if self.prime { odd.with(Wrong::Prime) } else { odd }
     }
 }
 
@@ -153,12 +224,7 @@ fn fill(row: &mut Row<Everything>, cells: &Cells) {
         row.words.begin(at);
         words.iter().for_each(|word| row.words.push(at, word));
     }
-    if cells.odd {
-        row.fault(Wrong::Odd);
-    }
-    if cells.prime {
-        row.fault(Wrong::Prime);
-    }
+    row.faults(cells.wrong());
 }
 
 /// Keeps the messages.
@@ -205,10 +271,10 @@ impl Host for Keeper {
 }
 
 /// Runs the parser and reads what it emitted with arrow-rs.
-fn emitted(rows: &[Cells], batch_bytes: u32) -> Vec<RecordBatch> {
+fn emitted(rows: &[Cells], batch_bytes: u32, dynamic: bool) -> Vec<RecordBatch> {
     let keeper = Keeper { batch_bytes, ..Keeper::default() };
     let blob = Memory::new("t", &vec![b'.'; rows.len()]);
-    let parser = Fixed(rows.to_vec());
+    let parser = Fixed(rows.to_vec(), dynamic);
     let range = Span::new(0, rows.len() as u64);
     session::parse(&parser, &keeper, &blob, range, &[], &Options::default()).unwrap();
     let reader = StreamReader::try_new(Cursor::new(keeper.stream.take()), None).unwrap();
@@ -318,15 +384,16 @@ proptest! {
 
     #[test]
     fn what_the_sdk_writes_arrow_reads(rows in prop::collection::vec(cells(), 1..150)) {
-        let batches = emitted(&rows, 1 << 20);
+        let batches = emitted(&rows, 1 << 20, false);
         prop_assert_eq!(batches.len(), 1);
         prop_assert_eq!(&batches[0], &expected(&rows));
+        prop_assert_eq!(emitted(&rows, 1 << 20, true), batches);
     }
 
     #[test]
     fn where_batches_are_cut_changes_no_row(rows in prop::collection::vec(cells(), 1..60), batch_bytes in 1_u32..9000) {
         let mut first = 0;
-        for batch in emitted(&rows, batch_bytes) {
+        for batch in emitted(&rows, batch_bytes, false) {
             prop_assert_eq!(&batch, &expected(&rows).slice(first, batch.num_rows()));
             first += batch.num_rows();
         }
@@ -337,7 +404,7 @@ proptest! {
 #[test]
 fn a_column_without_gaps_sends_no_validity_and_one_without_cells_costs_few_bytes() {
     let rows = vec![Cells { integer: Some(5), ..Cells::default() }; 1000];
-    let batches = emitted(&rows, 1 << 20);
+    let batches = emitted(&rows, 1 << 20, false);
     assert_eq!(batches.len(), 1);
     assert!(batches[0].column_by_name("ubig").unwrap().nulls().is_none());
     assert_eq!(batches[0].column_by_name("never").unwrap().null_count(), 1000);
@@ -348,7 +415,8 @@ fn a_batch_reaches_about_the_size_that_the_host_asked_for() {
     let rows = vec![Cells { integer: Some(5), text: Some("x".repeat(100)), ..Cells::default() }; 40_000];
     let keeper = Keeper { batch_bytes: 1 << 20, ..Keeper::default() };
     let blob = Memory::new("t", &vec![b'.'; rows.len()]);
-    session::parse(&Fixed(rows), &keeper, &blob, Span::new(0, 40_000), &[], &Options::default()).unwrap();
+    session::parse(&Fixed(rows, false), &keeper, &blob, Span::new(0, 40_000), &[], &Options::default())
+        .unwrap();
     let (bytes, batches) = (keeper.stream.borrow().len(), *keeper.batches.borrow());
     let mean = bytes / batches;
     assert!((900 << 10..1300 << 10).contains(&mean), "{batches} batches of {mean} bytes");
