@@ -1,1 +1,30 @@
-fn main() {}
+//! The command line: reads what was typed, calls the library, says what came of it. Nothing is decided here that another
+//! face (a daemon, a terminal interface) would have to decide again.
+
+mod cli;
+mod exit;
+mod interrupt;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::render::Render;
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    // A worker speaks through its socket alone; it must not touch the terminal of the one who started it.
+    if matches!(command, Command::Worker) {
+        return casparian_host::worker::main();
+    }
+    let mut render = Render::to_terminal();
+    let exit = match command {
+        Command::Run(args) => cli::run::run(&args, &mut render),
+        Command::Inspect(args) => cli::inspect::run(&args, &mut render),
+        Command::Doctor(args) => cli::doctor::run(&args, &mut render),
+        Command::Worker => unreachable!("our bug: the worker was dispatched above"),
+    };
+    render.close(exit).into()
+}

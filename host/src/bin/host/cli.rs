@@ -1,0 +1,57 @@
+//! What may be typed. One file per command, one shape each: what it takes, then what it does.
+
+pub(crate) mod doctor;
+pub(crate) mod inspect;
+mod limit;
+pub(crate) mod run;
+mod surroundings;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit;
+
+/// Turns messy files into checked Parquet, with parsers nobody has to trust.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, after_help = exit::HELP, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a parser over files: preview their tables, or write them as Parquet
+    Run(run::Args),
+    /// Show what a parser is: its imports, tables, faults, options and limits
+    Inspect(inspect::Args),
+    /// Check whether this machine can run parsers
+    Doctor(doctor::Args),
+    /// Do one run for the process that started this one; standard input is its socket
+    #[command(hide = true)]
+    Worker,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_exit_codes_stand_in_the_help() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("130  interrupted"), "{help}");
+    }
+
+    #[test]
+    fn the_worker_is_not_offered_to_people() {
+        let help = Cli::command().render_help().to_string();
+        assert!(!help.contains("worker"), "{help}");
+    }
+}

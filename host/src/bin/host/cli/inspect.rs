@@ -1,0 +1,54 @@
+//! `host inspect PARSER`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use casparian_core::fault::FaultReport;
+use casparian_core::limits::Limits;
+use casparian_host::inspect::{InspectRequest, inspect};
+
+use super::surroundings::{Surroundings, stop_flag};
+use crate::exit::Exit;
+use crate::render::Render;
+
+/// What `host inspect` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The parser: a WebAssembly component
+    parser: PathBuf,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks a parser what it is, without giving it anything to read.
+pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
+    let stop = match stop_flag() {
+        Ok(stop) => stop,
+        Err(fault) => return failed(args, &fault, false, render),
+    };
+    match request(args, Arc::clone(&stop)).and_then(|request| inspect(&request)) {
+        Ok(inspection) if args.json => render.json(&inspection),
+        Ok(inspection) => render.inspection(&inspection),
+        Err(fault) => return failed(args, &fault, stop.load(Ordering::Relaxed), render),
+    }
+    Exit::Done
+}
+
+fn failed(args: &Args, fault: &FaultReport, interrupted: bool, render: &mut Render) -> Exit {
+    render.fault(fault, Some(&args.parser.to_string_lossy()));
+    if interrupted { Exit::Interrupted } else { Exit::from_blame(fault.blame) }
+}
+
+fn request(args: &Args, stop: Arc<AtomicBool>) -> Result<InspectRequest, FaultReport> {
+    let Surroundings { cache_dir, program } = Surroundings::look()?;
+    Ok(InspectRequest {
+        component: args.parser.clone(),
+        limits: Limits::default(),
+        cache_dir,
+        worker_exe: program,
+        stop,
+    })
+}

@@ -1,0 +1,415 @@
+//! `host run PARSER INPUT…`
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use casparian_core::fault::{Blame, FaultReport};
+use casparian_core::id::TableName;
+use casparian_core::limits::Limits;
+use casparian_host::report::{Report, Status};
+use casparian_host::run::{LogLevel, RunRequest, TableChoice};
+use casparian_host::source::ReadSizes;
+use clap::ValueEnum;
+
+use super::limit::{self, LimitSetting};
+use super::surroundings::{Surroundings, stop_flag};
+use crate::exit::Exit;
+use crate::render::{LogFloor, Outcome, Render};
+
+const HELP: &str = "\
+Without `--out` nothing is written: the first rows of each table are shown.
+Tables go to standard output, all else to standard error. Of several inputs
+each is a run of its own, and the gravest exit code counts.
+
+Examples:
+  host run fix.wasm orders.log                     look at it
+  host run fix.wasm orders.log --out orders        one Parquet file per table
+  host run fix.wasm logs/*.log --out all --json    each to all/<its name>";
+
+/// What `host run` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The parser: a WebAssembly component
+    parser: PathBuf,
+
+    /// The files to parse
+    #[arg(required = true)]
+    inputs: Vec<PathBuf>,
+
+    /// Write one Parquet file per table, and the quarantine, into this new folder; of several inputs each gets a folder of
+    /// its name in there
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Exchange a folder that exists for the new one, in one step
+    #[arg(long, requires = "out")]
+    replace: bool,
+
+    /// The tables to write or show: names, or `all`; else those that the parser has on by default
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    tables: Vec<String>,
+
+    /// An option for the parser; `host inspect` lists them
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
+    options: Vec<(String, String)>,
+
+    #[arg(long = "limit", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = limit::parse, help = limit::HELP)]
+    limits: Vec<LimitSetting>,
+
+    /// Publish nothing and exit with 1 if any row is in quarantine
+    #[arg(long)]
+    strict: bool,
+
+    /// Judge everything, write nothing, show no rows
+    #[arg(long)]
+    whatif: bool,
+
+    /// Print one JSON object per input instead of tables and summary
+    #[arg(long)]
+    json: bool,
+
+    /// Rows of each table to show where nothing is written
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    preview_rows: usize,
+
+    /// Show the parser's log from this level on
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: Log,
+
+    /// Show no progress
+    #[arg(long)]
+    no_progress: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Log {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Off,
+}
+
+/// A command line that clap takes and that makes no sense all the same.
+#[derive(Debug, PartialEq, Eq)]
+struct Misuse {
+    message: String,
+    hint: &'static str,
+}
+
+/// Runs the parser over each input, and returns the gravest exit.
+pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
+    let (limits, outs) = match limits_of(args).and_then(|limits| Ok((limits, outs_of(args)?))) {
+        Ok(understood) => understood,
+        Err(misuse) => {
+            render.usage(&misuse.message, misuse.hint);
+            return Exit::Usage;
+        }
+    };
+    let prepared = prepare(args, limits).and_then(|request| Ok((request, Parent::make(args)?)));
+    match prepared {
+        Ok((request, parent)) => {
+            let exit = run_all(args, &request, outs, render);
+            exit.max(parent.leave(render))
+        }
+        Err(fault) => {
+            render.fault(&fault, None);
+            Exit::from_blame(fault.blame)
+        }
+    }
+}
+
+fn run_all(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, render: &mut Render) -> Exit {
+    let mut worst = Exit::Done;
+    let mut left = args.inputs.len();
+    for (input, out) in args.inputs.iter().zip(outs) {
+        if template.stop.load(Ordering::Relaxed) {
+            render.remark(&format!("interrupted; {left} of {} inputs were not run", args.inputs.len()));
+            return Exit::Interrupted;
+        }
+        let request = RunRequest { input: input.clone(), out, ..template.clone() };
+        worst = worst.max(run_one(args, &request, render));
+        left -= 1;
+    }
+    worst
+}
+
+fn run_one(args: &Args, request: &RunRequest, render: &mut Render) -> Exit {
+    let mut view = render.progress(&request.input.to_string_lossy(), !args.no_progress, args.log.floor());
+    let report = casparian_host::run::run(request, &mut |progress| render.hear(&mut view, progress));
+    view.close();
+    if args.json {
+        render.json(&report);
+    } else {
+        render.run(&report, args.outcome());
+    }
+    exit_of(&report, &request.stop)
+}
+
+/// A run that was stopped is interrupted, whatever it says of its worker's end; one that was done before is done.
+fn exit_of(report: &Report, stop: &AtomicBool) -> Exit {
+    if report.status == Status::Failed && stop.load(Ordering::Relaxed) {
+        return Exit::Interrupted;
+    }
+    Exit::from_code(report.exit)
+}
+
+/// Makes the request that all inputs share; input and output are filled in for each.
+fn prepare(args: &Args, limits: Limits) -> Result<RunRequest, FaultReport> {
+    let Surroundings { cache_dir, program: worker_exe } = Surroundings::look()?;
+    let stop = stop_flag()?;
+    Ok(RunRequest {
+        component: args.parser.clone(),
+        input: PathBuf::new(),
+        out: None,
+        replace: args.replace,
+        tables: args.table_choice(),
+        options: args.options.clone(),
+        limits,
+        strict: args.strict,
+        preview_rows: args.preview_rows_wanted(),
+        log_level: args.log.level(),
+        read_sizes: ReadSizes::Full,
+        cache_dir,
+        worker_exe,
+        stop,
+    })
+}
+
+fn limits_of(args: &Args) -> Result<Limits, Misuse> {
+    args.check_tables()?;
+    limit::apply(&args.limits).map_err(|message| Misuse { message, hint: "give each limit once" })
+}
+
+/// Returns where each input's tables go: nowhere, to `--out` itself, or with several inputs to a folder of its name in it.
+fn outs_of(args: &Args) -> Result<Vec<Option<PathBuf>>, Misuse> {
+    let Some(out) = args.out.as_ref().filter(|_| !args.whatif) else {
+        return Ok(vec![None; args.inputs.len()]);
+    };
+    if args.inputs.len() == 1 {
+        return Ok(vec![Some(out.clone())]);
+    }
+    let mut seen = BTreeSet::new();
+    args.inputs.iter().map(|input| folder_of(input, &mut seen).map(|name| Some(out.join(name)))).collect()
+}
+
+fn folder_of<'a>(input: &'a Path, seen: &mut BTreeSet<&'a OsStr>) -> Result<&'a OsStr, Misuse> {
+    let hint = "with several inputs each goes to a folder of its name in `--out`; run these apart";
+    let name = input.file_name().ok_or_else(|| {
+        let message = format!("input `{}` has no name of its own", input.display());
+        Misuse { message, hint }
+    })?;
+    if !seen.insert(name) {
+        return Err(Misuse { message: format!("two inputs are called `{}`", name.to_string_lossy()), hint });
+    }
+    Ok(name)
+}
+
+/// The folder that holds the folders of several inputs, where this program made it.
+struct Parent(Option<PathBuf>);
+
+impl Parent {
+    fn make(args: &Args) -> Result<Self, FaultReport> {
+        let Some(out) = args.out.as_ref().filter(|_| args.inputs.len() > 1 && !args.whatif) else {
+            return Ok(Self(None));
+        };
+        match fs::create_dir(out) {
+            Ok(()) => Ok(Self(Some(out.clone()))),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && out.is_dir() => Ok(Self(None)),
+            Err(error) => Err(Self::refused(out, &error)),
+        }
+    }
+
+    /// Takes the folder away again if no input left anything in it.
+    fn leave(self, render: &mut Render) -> Exit {
+        let Some(out) = self.0 else { return Exit::Done };
+        match fs::remove_dir(&out) {
+            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
+                render.fault(&Self::refused(&out, &error), None);
+                Exit::Operator
+            }
+            _ => Exit::Done,
+        }
+    }
+
+    fn refused(out: &Path, error: &io::Error) -> FaultReport {
+        FaultReport {
+            blame: Blame::Operator,
+            code: "out-refused".to_owned(),
+            message: format!("folder `{}` for several inputs: {error}", out.display()),
+            hint: Some("its parent must exist and be writable".to_owned()),
+            at: None,
+        }
+    }
+}
+
+impl Args {
+    fn outcome(&self) -> Outcome {
+        match (self.whatif, self.out.is_some()) {
+            (true, _) => Outcome::Judged,
+            (false, true) => Outcome::Written,
+            (false, false) => Outcome::Previewed,
+        }
+    }
+
+    fn preview_rows_wanted(&self) -> usize {
+        if self.whatif || self.json { 0 } else { self.preview_rows }
+    }
+
+    fn table_choice(&self) -> TableChoice {
+        match self.tables.as_slice() {
+            [] => TableChoice::Default,
+            [all] if all == "all" => TableChoice::All,
+            named => TableChoice::Named(named.to_vec()),
+        }
+    }
+
+    fn check_tables(&self) -> Result<(), Misuse> {
+        let hint = "`--tables a,b` names tables, `--tables all` takes every one; `host inspect` lists them";
+        let misuse = |message: String| Err(Misuse { message, hint });
+        if self.tables.len() > 1 && self.tables.iter().any(|table| table == "all") {
+            return misuse("`--tables` takes names or `all`, not both".to_owned());
+        }
+        match self.tables.iter().find(|table| TableName::new(table).is_none()) {
+            Some(table) => misuse(format!("no table can be called `{table}`")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Log {
+    /// The level that the parser is asked for. There is none below the gravest: `off` hears it and shows nothing.
+    fn level(self) -> LogLevel {
+        match self {
+            Log::Trace => LogLevel::Trace,
+            Log::Debug => LogLevel::Debug,
+            Log::Info => LogLevel::Info,
+            Log::Warn => LogLevel::Warn,
+            Log::Error | Log::Off => LogLevel::Error,
+        }
+    }
+
+    fn floor(self) -> LogFloor {
+        if self == Log::Off { LogFloor::Off } else { LogFloor::From(self.level()) }
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("an option is given as `key=value`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn parsed(words: &[&str]) -> Result<Args, clap::Error> {
+        let words = iter::once("host").chain(iter::once("run")).chain(words.iter().copied());
+        match Cli::try_parse_from(words)?.command {
+            Command::Run(args) => Ok(args),
+            other => panic!("{other:?} is not `run`"),
+        }
+    }
+
+    fn args(words: &[&str]) -> Args {
+        parsed(words).unwrap()
+    }
+
+    fn refused(words: &[&str]) -> String {
+        let error = parsed(words).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_parser_and_an_input_are_enough() {
+        let args = args(&["p.wasm", "a.log"]);
+        assert_eq!(args.table_choice(), TableChoice::Default);
+        assert_eq!(args.preview_rows_wanted(), 10);
+        assert_eq!(args.outcome(), Outcome::Previewed);
+        assert_eq!(limits_of(&args).unwrap(), Limits::default());
+        assert_eq!(outs_of(&args).unwrap(), [None]);
+        assert!(refused(&["p.wasm"]).contains("<INPUTS>..."));
+    }
+
+    #[test]
+    fn flags_that_are_not_there_yet_are_unknown() {
+        for flag in
+            ["--contract=f", "--format=csv", "--sink=x", "--jobs=2", "--watch", "--append", "--on-trap=fail"]
+        {
+            assert!(refused(&["p", "a", flag]).contains("unexpected argument"), "{flag}");
+        }
+    }
+
+    #[test]
+    fn an_option_keeps_everything_behind_its_first_equals_sign() {
+        let options = args(&["p", "a", "--option", "k=v,w=x", "--option", "empty="]).options;
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(options, [pair("k", "v,w=x"), pair("empty", "")]);
+        assert!(refused(&["p", "a", "--option", "k"]).contains("`key=value`"));
+        assert!(refused(&["p", "a", "--option", "=v"]).contains("`key=value`"));
+    }
+
+    #[test]
+    fn limits_may_share_a_flag_or_have_one_each() {
+        let limits =
+            limits_of(&args(&["p", "a", "--limit", "fuel=2G,memory=64MiB", "--limit", "time=2m"])).unwrap();
+        assert_eq!((limits.fuel_base, limits.fuel_per_byte), (2_000_000_000, 0));
+        assert_eq!(limits.memory_bytes_max, 64 << 20);
+        assert_eq!(limits.deadline_base_ms, 120_000);
+        assert!(refused(&["p", "a", "--limit", "time=2"]).contains("time is such as 500ms, 30s, 2m or 1h"));
+        let twice = limits_of(&args(&["p", "a", "--limit", "log=1K", "--limit", "log=2K"])).unwrap_err();
+        assert_eq!(twice.message, "`--limit log=` is given twice");
+    }
+
+    #[test]
+    fn tables_are_names_or_all() {
+        assert_eq!(args(&["p", "a", "--tables", "all"]).table_choice(), TableChoice::All);
+        let named = TableChoice::Named(vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(args(&["p", "a", "--tables", "a,b"]).table_choice(), named);
+        for bad in ["all,a", "A", "../x", ""] {
+            assert!(limits_of(&args(&["p", "a", "--tables", bad])).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn one_input_gets_the_folder_and_several_get_one_each_in_it() {
+        assert_eq!(outs_of(&args(&["p", "x/a.log", "--out", "o"])).unwrap(), [Some(PathBuf::from("o"))]);
+        let outs = outs_of(&args(&["p", "x/a.log", "y/b.log", "--out", "o"])).unwrap();
+        assert_eq!(outs, [Some(PathBuf::from("o/a.log")), Some(PathBuf::from("o/b.log"))]);
+    }
+
+    #[test]
+    fn two_inputs_of_one_name_cannot_share_a_folder() {
+        let misuse = outs_of(&args(&["p", "x/a.log", "y/a.log", "--out", "o"])).unwrap_err();
+        assert_eq!(misuse.message, "two inputs are called `a.log`");
+        assert!(outs_of(&args(&["p", "x/a.log", "y/a.log"])).is_ok());
+        assert!(outs_of(&args(&["p", "x/..", "a.log", "--out", "o"])).is_err());
+    }
+
+    #[test]
+    fn whatif_writes_nothing_wherever_out_points() {
+        let args = args(&["p", "a", "--out", "o", "--whatif"]);
+        assert_eq!(outs_of(&args).unwrap(), [None]);
+        assert_eq!(args.outcome(), Outcome::Judged);
+        assert_eq!(args.preview_rows_wanted(), 0);
+    }
+
+    #[test]
+    fn replace_needs_an_out() {
+        assert!(refused(&["p", "a", "--replace"]).contains("--out"));
+    }
+}

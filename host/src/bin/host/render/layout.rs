@@ -1,0 +1,128 @@
+//! Columns of text, aligned by what a terminal shows rather than by bytes.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::paint::{Page, Paint, Tone};
+
+/// Between two columns.
+pub(super) const GAP: usize = 2;
+
+/// Which edge of its column a cell keeps to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// One cell.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    /// What it shows, escaped already.
+    pub(super) text: String,
+    /// How.
+    pub(super) tone: Tone,
+}
+
+impl Cell {
+    /// Makes a cell in a tone.
+    pub(super) fn toned(tone: Tone, text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone }
+    }
+
+    /// Makes a cell.
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self::toned(Tone::Plain, text)
+    }
+}
+
+/// Returns the columns that text takes on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Returns text of at most `columns`, its loss marked with `…`.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        kept.push(c);
+    }
+    if columns > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Returns rows as lines, each behind `indent`. A row may be shorter than others; the last cell of each is cut to the page.
+/// No line ends in blanks.
+pub(super) fn lines(indent: &str, aligns: &[Align], rows: &[Vec<Cell>], page: Page) -> String {
+    let last = aligns.len().saturating_sub(1);
+    let column_width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| width(&c.text)).max();
+    let mut widths: Vec<usize> = (0..aligns.len()).map(|column| column_width(column).unwrap_or(0)).collect();
+    if let (Some(page_width), Some((last_width, before))) = (page.width, widths.split_last_mut()) {
+        let used = width(indent) + before.iter().sum::<usize>() + GAP * last;
+        *last_width = (*last_width).min(page_width.saturating_sub(used)).max(1);
+    }
+    rows.iter().map(|row| format!("{indent}{}\n", line(row, aligns, &widths, page.paint))).collect()
+}
+
+fn line(row: &[Cell], aligns: &[Align], widths: &[usize], paint: Paint) -> String {
+    let mut line = String::new();
+    let mut owed = 0;
+    for ((cell, align), column) in row.iter().zip(aligns).zip(widths) {
+        let text = cut(&cell.text, *column);
+        let free = column.saturating_sub(width(&text));
+        let (before, after) = if *align == Align::Right { (free, 0) } else { (0, free) };
+        if text.is_empty() {
+            owed += column + GAP;
+        } else {
+            line.push_str(&" ".repeat(owed + before));
+            line.push_str(&paint.tone(cell.tone, &text));
+            owed = after + GAP;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_by_what_a_terminal_shows() {
+        let row = |a: &str, b: &str, c: &str| vec![Cell::new(a), Cell::new(b), Cell::new(c)];
+        let rows = [row("a", "1", "x"), row("日本", "12,345", ""), row("", "7", "end")];
+        let shown = lines("  ", &[Align::Left, Align::Right, Align::Left], &rows, Page::PLAIN);
+        assert_eq!(shown, "  a          1  x\n  日本  12,345\n             7  end\n");
+    }
+
+    #[test]
+    fn what_is_last_in_a_row_gives_way_to_the_page() {
+        let rows = [vec![Cell::new("name"), Cell::new("a long word about it")], vec![Cell::new("x")]];
+        let narrow = Page { width: Some(14), ..Page::PLAIN };
+        assert_eq!(lines("  ", &[Align::Left, Align::Left], &rows, narrow), "  name  a lon…\n  x\n");
+    }
+
+    #[test]
+    fn a_wide_character_is_never_cut_in_half() {
+        assert_eq!(cut("日本語", 6), "日本語");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語", 4), "日…");
+        assert_eq!(cut("abc", 1), "…");
+        assert_eq!(cut("abc", 0), "");
+    }
+
+    #[test]
+    fn characters_without_width_take_none() {
+        assert_eq!(width("e\u{301}"), 1);
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+    }
+}
