@@ -145,11 +145,6 @@ impl Blamed for StagingFault {
     }
 }
 
-/// Returns the name of a table's file.
-pub fn table_file(table: &TableName) -> String {
-    format!("{table}.parquet")
-}
-
 /// An output in the making. Dropped before it is published, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Staging {
@@ -176,14 +171,18 @@ impl Staging {
         Ok(Self { scratch, tree, out: out.to_owned(), name, replace })
     }
 
-    /// Makes the file of a table.
-    pub fn create_table(&self, table: &TableName) -> Result<File, StagingFault> {
-        self.create_file(&table_file(table), 0o644)
-    }
-
-    /// Makes the file of the quarantine, which nobody but its owner may read.
-    pub fn create_quarantine(&self) -> Result<File, StagingFault> {
-        self.create_file(QUARANTINE_FILE, 0o600)
+    /// Makes a file. Its name must be one that runs write: a table's, or [`QUARANTINE_FILE`], which nobody but its owner may
+    /// read.
+    pub fn create_file(&self, name: &str) -> Result<File, StagingFault> {
+        let place = self.out.join(name);
+        if !is_written_by_runs(OsStr::new(name)) {
+            return Err(failed("make", &place, io::Error::other("runs make no file of this name")));
+        }
+        let mode = if name == QUARANTINE_FILE { 0o600 } else { 0o644 };
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        let made = self.tree.open_with(name, &options);
+        made.map(cap_std::fs::File::into_std).map_err(|error| failed("make", &place, error))
     }
 
     /// Moves everything to its place in one step, safe on disk. Returns the place.
@@ -193,26 +192,14 @@ impl Staging {
         Ok(self.out.clone())
     }
 
-    /// Moves the quarantine alone to `<out>.held` in one step, in place of an older one. Returns the place, or `None` where
-    /// there is no quarantine.
-    pub fn hold(self) -> Result<Option<PathBuf>, StagingFault> {
+    /// Moves one file alone, the quarantine, to `<out>.held` in one step, in place of an older one. Returns that folder.
+    pub fn hold(self, file: &str) -> Result<PathBuf, StagingFault> {
         let (name, place) = (with_suffix(&self.name), PathBuf::from(with_suffix(self.out.as_os_str())));
         let held = self.scratch.make(TREE_HELD, 0o777).map_err(|error| failed("make", &place, error))?;
-        match self.tree.rename(QUARANTINE_FILE, &held, QUARANTINE_FILE) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed("move", &place, error)),
-        }
+        self.tree.rename(file, &held, file).map_err(|error| failed("move", &self.out.join(file), error))?;
         self.sync(&held, &place)?;
         self.put(TREE_HELD, &name, &place, true)?;
-        Ok(Some(place))
-    }
-
-    fn create_file(&self, name: &str, mode: u32) -> Result<File, StagingFault> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(mode);
-        let made = self.tree.open_with(name, &options);
-        made.map(cap_std::fs::File::into_std).map_err(|error| failed("make", &self.out.join(name), error))
+        Ok(place)
     }
 
     /// Makes sure that the files of `tree` and their names are on disk.
@@ -462,15 +449,11 @@ mod tests {
 
     use super::*;
 
-    fn table(name: &str) -> TableName {
-        TableName::new(name).unwrap()
-    }
-
     /// Stages a table and a quarantine that hold `text`.
     fn stage(out: &Path, replace: bool, text: &str) -> Staging {
         let staging = Staging::create(out, replace).unwrap();
-        staging.create_table(&table("orders")).unwrap().write_all(text.as_bytes()).unwrap();
-        staging.create_quarantine().unwrap().write_all(text.as_bytes()).unwrap();
+        staging.create_file("orders.parquet").unwrap().write_all(text.as_bytes()).unwrap();
+        staging.create_file(QUARANTINE_FILE).unwrap().write_all(text.as_bytes()).unwrap();
         staging
     }
 
@@ -689,7 +672,7 @@ mod tests {
                     for run in 0..20 {
                         let out = folder.join(format!("out-{thread}-{run}"));
                         let staging = Staging::create(&out, false).unwrap();
-                        staging.create_table(&table("orders")).unwrap();
+                        staging.create_file("orders.parquet").unwrap();
                         if run % 2 == 0 {
                             staging.publish().unwrap();
                         }
@@ -707,7 +690,7 @@ mod tests {
         let out = folder.path().join("out/");
         let held = folder.path().join("out.held");
         for text in ["old", "new"] {
-            assert_eq!(stage(&out, false, text).hold().unwrap(), Some(held.clone()));
+            assert_eq!(stage(&out, false, text).hold(QUARANTINE_FILE).unwrap(), held);
             assert_eq!(names(folder.path()), ["out.held"]);
             assert_eq!(names(&held), [QUARANTINE_FILE]);
             assert_eq!(read(&held.join(QUARANTINE_FILE)), text);
@@ -715,18 +698,28 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_quarantine_leaves_nothing_to_hold() {
+    fn without_a_quarantine_nothing_is_held_and_nothing_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::create(&folder.path().join("out"), false).unwrap();
-        staging.create_table(&table("orders")).unwrap();
-        assert_eq!(staging.hold().unwrap(), None);
+        staging.create_file("orders.parquet").unwrap();
+        let fault = staging.hold(QUARANTINE_FILE).unwrap_err();
+        assert!(fault.to_string().contains("_quarantine.parquet: No such file"), "{fault}");
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn no_file_is_made_by_a_name_that_could_lead_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = Staging::create(&folder.path().join("out"), false).unwrap();
+        for name in ["../x.parquet", "/tmp/x.parquet", "a/b.parquet", "", "orders", "Orders.parquet"] {
+            assert_eq!(staging.create_file(name).unwrap_err().code(), "output-failed", "{name:?}");
+        }
     }
 
     #[test]
     fn a_table_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let staging = stage(&folder.path().join("out"), false, "new");
-        assert_eq!(staging.create_table(&table("orders")).unwrap_err().code(), "output-failed");
+        assert_eq!(staging.create_file("orders.parquet").unwrap_err().code(), "output-failed");
     }
 }
