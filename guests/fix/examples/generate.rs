@@ -52,7 +52,7 @@ impl Random {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
@@ -63,7 +63,8 @@ impl Random {
 const SYMBOLS: [&str; 12] =
     ["AAPL", "MSFT", "TSLA", "EUR/USD", "VOD.L", "BRK.B", "ESZ5", "SJM", "NESN", "7203.T", "GBP/JPY", "CLF6"];
 const PARTIES: [&str; 5] = ["ALPHA", "BRAVO", "CHARLIE", "DELTA", "ECHO"];
-const TEXTS: [&str; 5] = ["partial fill", "price outside limits", "done for day", "rejected by risk: size = 100", "ok"];
+const TEXTS: [&str; 5] =
+    ["partial fill", "price outside limits", "done for day", "rejected by risk: size = 100", "ok"];
 
 /// Writes messages into one reused buffer.
 pub(crate) struct Generator {
@@ -81,7 +82,15 @@ impl Generator {
     pub(crate) fn new(order: &Order) -> Generator {
         let random = Random(order.seed);
         let (body, message) = (Vec::with_capacity(1024), Vec::with_capacity(1024));
-        Generator { random, delimiter: order.delimiter, dirty: order.dirty, clock: 27_000_000_000_000, sequence: [1; 2], body, message }
+        Generator {
+            random,
+            delimiter: order.delimiter,
+            dirty: order.dirty,
+            clock: 27_000_000_000_000,
+            sequence: [1; 2],
+            body,
+            message,
+        }
     }
 
     /// Returns the next line.

@@ -99,7 +99,12 @@ fn main() -> ExitCode {
             Ok(host) => {
                 let spent = processor_seconds().zip(processor).map(|(end, start)| end - start);
                 seconds.push(spent.unwrap_or_else(|| start.elapsed().as_secs_f64()));
-                println!("{:.3} s, {} bytes of batches, {} rejections", seconds[seconds.len() - 1], host.bytes.get(), host.rejects.get());
+                println!(
+                    "{:.3} s, {} bytes of batches, {} rejections",
+                    seconds[seconds.len() - 1],
+                    host.bytes.get(),
+                    host.rejects.get()
+                );
             }
             Err(fault) => {
                 eprintln!("{fault}");
@@ -109,6 +114,10 @@ fn main() -> ExitCode {
     }
     seconds.sort_by(f64::total_cmp);
     let megabytes = log.0.len() as f64 / 1e6;
-    println!("best {:.0} MB/s, median {:.0} MB/s", megabytes / seconds[0], megabytes / seconds[seconds.len() / 2]);
+    println!(
+        "best {:.0} MB/s, median {:.0} MB/s",
+        megabytes / seconds[0],
+        megabytes / seconds[seconds.len() / 2]
+    );
     ExitCode::SUCCESS
 }

@@ -110,7 +110,8 @@ impl Fast {
     #[cold]
     fn learn_header(&mut self, padded: &[u8], start: usize) -> Option<usize> {
         let bytes = padded[start..].get(..HEADER_BYTES_MAX)?;
-        let version = bytes.iter().skip(2).take_while(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'.')).count();
+        let version =
+            bytes.iter().skip(2).take_while(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'.')).count();
         let closing = 2 + version;
         if version >= 16 || bytes.get(closing..closing + 3)? != [self.delimiter, b'9', b'='] {
             return None;
@@ -131,14 +132,17 @@ impl Fast {
         at[usize::from(slot::BEGIN_STRING)] = ((start + 2) as u32, (start + self.header_len - 3) as u32);
         at[usize::from(slot::BODY_LENGTH)] = ((start + self.header_len) as u32, (body - 1) as u32);
         at[usize::from(slot::CHECKSUM)] = ((checksum + 3) as u32, (checksum + 6) as u32);
-        let (mut seen, mut repeated) = (1u64 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM, 0);
+        let (mut seen, mut repeated) =
+            (1u64 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM, 0);
         let (mut begin, mut odd, mut room, mut count) = (body, 0u64, 0isize, 0);
         for end in ends {
             if begin >= checksum {
                 break;
             }
             let end = *end as usize;
-            let Some(word) = padded.get(begin..begin + 8).and_then(|eight| eight.first_chunk()) else { return false };
+            let Some(word) = padded.get(begin..begin + 8).and_then(|eight| eight.first_chunk()) else {
+                return false;
+            };
             let tag = Tag::read(u64::from_le_bytes(*word));
             let value = begin + tag.digits + 1;
             odd |= tag.odd;
@@ -157,7 +161,11 @@ impl Fast {
         self.slots.seen = seen;
         self.slots.repeated = repeated;
         self.frame.fields = (count + 3) as u32;
-        odd == 0 && room >= 0 && begin == checksum && seen >> slot::LENGTH == 0 && repeated & WATCHED_REPEATS == 0
+        odd == 0
+            && room >= 0
+            && begin == checksum
+            && seen >> slot::LENGTH == 0
+            && repeated & WATCHED_REPEATS == 0
     }
 }
 
@@ -187,7 +195,8 @@ impl Tag {
         // From 0 to 9 every one of them, and the first not 0.
         let low = values.wrapping_sub(1);
         let odd = (low.wrapping_add(ONES * 0x76 + 1) | low) & TOPS & equals.wrapping_sub(1) & !equals;
-        let pairs = ((digits >> 32) as u32).wrapping_mul(10).wrapping_add((digits >> 40) as u32) & 0x00FF_00FF;
+        let pairs =
+            ((digits >> 32) as u32).wrapping_mul(10).wrapping_add((digits >> 40) as u32) & 0x00FF_00FF;
         let number = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0xFFFF;
         let slot = SLOTS.get(number as usize).copied().unwrap_or(slot::OTHER);
         Tag { slot, digits: (equals.trailing_zeros() >> 3) as usize, odd }
@@ -287,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_one_to_seven_digits_and_an_equals_sign() {
-        let cases: [(&[u8; 8], Option<(u8, usize)>); 14] = [
+        let cases = [
             (b"8=FIX.4.", Some((slot::BEGIN_STRING, 1))),
             (b"35=D\x0149=", Some((slot::MSG_TYPE, 2))),
             (b"1128=9\x01x", Some((slot::APPL_VER_ID, 4))),

@@ -64,7 +64,14 @@ impl Parser for Fix {
         Ok(Layout::cut_at(input.len(), cuts).context(delimiter.name().as_bytes().to_vec()))
     }
 
-    fn parse(&self, input: &Input, range: Span, context: &[u8], options: &Options, out: &Output) -> Result<(), Fault> {
+    fn parse(
+        &self,
+        input: &Input,
+        range: Span,
+        context: &[u8],
+        options: &Options,
+        out: &Output,
+    ) -> Result<(), Fault> {
         parse::range(input, range, &Settings::read(context, options)?, out)
     }
 

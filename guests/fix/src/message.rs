@@ -154,11 +154,18 @@ struct Header {
 impl Message {
     /// Reads the message whose first field begins at `start` and whose `8=` stands at `begin`. `line_end` is asked for the end
     /// of the line (its terminator excluded), `None` where it lies behind the view.
-    pub fn read(&mut self, view: View<'_>, start: usize, begin: usize, line_end: impl FnOnce() -> Option<usize>) -> Reading {
+    pub fn read(
+        &mut self,
+        view: View<'_>,
+        start: usize,
+        begin: usize,
+        line_end: impl FnOnce() -> Option<usize>,
+    ) -> Reading {
         self.start = start;
         self.begin = begin;
         self.frame = Frame::default();
-        let delimiter = match Delimiter::behind_begin_string(&view.bytes[(begin + 2).min(view.bytes.len())..]) {
+        let delimiter = match Delimiter::behind_begin_string(&view.bytes[(begin + 2).min(view.bytes.len())..])
+        {
             BeginString::EndsWith(delimiter) => delimiter,
             BeginString::CutOff => return self.cut_off_begin(view, begin, line_end()),
             BeginString::None => return Reading::None,
@@ -195,7 +202,9 @@ impl Message {
         let fields = self.frame.fields;
         match (self.frame.body_length_declared, self.frame.body_length_actual) {
             (Some(declared), Some(actual)) => {
-                format!("cut off after {fields} fields: {actual} bytes of body where BodyLength(9) says {declared}")
+                format!(
+                    "cut off after {fields} fields: {actual} bytes of body where BodyLength(9) says {declared}"
+                )
             }
             _ => format!("cut off after {fields} fields, before CheckSum(10)"),
         }
@@ -209,7 +218,8 @@ impl Message {
                 let more = &view.bytes[self.end.min(end)..end];
                 memchr::memchr(b'\n', more).is_some() || memmem::find(more, b"8=FIX").is_some()
             };
-            if end != self.end && self.frame.checksum_verified != Some(true) && end > self.end && !swallows() {
+            if end != self.end && self.frame.checksum_verified != Some(true) && end > self.end && !swallows()
+            {
                 self.walk_framed(view.bytes, checksum, end);
             }
         }
@@ -220,12 +230,19 @@ impl Message {
         let framed = View { bytes: &bytes[..checksum], last: true };
         self.walk(framed, checksum, false);
         self.end = end;
-        let value_end = if self.delimiter.is_some_and(|d| end >= d.width() && d.stands_at(bytes, end - d.width())) {
-            end - self.delimiter.map_or(0, Delimiter::width)
-        } else {
-            end
-        };
-        self.fields.push(Field { tag: 10, start: checksum, value: checksum + 3, end: value_end, counted: false });
+        let value_end =
+            if self.delimiter.is_some_and(|d| end >= d.width() && d.stands_at(bytes, end - d.width())) {
+                end - self.delimiter.map_or(0, Delimiter::width)
+            } else {
+                end
+            };
+        self.fields.push(Field {
+            tag: 10,
+            start: checksum,
+            value: checksum + 3,
+            end: value_end,
+            counted: false,
+        });
         self.measure(bytes);
     }
 
@@ -264,7 +281,9 @@ impl Message {
         if shape(view, self.begin) == Shape::Message {
             return Embedded::None;
         }
-        for at in memmem::find_iter(&view.bytes[self.begin + 1..bound], b"8=FIX").map(|at| self.begin + 1 + at) {
+        for at in
+            memmem::find_iter(&view.bytes[self.begin + 1..bound], b"8=FIX").map(|at| self.begin + 1 + at)
+        {
             match shape(view, at) {
                 Shape::Message => return Embedded::At(at),
                 Shape::Incomplete => return Embedded::Incomplete,
@@ -336,7 +355,8 @@ impl Message {
         let body_end = checksum.map_or(self.end, |field| field.start);
         let delimiters = self.fields.len() - usize::from(checksum.is_some() || !self.is_closed());
         let ones = delimiters + self.shown_in_data;
-        let sum = sum(&bytes[self.start..body_end]).wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
+        let sum =
+            sum(&bytes[self.start..body_end]).wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
         let length = self.fields.iter().position(|field| field.tag == 9);
         self.frame = Frame {
             body_length_declared: length.and_then(|at| number(bytes, self.fields[at])),
@@ -345,7 +365,9 @@ impl Message {
                 let ones = (delimiters + self.shown_in_data).saturating_sub(at + 1);
                 (body_end.saturating_sub(body)).saturating_sub(ones * (delimiter.width() - 1)) as u32
             }),
-            checksum_declared: checksum.and_then(|field| number(bytes, field)).and_then(|sum| u8::try_from(sum).ok()),
+            checksum_declared: checksum
+                .and_then(|field| number(bytes, field))
+                .and_then(|sum| u8::try_from(sum).ok()),
             checksum_actual: sum,
             checksum_verified: None,
             fields: u32::try_from(self.fields.len()).unwrap_or(u32::MAX),
@@ -362,7 +384,8 @@ impl Message {
     }
 
     fn length_is_right(&self) -> bool {
-        self.frame.body_length_declared.is_some() && self.frame.body_length_declared == self.frame.body_length_actual
+        self.frame.body_length_declared.is_some()
+            && self.frame.body_length_declared == self.frame.body_length_actual
     }
 
     /// Whether some byte of it is wrong or missing, and it may have run into its neighbour.
@@ -379,10 +402,11 @@ impl Message {
         if last_is_checksum {
             return !self.is_closed() && self.fields.last().is_some_and(|field| field.end - field.value < 3);
         }
-        !self.is_closed() || match (self.frame.body_length_declared, self.frame.body_length_actual) {
-            (Some(declared), Some(actual)) => actual < declared,
-            _ => true,
-        }
+        !self.is_closed()
+            || match (self.frame.body_length_declared, self.frame.body_length_actual) {
+                (Some(declared), Some(actual)) => actual < declared,
+                _ => true,
+            }
     }
 
     /// A message inside a damaged one: its neighbour, glued on where this one was cut off.
@@ -390,13 +414,19 @@ impl Message {
         let Some(delimiter) = self.delimiter else { return Embedded::None };
         let mut from = self.begin + 1;
         for _ in 0..EMBEDDED_TRIES_MAX {
-            let Some(at) = memmem::find(&view.bytes[from.min(self.end)..self.end], b"8=FIX").map(|at| from + at) else {
+            let Some(at) =
+                memmem::find(&view.bytes[from.min(self.end)..self.end], b"8=FIX").map(|at| from + at)
+            else {
                 return Embedded::None;
             };
             match (message_shape(view, at, delimiter), frame_by_length(view, at, delimiter)) {
-                (Shape::Incomplete, _) | (Shape::Message, Framing::Incomplete) => return Embedded::Incomplete,
+                (Shape::Incomplete, _) | (Shape::Message, Framing::Incomplete) => {
+                    return Embedded::Incomplete;
+                }
                 (Shape::Message, Framing::Ends { .. }) => return Embedded::At(at),
-                (Shape::Message, Framing::Unknown) if delimiter == Delimiter::Caret => return Embedded::At(at),
+                (Shape::Message, Framing::Unknown) if delimiter == Delimiter::Caret => {
+                    return Embedded::At(at);
+                }
                 _ => from = at + 1,
             }
         }
@@ -442,7 +472,7 @@ impl Message {
                 self.flaws.insert(Flaw::BadChecksum);
             }
         }
-        if !self.fields.last().is_some_and(|field| field.tag == 10) {
+        if self.fields.last().is_none_or(|field| field.tag != 10) {
             self.flaws.insert(Flaw::MissingChecksum);
         }
         let has_length = self.fields.iter().any(|field| field.tag == 9);
@@ -453,7 +483,8 @@ impl Message {
 
     /// Whether a shown delimiter may be part of a value rather than the end of one.
     fn may_hold_delimiter(&self, bytes: &[u8]) -> bool {
-        let holds = |field: &Field| self.delimiter.is_some_and(|d| d.find(&bytes[field.value..field.end]).is_some());
+        let holds =
+            |field: &Field| self.delimiter.is_some_and(|d| d.find(&bytes[field.value..field.end]).is_some());
         self.fields.iter().skip(1).any(|field| field.tag == 0 || (field.counted && holds(field)))
     }
 
@@ -469,7 +500,9 @@ impl Message {
         }
         let literals = self.fields.len() - joined.len();
         let surplus = delimiter.surplus().wrapping_mul(literals as u8);
-        if literals == 0 || self.frame.checksum_declared != Some(self.frame.checksum_actual.wrapping_add(surplus)) {
+        if literals == 0
+            || self.frame.checksum_declared != Some(self.frame.checksum_actual.wrapping_add(surplus))
+        {
             return false;
         }
         std::mem::swap(&mut self.fields, &mut joined);
@@ -500,7 +533,11 @@ fn frame_by_length(view: View<'_>, begin: usize, delimiter: Delimiter) -> Framin
         return Framing::Unknown;
     }
     let Some(header) = header(view.bytes, begin, delimiter) else {
-        return if !view.last && begin + 48 > view.bytes.len() { Framing::Incomplete } else { Framing::Unknown };
+        return if !view.last && begin + 48 > view.bytes.len() {
+            Framing::Incomplete
+        } else {
+            Framing::Unknown
+        };
     };
     let Some(checksum) = header.body.checked_add(header.body_length) else { return Framing::Unknown };
     let Some(rest) = view.bytes.get(checksum..).filter(|rest| rest.len() >= 7 || view.last) else {
@@ -513,7 +550,9 @@ fn frame_by_length(view: View<'_>, begin: usize, delimiter: Delimiter) -> Framin
     let end = checksum + 3 + digits;
     match rest.get(3 + digits) {
         _ if digits != 3 => Framing::Unknown,
-        Some(_) if delimiter.stands_at(view.bytes, end) => Framing::Ends { checksum, end: end + delimiter.width() },
+        Some(_) if delimiter.stands_at(view.bytes, end) => {
+            Framing::Ends { checksum, end: end + delimiter.width() }
+        }
         None | Some(b'\r' | b'\n') => Framing::Ends { checksum, end },
         Some(_) => Framing::Unknown,
     }
@@ -555,7 +594,9 @@ fn shape_and_delimiter(view: View<'_>, at: usize) -> (Shape, Option<Delimiter>) 
         return (Shape::Incomplete, None);
     }
     match Delimiter::behind_begin_string(&rest[2.min(rest.len())..]) {
-        BeginString::EndsWith(found) if header(view.bytes, at, found).is_some() => (Shape::Message, Some(found)),
+        BeginString::EndsWith(found) if header(view.bytes, at, found).is_some() => {
+            (Shape::Message, Some(found))
+        }
         _ => (Shape::Other, None),
     }
 }

@@ -8,9 +8,8 @@ pub const PRECISION: u32 = 38;
 const TEN_TO_SCALE: i128 = 10i128.pow(SCALE);
 const LIMIT: i128 = 10i128.pow(PRECISION);
 /// 10^0 to 10^10, to bring a fraction to [`SCALE`].
-const POWERS: [u64; SCALE as usize + 1] = [
-    1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000,
-];
+const POWERS: [u64; SCALE as usize + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000];
 
 /// Reads a number of digits only: no sign, no blank, no overflow.
 #[inline]
@@ -158,9 +157,16 @@ mod tests {
         for _ in 0..200_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let length = (state >> 60) as usize + 1;
-            let text: Vec<u8> = (0..length).map(|at| b"0123456789.9876543210.x"[((state >> (at * 4)) % 23) as usize]).collect();
+            let text: Vec<u8> = (0..length)
+                .map(|at| b"0123456789.9876543210.x"[((state >> (at * 4)) % 23) as usize])
+                .collect();
             if let Some(short) = short_decimal(&text) {
-                assert_eq!(Some(i128::from(short)), long_decimal(&text), "{}", String::from_utf8_lossy(&text));
+                assert_eq!(
+                    Some(i128::from(short)),
+                    long_decimal(&text),
+                    "{}",
+                    String::from_utf8_lossy(&text)
+                );
             }
         }
     }

@@ -32,9 +32,11 @@ impl Settings {
         let delimiter = str::from_utf8(context).ok().and_then(Delimiter::named);
         let encoding = Encoding::ALL[options.choice(Self::TEXT_ENCODING)? % Encoding::ALL.len()].0;
         let bytes = options.integer(Self::RECORD_BYTES_MAX)?;
-        let record_bytes_max = usize::try_from(bytes).ok().filter(|bytes| (1 << 10..=8 << 20).contains(bytes));
+        let record_bytes_max =
+            usize::try_from(bytes).ok().filter(|bytes| (1 << 10..=8 << 20).contains(bytes));
         Ok(Settings {
-            delimiter: delimiter.ok_or_else(|| Fault::new("context-unknown", "the context names no delimiter"))?,
+            delimiter: delimiter
+                .ok_or_else(|| Fault::new("context-unknown", "the context names no delimiter"))?,
             encoding,
             record_bytes_max: record_bytes_max.ok_or_else(|| {
                 let name = Self::RECORD_BYTES_MAX;
@@ -52,7 +54,8 @@ pub fn range(input: &Input<'_>, range: Span, settings: &Settings, out: &Output<'
         window.grow();
         let rest = usize::try_from(range.end() - window.offset()).unwrap_or(usize::MAX);
         let visible = window.bytes().len().min(rest);
-        let view = Visible { padded: window.padded(), len: visible, last: visible == rest, offset: window.offset() };
+        let view =
+            Visible { padded: window.padded(), len: visible, last: visible == rest, offset: window.offset() };
         let done = session.read(&view)?;
         window.consume(done.bytes);
         if done.oversized {
@@ -179,7 +182,11 @@ impl<'a> Session<'a> {
             self.writer.inspect(view.padded, &message.fields, &mut flaws);
         }
         if !self.writer.is_text(&view.padded[start..stop]) {
-            return self.out.reject(span, Flaw::UndecodableText, "MsgType(35) is not text in the log's encoding");
+            return self.out.reject(
+                span,
+                Flaw::UndecodableText,
+                "MsgType(35) is not text in the log's encoding",
+            );
         }
         let draft = Draft {
             bytes: view.padded,

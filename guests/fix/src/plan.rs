@@ -26,7 +26,8 @@ pub struct Sample {
 impl Sample {
     /// Looks at the beginning of a log.
     pub fn of(bytes: &[u8]) -> Sample {
-        let mut sample = Sample { lines: memchr::memchr_iter(b'\n', bytes).count() as u32, ..Sample::default() };
+        let mut sample =
+            Sample { lines: memchr::memchr_iter(b'\n', bytes).count() as u32, ..Sample::default() };
         for begin in memmem::find_iter(bytes, b"8=FIX") {
             if let BeginString::EndsWith(delimiter) = Delimiter::behind_begin_string(&bytes[begin + 2..]) {
                 sample.messages[delimiter as usize] += 1;
@@ -78,17 +79,26 @@ pub fn boundary(input: &Input<'_>, delimiter: Delimiter, after: u64, firm: bool)
     }
     let near = after.saturating_add(if firm { FIRM_SEARCH_BYTES } else { 0 });
     search(input, after, near, |bytes, place| begins_record(bytes, place, delimiter, true))
-        .or_else(|| search(input, after, input.len(), |bytes, place| begins_record(bytes, place, delimiter, false)))
+        .or_else(|| {
+            search(input, after, input.len(), |bytes, place| begins_record(bytes, place, delimiter, false))
+        })
         .or(Some(input.len()))
 }
 
-fn search(input: &Input<'_>, after: u64, until: u64, is_boundary: impl Fn(&[u8], usize) -> bool) -> Option<u64> {
+fn search(
+    input: &Input<'_>,
+    after: u64,
+    until: u64,
+    is_boundary: impl Fn(&[u8], usize) -> bool,
+) -> Option<u64> {
     // The bytes before `after` tell whether a boundary right behind it is one.
     let mut at = (after + 1).saturating_sub(OVERLAP as u64);
     while at < until.min(input.len()) {
         let bytes = input.bytes(at, SEARCH_BYTES + 2 * OVERLAP);
         let last = at + bytes.len() as u64 >= input.len();
-        let from = usize::try_from((after + 1).saturating_sub(at)).unwrap_or(usize::MAX).max(OVERLAP.min(bytes.len()));
+        let from = usize::try_from((after + 1).saturating_sub(at))
+            .unwrap_or(usize::MAX)
+            .max(OVERLAP.min(bytes.len()));
         let from = if at == 0 { usize::try_from(after + 1).unwrap_or(usize::MAX) } else { from };
         let to = if last { bytes.len() } else { bytes.len() - OVERLAP };
         if let Some(found) = (from..to).find(|place| is_boundary(&bytes, *place)) {
@@ -105,7 +115,9 @@ fn begins_record(bytes: &[u8], place: usize, delimiter: Delimiter, firm: bool) -
     if before.ends_with(b"\n") {
         return !firm || ends_message(before, delimiter);
     }
-    before.ends_with(delimiter.shown()) && bytes[place..].starts_with(b"8=FIX") && ends_message(before, delimiter)
+    before.ends_with(delimiter.shown())
+        && bytes[place..].starts_with(b"8=FIX")
+        && ends_message(before, delimiter)
 }
 
 /// Whether `10=nnn` stands at the end, whatever closes it and the line.

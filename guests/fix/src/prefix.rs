@@ -93,8 +93,8 @@ impl Known {
             return None;
         }
         let time = log_time(bytes, self.time.start)?;
-        (time.end == self.time.end && time.zone == self.zone)
-            .then(|| Prefix { time: Some(time.nanos), zone: time.zone, direction: self.direction })
+        let same = time.end == self.time.end && time.zone == self.zone;
+        same.then_some(Prefix { time: Some(time.nanos), zone: time.zone, direction: self.direction })
     }
 }
 
@@ -107,7 +107,8 @@ impl Prefix {
         let bytes = &bytes[..bytes.len().min(PREFIX_BYTES_MAX)];
         let time = find_time(bytes);
         let behind_time = time.as_ref().map_or(0, |(_, time)| time.end);
-        let direction = spoken_direction(&bytes[behind_time..]).or_else(|| drawn_direction(&bytes[behind_time..]));
+        let direction =
+            spoken_direction(&bytes[behind_time..]).or_else(|| drawn_direction(&bytes[behind_time..]));
         match time {
             Some((_, time)) => Prefix { time: Some(time.nanos), zone: time.zone, direction },
             None => Prefix { direction, ..Prefix::default() },
@@ -119,10 +120,11 @@ impl Prefix {
 fn find_time(bytes: &[u8]) -> Option<(usize, LogTime)> {
     let mut in_word = false;
     for (at, byte) in bytes.iter().enumerate() {
-        if !in_word && byte.is_ascii_digit() {
-            if let Some(time) = log_time(bytes, at) {
-                return Some((at, time));
-            }
+        if !in_word
+            && byte.is_ascii_digit()
+            && let Some(time) = log_time(bytes, at)
+        {
+            return Some((at, time));
         }
         in_word = byte.is_ascii_alphanumeric();
     }
@@ -151,11 +153,13 @@ fn word(word: &[u8]) -> Option<Direction> {
 
 /// `->`, `<<`: arrows that stand alone.
 fn drawn_direction(bytes: &[u8]) -> Option<Direction> {
-    agreed(bytes.split(|byte| matches!(byte, b' ' | b'\t' | b'[' | b']' | b'(' | b')' | b':')).filter_map(|word| match word {
-        b"->" | b"-->" | b"=>" | b"==>" | b">>" | b">>>" => Some(Direction::Out),
-        b"<-" | b"<--" | b"<=" | b"<==" | b"<<" | b"<<<" => Some(Direction::In),
-        _ => None,
-    }))
+    agreed(bytes.split(|byte| matches!(byte, b' ' | b'\t' | b'[' | b']' | b'(' | b')' | b':')).filter_map(
+        |word| match word {
+            b"->" | b"-->" | b"=>" | b"==>" | b">>" | b">>>" => Some(Direction::Out),
+            b"<-" | b"<--" | b"<=" | b"<==" | b"<<" | b"<<<" => Some(Direction::In),
+            _ => None,
+        },
+    ))
 }
 
 /// One direction, however often it is said; none where both are.
@@ -197,9 +201,21 @@ mod tests {
     fn a_prefix_met_before_reads_like_a_new_one() {
         let mut prefixes = Prefixes::default();
         for round in 0..3 {
-            for text in ["12:00 OUT", "2025-03-14 13:30:02.4 IN ", "2025-03-15 14:30:02.9 IN ", "2025-03-14 13:30:02.4 OUT", ""] {
-                for text in [text.to_owned(), format!("{text} x"), text.replace('1', "9"), text.replace('.', "Z")] {
-                    assert_eq!(prefixes.read(text.as_bytes()), Prefix::read(text.as_bytes()), "{text} in round {round}");
+            for text in [
+                "12:00 OUT",
+                "2025-03-14 13:30:02.4 IN ",
+                "2025-03-15 14:30:02.9 IN ",
+                "2025-03-14 13:30:02.4 OUT",
+                "",
+            ] {
+                for text in
+                    [text.to_owned(), format!("{text} x"), text.replace('1', "9"), text.replace('.', "Z")]
+                {
+                    assert_eq!(
+                        prefixes.read(text.as_bytes()),
+                        Prefix::read(text.as_bytes()),
+                        "{text} in round {round}"
+                    );
                 }
             }
         }

@@ -53,7 +53,9 @@ impl Reader {
         let record = self.read(View { bytes, last: last || capped }, at);
         match record {
             // What was taken for the end of the bytes is only where we stopped looking.
-            Record::NonFix(end) | Record::Truncated(end) | Record::Message(end) if capped && end == bytes.len() => {
+            Record::NonFix(end) | Record::Truncated(end) | Record::Message(end)
+                if capped && end == bytes.len() =>
+            {
                 Record::Oversized
             }
             other => other,
@@ -85,8 +87,12 @@ impl Reader {
             let lines = &mut self.lines;
             match self.message.read(view, start, begin, || lines.end(view.bytes, at)) {
                 Reading::Incomplete => return Record::Incomplete,
-                Reading::Complete => return tail(view, self.message.end).map_or(Record::Incomplete, Record::Message),
-                Reading::Truncated(end) => return tail(view, end).map_or(Record::Incomplete, Record::Truncated),
+                Reading::Complete => {
+                    return tail(view, self.message.end).map_or(Record::Incomplete, Record::Message);
+                }
+                Reading::Truncated(end) => {
+                    return tail(view, end).map_or(Record::Incomplete, Record::Truncated);
+                }
                 Reading::None => from = begin + 1,
             }
         }
@@ -134,12 +140,15 @@ enum Before {
 
 fn before_begin(bytes: &[u8], at: usize, begin: usize) -> Before {
     let before = &bytes[at..begin];
-    let BeginString::EndsWith(delimiter) = Delimiter::behind_begin_string(&bytes[begin + 2..]) else { return Before::Prefix };
+    let BeginString::EndsWith(delimiter) = Delimiter::behind_begin_string(&bytes[begin + 2..]) else {
+        return Before::Prefix;
+    };
     let (mut rest, mut chunks, mut fields, mut closed) = (before, 0, 0, false);
     while let Some(end) = delimiter.find(rest) {
         chunks += 1;
         // Words before a message hold `name=value` now and then, but no SOH.
-        fields += u32::from(is_field(&rest[..end]) || (delimiter == Delimiter::Soh && rest[..end].contains(&b'=')));
+        fields +=
+            u32::from(is_field(&rest[..end]) || (delimiter == Delimiter::Soh && rest[..end].contains(&b'=')));
         closed |= rest.starts_with(b"10=");
         rest = &rest[end + delimiter.width()..];
     }

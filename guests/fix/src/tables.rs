@@ -241,7 +241,10 @@ impl Writer {
             if tags::TIMES >> slot_of(field.tag) & 1 == 1 && self.clock.utc(value).is_none() {
                 flaws.insert(Flaw::BadTimestamp);
             }
-            if !field.counted && self.encoding == Encoding::Utf8 && !scan::is_utf8(&bytes[field.start..field.end]) {
+            if !field.counted
+                && self.encoding == Encoding::Utf8
+                && !scan::is_utf8(&bytes[field.start..field.end])
+            {
                 flaws.insert(Flaw::UndecodableText);
             }
         }
@@ -249,7 +252,12 @@ impl Writer {
 }
 
 /// Writes the fields of a message. Fails where the host refuses a row.
-pub fn fields(table: &mut Table<'_, Fields>, bytes: &[u8], span: Span, fields: &[Field]) -> Result<(), Fault> {
+pub fn fields(
+    table: &mut Table<'_, Fields>,
+    bytes: &[u8],
+    span: Span,
+    fields: &[Field],
+) -> Result<(), Fault> {
     for (pos, field) in (0u32..).zip(fields) {
         let mut row = table.row(span)?;
         let at = row.at();

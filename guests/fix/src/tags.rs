@@ -205,7 +205,8 @@ const WATCHED: [u32; OTHER_TIMES.len() + OTHER_UNREPEATABLE.len()] = {
     let mut tags = [0; OTHER_TIMES.len() + OTHER_UNREPEATABLE.len()];
     let mut at = 0;
     while at < tags.len() {
-        tags[at] = if at < OTHER_TIMES.len() { OTHER_TIMES[at] } else { OTHER_UNREPEATABLE[at - OTHER_TIMES.len()] };
+        tags[at] =
+            if at < OTHER_TIMES.len() { OTHER_TIMES[at] } else { OTHER_UNREPEATABLE[at - OTHER_TIMES.len()] };
         at += 1;
     }
     tags

@@ -128,7 +128,7 @@ pub fn log_time(text: &[u8], at: usize) -> Option<LogTime> {
 fn log_date(text: &[u8], at: usize) -> Option<(i64, usize)> {
     let rest = text.get(at..)?;
     let number = |range: Range<usize>| digits(rest.get(range)?);
-    let days = |year, month, day| Some(days_since_1970(year?, month?, day?)?);
+    let days = |year, month, day| days_since_1970(year?, month?, day?);
     match rest.get(4)? {
         mark @ (b'-' | b'/') if rest.get(7) == Some(mark) => {
             Some((days(number(0..4), number(5..7), number(8..10))?, at + 10))
@@ -157,7 +157,8 @@ fn zone(text: &[u8], at: usize) -> Option<Range<usize>> {
         b'Z' if sign_at == at && ends_at(at + 1) => Some(at..at + 1),
         b'+' | b'-' => {
             let rest = text.get(sign_at + 1..)?;
-            let digits = |range: Range<usize>| rest.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+            let digits =
+                |range: Range<usize>| rest.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
             let length = if digits(0..2) && rest.get(2) == Some(&b':') && digits(3..5) {
                 6
             } else if digits(0..4) {

@@ -113,7 +113,9 @@ fn the_fast_way_and_the_careful_way_come_to_the_same_rows() {
 
 #[test]
 fn how_a_log_is_cut_and_read_changes_nothing() {
-    for (what, log) in [("lines", log(1, 300, 1, 10)), ("prefixes", log(2, 300, b'|', 10)), ("stream", stream(3, 300))] {
+    for (what, log) in
+        [("lines", log(1, 300, 1, 10)), ("prefixes", log(2, 300, b'|', 10)), ("stream", stream(3, 300))]
+    {
         let whole = over(&messages_only(), &log);
         for target_bytes in [700, 5_000, 20_000] {
             let run = Run { target_bytes, read_seed: target_bytes, batch_bytes: 4096, ..messages_only() };
@@ -142,7 +144,9 @@ fn a_record_beyond_the_limit_is_rejected_and_its_neighbours_are_not() {
         log.extend_from_slice(message);
         let said = over(&Run { options: options.clone(), ..messages_only() }, &log);
         assert_no_dark_bytes(&said, log.len(), &String::from_utf8_lossy(filling));
-        assert!(said.rejects.iter().any(|reject| fix::faults::Flaw::code_of(reject.fault) == "oversized_record"));
+        assert!(
+            said.rejects.iter().any(|reject| fix::faults::Flaw::code_of(reject.fault) == "oversized_record")
+        );
         let spans: Vec<Span> = said.rows("messages").iter().map(|row| row.span).collect();
         assert_eq!(spans, [Span::new(0, 27), Span::new(log.len() as u64 - 27, 27)]);
     }
@@ -155,7 +159,10 @@ fn after_any_place_there_is_a_boundary_to_go_on_from() {
     let input = casparian_sdk::Input::new(&blob);
     for after in 0..log.len() as u64 {
         let boundary = Fix.resync(&input, b"pipe", after).expect("a boundary");
-        let feed = log[after as usize..].iter().position(|byte| *byte == b'\n').map_or(log.len() as u64, |feed| after + feed as u64 + 1);
+        let feed = log[after as usize..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(log.len() as u64, |feed| after + feed as u64 + 1);
         assert_eq!(boundary, feed, "after {after}");
     }
     assert_eq!(Fix.resync(&input, b"pipe", log.len() as u64), None);
@@ -168,7 +175,9 @@ fn damage_to_one_message_leaves_its_neighbours_as_they_were() {
     let pipes = log(22, 30, b'|', 0);
     let mut streamed = lines.clone();
     streamed.retain(|byte| *byte != b'\n');
-    for (what, log) in [("lines", lines.clone()), ("pipes", pipes), ("caret", caret(&lines)), ("stream", streamed)] {
+    for (what, log) in
+        [("lines", lines.clone()), ("pipes", pipes), ("caret", caret(&lines)), ("stream", streamed)]
+    {
         let whole = over(&messages_only(), &log);
         for round in 0..rounds(200) {
             let record = 1 + random.below(27);
@@ -197,7 +206,11 @@ fn damage_to_one_message_leaves_its_neighbours_as_they_were() {
                 let end = if at > record { (row.span.end() as i64 - shift) as u64 } else { row.span.end() };
                 let same = said.rows("messages").iter().find(|other| other.span.end() == end);
                 let same = same.filter(|other| other.cells == row.cells && other.faults == row.faults);
-                assert!(same.is_some(), "{what} round {round}: row {at} suffered from {record}: {}", String::from_utf8_lossy(&hurt));
+                assert!(
+                    same.is_some(),
+                    "{what} round {round}: row {at} suffered from {record}: {}",
+                    String::from_utf8_lossy(&hurt)
+                );
             }
         }
     }

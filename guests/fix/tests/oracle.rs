@@ -13,7 +13,9 @@ use fix::Fix;
 use serde_json::Value as Json;
 
 fn data() -> Option<PathBuf> {
-    let found = std::env::var_os("CASPARIAN_DATA").map(|data| PathBuf::from(data).join("fix")).filter(|data| data.is_dir());
+    let found = std::env::var_os("CASPARIAN_DATA")
+        .map(|data| PathBuf::from(data).join("fix"))
+        .filter(|data| data.is_dir());
     if found.is_none() {
         println!("skipped: CASPARIAN_DATA names no directory with fix/ in it");
     }
@@ -24,7 +26,9 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
         .expect("a directory that can be listed")
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.is_file() && path.extension().is_some_and(|found| extension.is_empty() || found == extension))
+        .filter(|path| {
+            path.is_file() && path.extension().is_some_and(|found| extension.is_empty() || found == extension)
+        })
         .collect();
     files.sort();
     files
@@ -102,7 +106,10 @@ fn check_log(log: &[u8], truths: &[Json], confusion: &mut BTreeMap<(String, Stri
             wrong.push(format!("{offset}: no record, or two"));
             continue;
         };
-        let label = (truth["fault"].as_str().unwrap_or("clean").to_owned(), if found.faults.is_empty() { "(none)".to_owned() } else { found.faults.join("+") });
+        let label = (
+            truth["fault"].as_str().unwrap_or("clean").to_owned(),
+            if found.faults.is_empty() { "(none)".to_owned() } else { found.faults.join("+") },
+        );
         *confusion.entry(label).or_default() += 1;
         let named = match fault {
             None => found.faults.is_empty() && found.row.is_some(),
@@ -129,7 +136,8 @@ fn check_span(log: &[u8], offset: u64, span: Span) -> Option<String> {
     let lines = log.contains(&b'\n');
     let start = if lines { line } else { offset as usize };
     let end = span.end() as usize;
-    let ends = end == log.len() || if lines { log[end - 1] == b'\n' } else { log[end..].starts_with(b"8=FIX") };
+    let ends =
+        end == log.len() || if lines { log[end - 1] == b'\n' } else { log[end..].starts_with(b"8=FIX") };
     (span.offset != start as u64 || !ends).then(|| format!("{offset}: its record is {span}"))
 }
 
@@ -148,7 +156,11 @@ fn check_row(truth: &Json, row: &Decoded) -> Option<String> {
     });
     match (&row["log_time"], expected) {
         (Value::Null, None) => None,
-        (Value::Int(nanos), Some((fraction, _))) if nanos.rem_euclid(1_000_000_000) / 1_000_000 == fraction / 1_000_000 => None,
+        (Value::Int(nanos), Some((fraction, _)))
+            if nanos.rem_euclid(1_000_000_000) / 1_000_000 == fraction / 1_000_000 =>
+        {
+            None
+        }
         (time, expected) => Some(format!("{}: log time {time:?}, expected {expected:?}", row.span)),
     }
 }

@@ -37,7 +37,9 @@ fn cell(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(flag) => json!(flag),
-        Value::Int(number) => json!(i64::try_from(*number).map_or_else(|_| json!(number.to_string()), |number| json!(number))),
+        Value::Int(number) => {
+            json!(i64::try_from(*number).map_or_else(|_| json!(number.to_string()), |number| json!(number)))
+        }
         Value::Float(number) => json!(number),
         Value::Text(text) => json!(text),
         Value::Bytes(bytes) => json!(bytes.escape_ascii().to_string()),
@@ -60,14 +62,19 @@ fn row(table: &str, row: &Decoded) -> (u64, String) {
 }
 
 fn lines(said: &Said) -> String {
-    let mut lines: Vec<(u64, String)> = said.rows("messages").iter().map(|found| row("messages", found)).collect();
+    let mut lines: Vec<(u64, String)> =
+        said.rows("messages").iter().map(|found| row("messages", found)).collect();
     lines.extend(said.rows("fields").iter().map(|found| row("fields", found)));
     lines.extend(said.rejects.iter().map(|reject| {
         let line = json!({ "at": [reject.at.offset, reject.at.length], "rejected": code(reject.fault), "message": reject.message });
         (reject.at.offset, line.to_string())
     }));
     lines.extend(said.skips.iter().map(|(at, kind, _)| {
-        (at.offset, json!({ "at": [at.offset, at.length], "skipped": format!("{kind:?}").to_lowercase() }).to_string())
+        (
+            at.offset,
+            json!({ "at": [at.offset, at.length], "skipped": format!("{kind:?}").to_lowercase() })
+                .to_string(),
+        )
     }));
     lines.sort_by_key(|line| line.0);
     lines.into_iter().fold(String::new(), |mut all, (_, line)| {
