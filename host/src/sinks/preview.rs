@@ -1,8 +1,10 @@
 //! The first rows of a table as text, where nothing is written.
 
-use arrow_array::RecordBatch;
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, RecordBatch, make_array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::{ArrowError, DataType, Schema};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 
@@ -30,18 +32,34 @@ pub(super) fn add(preview: &mut Preview, rows: &RecordBatch, rows_max: usize) ->
     if wanted == 0 {
         return Ok(());
     }
+    let columns: Vec<ArrayRef> = rows.columns().iter().map(without_zone).collect::<Result<_, _>>()?;
     let options = FormatOptions::default();
-    let formatters = rows.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
-    let formatters = formatters.collect::<Result<Vec<_>, _>>()?;
+    // A nested column may name a zone that nobody here knows; that is no reason to show nothing of the others.
+    let formatters: Vec<_> =
+        columns.iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).ok()).collect();
     for row in 0..wanted {
-        let cells = rows.columns().iter().zip(&formatters).map(|(column, formatter)| {
+        let cells = columns.iter().zip(&formatters).map(|(column, formatter)| {
             if column.is_null(row) {
                 return Ok(None);
             }
-            let text = formatter.value(row).try_to_string()?;
+            let text = match formatter {
+                Some(formatter) => formatter.value(row).try_to_string()?,
+                None => "(not shown)".to_owned(),
+            };
             Ok(Some(GuestText::new(&text, CELL_BYTES_MAX)))
         });
         preview.rows.push(cells.collect::<Result<_, ArrowError>>()?);
     }
     Ok(())
+}
+
+/// Takes the zone off a column of times: they are shown as the instants they are, and the column's type names the zone.
+fn without_zone(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Timestamp(unit, Some(_)) => {
+            let plain = column.to_data().into_builder().data_type(DataType::Timestamp(*unit, None));
+            Ok(make_array(plain.build()?))
+        }
+        _ => Ok(Arc::clone(column)),
+    }
 }
