@@ -4,7 +4,8 @@
 //! Everything here follows from the input, the parser, the contract and the options. There is no clock, so the columns about
 //! time and jobs are null until somebody who has one keeps the quarantine. Memory does not follow the number of rows.
 
-use std::collections::BTreeMap;
+mod cells;
+
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -15,16 +16,13 @@ use arrow_array::{
     new_null_array,
 };
 use arrow_buffer::OffsetBuffer;
-use arrow_ipc::MetadataVersion;
-use arrow_ipc::writer::{
-    CompressionContext, DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteOptions, write_message,
-};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use casparian_core::contract::verdict::{Rejected, RejectedRow, Violation};
+use casparian_core::contract::verdict::{Rejected, Violation};
 use casparian_core::fault::{Blamed, Span};
 use casparian_core::flow::{Hold, PortFault};
-use casparian_core::id::{Digest, FieldHasher, TableName};
+use casparian_core::id::{Digest, FieldHasher};
 
+use self::cells::RowEncoder;
 use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
 
@@ -130,7 +128,11 @@ impl QuarantineFile {
     fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
         let ids = self.ids(rejected);
         let record = self.records.look_up(rejected.at()).map_err(|fault| PortFault(fault.report()))?;
-        let row = rejected.row().map(|row| self.rows.encode(row)).transpose().map_err(unencoded)?;
+        let row = rejected
+            .row()
+            .map(|row| self.rows.encode(row.table(), row.cells()))
+            .transpose()
+            .map_err(unencoded)?;
         self.gathered.add(&ids, rejected, &record, row);
         let shared = self.circumstances.bytes_per_row(&self.records.source);
         if self.gathered.is_full(shared) { Ok(self.flush()?) } else { Ok(()) }
@@ -286,42 +288,6 @@ impl Records {
         self.last = Some((at, lines));
         Ok(lines)
     }
-}
-
-/// Writes single rows as Arrow IPC streams: schema, one batch, end.
-#[derive(Default)]
-struct RowEncoder {
-    /// The schema message of each table: it is the same in all its rows.
-    schemas: BTreeMap<TableName, Vec<u8>>,
-    stream: Vec<u8>,
-    compression: CompressionContext,
-}
-
-impl RowEncoder {
-    const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-
-    fn encode(&mut self, row: &RejectedRow) -> Result<&[u8], ArrowError> {
-        let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?;
-        let mut tracker = DictionaryTracker::new(true);
-        self.stream.clear();
-        match self.schemas.get(row.table()) {
-            Some(message) => self.stream.extend_from_slice(message),
-            None => {
-                write_message(&mut self.stream, schema_message(&row.cells().schema(), &options), &options)?;
-                self.schemas.insert(row.table().clone(), self.stream.clone());
-            }
-        }
-        let (_, batch) =
-            IpcDataGenerator::default().encode(row.cells(), &mut tracker, &options, &mut self.compression)?;
-        write_message(&mut self.stream, batch, &options)?;
-        self.stream.extend_from_slice(&Self::END);
-        Ok(&self.stream)
-    }
-}
-
-fn schema_message(schema: &Schema, options: &IpcWriteOptions) -> EncodedData {
-    let mut tracker = DictionaryTracker::new(true);
-    IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, options)
 }
 
 /// Rows on their way into a batch, by column. What is the same in all of them is added at the end.
@@ -559,6 +525,7 @@ mod tests {
     use casparian_core::contract::verdict::Accepted;
     use casparian_core::flow::{Flow, Sinks};
     use casparian_core::guest_text::GuestText;
+    use casparian_core::id::TableName;
     use casparian_core::intake::{Rejection, Said, TableId};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
