@@ -4,7 +4,7 @@
 //! log would mispredict. Whatever is not usual is left to [`crate::message`], which comes to the same result for what is:
 //! `tests/` holds the two against each other.
 
-use casparian_sdk::scan::Index;
+use casparian_sdk::scan::{Index, checksum_and_ascii};
 use memchr::{memchr2, memmem};
 
 use crate::delimiter::Delimiter;
@@ -16,8 +16,8 @@ use crate::tags::{self, SLOTS, slot, slot_of};
 const WATCHED_REPEATS: u64 = tags::UNREPEATABLE | tags::TIMES;
 /// A prefix longer than this is read the careful way.
 const PREFIX_BYTES_MAX: usize = 512;
-/// A begin string and `9=`: longer ones are read the careful way.
-const HEADER_BYTES_MAX: usize = 24;
+/// `8=FIX.5.0SP2|9=` is 15 bytes long; longer ones are read the careful way.
+const HEADER_BYTES_MAX: usize = 16;
 
 /// A message and its record, as places in the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,9 @@ pub struct Fast {
     /// The first delimiter of `index` that may belong to the next message.
     cursor: usize,
     /// `8=FIX.4.4|9=` of the message before: the next one begins the same way.
-    header: [u8; HEADER_BYTES_MAX],
+    header: [u64; 2],
+    /// Which bits of `header` count.
+    header_mask: [u64; 2],
     header_len: usize,
 }
 
@@ -56,7 +58,9 @@ impl Fast {
             surplus: delimiter.surplus(),
             index: Index::new(),
             cursor: 0,
-            header: [0; HEADER_BYTES_MAX],
+            // Nothing begins like this, so that the first header is learned.
+            header: [0; 2],
+            header_mask: [u64::MAX; 2],
             header_len: 0,
         })
     }
@@ -84,9 +88,9 @@ impl Fast {
         if padded[body..].first_chunk() != Some(b"35=") || !self.fields(padded, start, body, checksum) {
             return None;
         }
-        let (sum, bits) = sum_and_bits(&padded[start..checksum]);
+        let (sum, is_ascii) = checksum_and_ascii(&padded[start..checksum]);
         let sum = sum.wrapping_sub(self.surplus.wrapping_mul(self.frame.fields.wrapping_sub(1) as u8));
-        if sum != declared || bits >= 0x80 {
+        if sum != declared || !is_ascii {
             return None;
         }
         self.frame.body_length_declared = Some(length as u32);
@@ -98,26 +102,25 @@ impl Fast {
     }
 
     /// Checks that a begin string and `9=` stand at `start`; returns where the digits begin.
-    #[inline]
+    #[inline(always)]
     fn header(&mut self, padded: &[u8], start: usize) -> Option<usize> {
-        let known = self.header.get(..self.header_len)?;
-        if self.header_len > 0 && padded[start..].starts_with(known) {
-            return Some(start + self.header_len);
-        }
-        self.learn_header(padded, start)
+        let words = two_words(padded, start)?;
+        let differ = |at: usize| (words[at] ^ self.header[at]) & self.header_mask[at];
+        if differ(0) | differ(1) == 0 { Some(start + self.header_len) } else { self.learn_header(padded, start) }
     }
 
     #[cold]
     fn learn_header(&mut self, padded: &[u8], start: usize) -> Option<usize> {
-        let bytes = padded[start..].get(..HEADER_BYTES_MAX)?;
-        let version =
-            bytes.iter().skip(2).take_while(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'.')).count();
-        let closing = 2 + version;
-        if version >= 16 || bytes.get(closing..closing + 3)? != [self.delimiter, b'9', b'='] {
+        let bytes = padded.get(start..start + HEADER_BYTES_MAX)?;
+        let is_version = |byte: &&u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'.');
+        let closing = 2 + bytes.iter().skip(2).take_while(is_version).count();
+        if bytes.get(closing..closing + 3)? != [self.delimiter, b'9', b'='] {
             return None;
         }
         self.header_len = closing + 3;
-        self.header[..self.header_len].copy_from_slice(&bytes[..self.header_len]);
+        let known = |at: usize| if at < self.header_len { 0xFF } else { 0 };
+        self.header_mask = two_words(&std::array::from_fn::<u8, HEADER_BYTES_MAX, _>(known), 0)?;
+        self.header = two_words(padded, start)?;
         Some(start + self.header_len)
     }
 
@@ -169,6 +172,13 @@ impl Fast {
     }
 }
 
+#[inline(always)]
+fn two_words(bytes: &[u8], at: usize) -> Option<[u64; 2]> {
+    let bytes: &[u8; 16] = bytes.get(at..)?.first_chunk()?;
+    let [low, high] = bytes.as_chunks::<8>().0 else { return None };
+    Some([u64::from_le_bytes(*low), u64::from_le_bytes(*high)])
+}
+
 /// A tag, read out of the first eight bytes of a field.
 #[derive(Clone, Copy, Debug)]
 struct Tag {
@@ -214,7 +224,7 @@ impl Tag {
 }
 
 /// Where the message of the record at `at` begins: there, or behind a prefix on the same line.
-#[inline]
+#[inline(always)]
 fn begin(padded: &[u8], len: usize, at: usize, delimiter: u8) -> Option<usize> {
     if padded[at..].starts_with(b"8=FIX") {
         return Some(at);
@@ -234,7 +244,7 @@ fn begin_behind_prefix(bytes: &[u8], delimiter: u8) -> Option<usize> {
 }
 
 /// Reads the digits at `at` up to a delimiter: the length, and where the body begins.
-#[inline]
+#[inline(always)]
 fn body_length(padded: &[u8], at: usize, delimiter: u8) -> Option<(usize, usize)> {
     let mut length = 0usize;
     for (place, byte) in padded[at..].iter().enumerate().take(7) {
@@ -248,7 +258,7 @@ fn body_length(padded: &[u8], at: usize, delimiter: u8) -> Option<(usize, usize)
 }
 
 /// Reads `10=nnn`.
-#[inline]
+#[inline(always)]
 fn checksum_of(field: &[u8; 6]) -> Option<u8> {
     let [b'1', b'0', b'=', digits @ ..] = field else { return None };
     let [hundreds, tens, ones] = digits.map(|byte| u32::from(byte.wrapping_sub(b'0')));
@@ -259,7 +269,7 @@ fn checksum_of(field: &[u8; 6]) -> Option<u8> {
 }
 
 /// The end of the record whose message ends at `end`: behind its line feed, or right here where another message begins.
-#[inline]
+#[inline(always)]
 fn record_end(padded: &[u8], len: usize, end: usize) -> Option<usize> {
     let next = match padded[end] {
         b'\n' => end + 1,
@@ -268,26 +278,6 @@ fn record_end(padded: &[u8], len: usize, end: usize) -> Option<usize> {
         _ => return None,
     };
     (next <= len).then_some(next)
-}
-
-/// The sum of all bytes modulo 256, and all bytes laid over each other, sixteen lanes at a time.
-#[inline]
-fn sum_and_bits(bytes: &[u8]) -> (u8, u8) {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    let (mut sums, mut bits) = ([0u8; 16], [0u8; 16]);
-    for block in blocks {
-        for lane in 0..16 {
-            sums[lane] = sums[lane].wrapping_add(block[lane]);
-            bits[lane] |= block[lane];
-        }
-    }
-    let mut last = [0u8; 16];
-    last[..rest.len()].copy_from_slice(rest);
-    for lane in 0..16 {
-        sums[lane] = sums[lane].wrapping_add(last[lane]);
-        bits[lane] |= last[lane];
-    }
-    (sums.iter().fold(0, |sum, lane| sum.wrapping_add(*lane)), bits.iter().fold(0, |all, lane| all | lane))
 }
 
 #[cfg(test)]
@@ -337,15 +327,5 @@ mod tests {
         fast.look(&message[..54]);
         assert_eq!(fast.read(message, 54, 0), Some(Usual { start: 27, end: 54 }));
         assert_eq!(fast.slots.value(message, slot::MSG_TYPE), Some(b"0".as_slice()));
-    }
-
-    #[test]
-    fn sums_and_bits_are_those_of_every_byte() {
-        let bytes: Vec<u8> = (0..200u32).map(|at| (at * 37 % 256) as u8).collect();
-        for len in 0..bytes.len() {
-            let bytes = &bytes[..len];
-            let expected = (crate::message::sum(bytes), bytes.iter().fold(0, |all, byte| all | byte));
-            assert_eq!(sum_and_bits(bytes), expected);
-        }
     }
 }

@@ -5,11 +5,11 @@
 //! message in the line, then the end of the line. `8=FIX` inside a value ends nothing unless the message around it is
 //! damaged and what follows has the shape and length of a message of its own.
 
+use casparian_sdk::scan::{self, parse_u64};
 use memchr::memmem;
 
 use crate::delimiter::{BeginString, Delimiter};
 use crate::faults::{Flaw, Flaws};
-use crate::number::unsigned;
 use crate::tags::{self, data_tag, slot, slot_of};
 
 /// The bytes at hand.
@@ -332,7 +332,7 @@ impl Message {
         let length = *self.fields.last()?;
         let tag = data_tag(length.tag)?;
         let field = plain_field(bytes, at, delimiter);
-        let counted = match unsigned(&bytes[length.value..length.end]).map(usize::try_from) {
+        let counted = match parse_u64(&bytes[length.value..length.end]).map(usize::try_from) {
             Some(Ok(count)) if field.tag == tag => count_out(bytes, field.value, count, delimiter),
             _ => None,
         };
@@ -356,7 +356,7 @@ impl Message {
         let delimiters = self.fields.len() - usize::from(checksum.is_some() || !self.is_closed());
         let ones = delimiters + self.shown_in_data;
         let sum =
-            sum(&bytes[self.start..body_end]).wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
+            scan::checksum(&bytes[self.start..body_end]).wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
         let length = self.fields.iter().position(|field| field.tag == 9);
         self.frame = Frame {
             body_length_declared: length.and_then(|at| number(bytes, self.fields[at])),
@@ -568,7 +568,7 @@ fn header(bytes: &[u8], begin: usize, delimiter: Delimiter) -> Option<Header> {
     let window = &bytes[..bytes.len().min(second_at + 16)];
     let second = plain_field(window, second_at, delimiter);
     let body = second.end + delimiter.width();
-    let body_length = usize::try_from(unsigned(&bytes[second.value..second.end])?).ok()?;
+    let body_length = usize::try_from(parse_u64(&bytes[second.value..second.end])?).ok()?;
     (delimiter.stands_at(bytes, second.end)).then_some(Header { body, body_length })
 }
 
@@ -625,7 +625,7 @@ fn tag(text: &[u8]) -> u32 {
     match text.first() {
         None | Some(b'0') => 0,
         Some(_) if text.len() > 10 => 0,
-        Some(_) => unsigned(text).and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0),
+        Some(_) => parse_u64(text).and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0),
     }
 }
 
@@ -650,18 +650,5 @@ fn count_out(bytes: &[u8], value: usize, count: usize, delimiter: Delimiter) -> 
 }
 
 fn number(bytes: &[u8], field: Field) -> Option<u32> {
-    unsigned(&bytes[field.value..field.end]).and_then(|number| u32::try_from(number).ok())
-}
-
-/// The sum of all bytes, modulo 256, sixteen lanes at a time.
-#[inline]
-pub fn sum(bytes: &[u8]) -> u8 {
-    let (blocks, rest) = bytes.as_chunks::<16>();
-    let mut lanes = [0u8; 16];
-    for block in blocks {
-        for (lane, byte) in lanes.iter_mut().zip(block) {
-            *lane = lane.wrapping_add(*byte);
-        }
-    }
-    lanes.iter().chain(rest).fold(0u8, |sum, byte| sum.wrapping_add(*byte))
+    parse_u64(&bytes[field.value..field.end]).and_then(|number| u32::try_from(number).ok())
 }

@@ -11,33 +11,6 @@ const LIMIT: i128 = 10i128.pow(PRECISION);
 const POWERS: [u64; SCALE as usize + 1] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000];
 
-/// Reads a number of digits only: no sign, no blank, no overflow.
-#[inline]
-pub fn unsigned(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    if text.len() > 19 {
-        return unsigned_long(text);
-    }
-    let mut value = 0u64;
-    let mut wrong = false;
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        wrong |= digit > 9;
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-    }
-    (!wrong).then_some(value)
-}
-
-#[cold]
-fn unsigned_long(text: &[u8]) -> Option<u64> {
-    text.iter().try_fold(0u64, |value, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
-    })
-}
-
 /// Reads a FIX float (`-12.5`, `.5`, `7.`) as units of 10^-[`SCALE`]; `None` where it is none or does not fit exactly.
 #[inline]
 pub fn decimal(text: &[u8]) -> Option<i128> {
@@ -52,11 +25,11 @@ pub fn decimal(text: &[u8]) -> Option<i128> {
     Some(if negative { -units } else { units })
 }
 
-/// At most 18 digits, 10 of them behind the point, and a value that a u64 holds: nearly all there are.
+/// At most nine digits before the point and ten behind it, which a u64 holds in units: nearly all there are.
 #[inline]
 fn short_decimal(text: &[u8]) -> Option<u64> {
     if text.len() > 18 {
-        return None;
+        return None; // and so at most 18 digits are added up, which cannot overflow
     }
     let (mut value, mut wrong, mut point) = (0u64, false, text.len());
     for (at, byte) in text.iter().enumerate() {
@@ -69,11 +42,10 @@ fn short_decimal(text: &[u8]) -> Option<u64> {
         }
     }
     let fraction = (text.len() - point).saturating_sub(1);
-    let digits = point + fraction;
-    if wrong || digits == 0 || fraction > SCALE as usize {
+    if wrong || point > 9 || point + fraction == 0 || fraction > SCALE as usize {
         return None;
     }
-    value.checked_mul(POWERS[SCALE as usize - fraction])
+    Some(value * POWERS[SCALE as usize - fraction])
 }
 
 #[cold]
@@ -105,24 +77,6 @@ fn digits(text: &[u8]) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_unsigned_number_is_digits_and_fits() {
-        let cases: [(&str, Option<u64>); 9] = [
-            ("0", Some(0)),
-            ("007", Some(7)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("00000000000000000000000001", Some(1)),
-            ("18446744073709551616", None),
-            ("", None),
-            ("-1", None),
-            ("1 ", None),
-            ("1e3", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(unsigned(text.as_bytes()), expected, "{text}");
-        }
-    }
 
     #[test]
     fn a_decimal_is_exact_or_none() {

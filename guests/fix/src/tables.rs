@@ -5,7 +5,7 @@ use casparian_sdk::table::{Row, Table};
 
 use crate::faults::{Flaw, Flaws};
 use crate::message::{Field, Frame, Slots};
-use crate::number::{decimal, unsigned};
+use crate::number::decimal;
 use crate::prefix::Prefixes;
 use crate::tags::{self, slot, slot_of};
 use crate::time::Clock;
@@ -197,7 +197,7 @@ impl Writer {
         let at = row.at();
         let value = |slot| draft.slots.value(draft.bytes, slot);
         if let Some(number) = value(slot::MSG_SEQ_NUM) {
-            keep(unsigned(number), Flaw::BadNumber, flaws, |number| row.msg_seq_num.set(at, number));
+            keep(scan::parse_u64(number), Flaw::BadNumber, flaws, |number| row.msg_seq_num.set(at, number));
         }
         if let Some(flag) = value(slot::POSS_DUP) {
             keep(boolean(flag), Flaw::BadBoolean, flaws, |flag| row.poss_dup.set(at, flag));

@@ -17,7 +17,7 @@ impl Clock {
     /// Reads `YYYYMMDD-HH:MM:SS[.fraction]` as nanoseconds since 1970; `None` where it is none or is finer than a nanosecond.
     ///
     /// A leap second, 60, is the second after it: the column has no other place for it.
-    #[inline]
+    #[inline(always)]
     pub fn utc(&mut self, text: &[u8]) -> Option<i64> {
         let (date, rest) = text.split_first_chunk::<8>()?;
         let (dash, rest) = rest.split_first()?;
@@ -25,21 +25,26 @@ impl Clock {
         if *dash != b'-' {
             return None;
         }
-        let seconds = self.day(date)?.checked_add(second_of_day(time)?)?;
-        let nanos = match fraction.split_first() {
-            None => 0,
-            Some((b'.', digits)) => nanoseconds(digits)?,
-            Some(_) => return None,
+        let seconds = self.day(date)? + second_of_day(time)?;
+        let nanos = match fraction {
+            [] => 0,
+            [b'.', a, b, c] => milliseconds([*a, *b, *c])? * 1_000_000,
+            [b'.', digits @ ..] => nanoseconds(digits)?,
+            _ => return None,
         };
-        seconds.checked_mul(SECOND)?.checked_add(nanos)
+        Some(seconds * SECOND + nanos)
     }
 
+    #[inline]
     fn day(&mut self, date: &[u8; 8]) -> Option<i64> {
-        if *date != self.day_text {
-            let number = digits(date)?;
-            self.day_seconds = days_since_1970(number / 10_000, number / 100 % 100, number % 100)? * DAY;
-            self.day_text = *date;
-        }
+        if *date == self.day_text { Some(self.day_seconds) } else { self.learn_day(date) }
+    }
+
+    #[cold]
+    fn learn_day(&mut self, date: &[u8; 8]) -> Option<i64> {
+        let number = digits(date)?;
+        self.day_seconds = days_since_1970(number / 10_000, number / 100 % 100, number % 100)? * DAY;
+        self.day_text = *date;
         Some(self.day_seconds)
     }
 }
@@ -57,6 +62,12 @@ fn second_of_day(time: &[u8; 8]) -> Option<i64> {
         return None;
     }
     Some((hour * 3600 + minute * 60 + second) as i64)
+}
+
+#[inline]
+fn milliseconds(digits: [u8; 3]) -> Option<i64> {
+    let [a, b, c] = digits.map(|byte| byte.wrapping_sub(b'0'));
+    (a <= 9 && b <= 9 && c <= 9).then_some(i64::from(a) * 100 + i64::from(b) * 10 + i64::from(c))
 }
 
 /// One to nine digits behind a point, or more where the rest are zeros.
@@ -84,7 +95,8 @@ fn digits(text: &[u8]) -> Option<u64> {
     (!wrong).then_some(value)
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar, from 1678 to 2261: what a count of nanoseconds reaches.
+/// Days from 1970-01-01 to a day of the Gregorian calendar, from 1678 to 2261: a count of nanoseconds in 64 bits reaches
+/// a little further, so that no sum of such a day and a time can overflow.
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<i64> {
     const LENGTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
@@ -122,7 +134,7 @@ pub fn log_time(text: &[u8], at: usize) -> Option<LogTime> {
     let seconds = date * DAY + second_of_day(time)?;
     let zone = zone(text, end);
     let end = zone.as_ref().map_or(end, |zone| zone.end);
-    Some(LogTime { nanos: seconds.checked_mul(SECOND)?.checked_add(nanos)?, zone, end })
+    Some(LogTime { nanos: seconds * SECOND + nanos, zone, end })
 }
 
 fn log_date(text: &[u8], at: usize) -> Option<(i64, usize)> {
