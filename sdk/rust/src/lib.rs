@@ -110,3 +110,7 @@ macro_rules! export {
         };
     };
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
