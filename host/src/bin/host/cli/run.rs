@@ -141,7 +141,8 @@ fn run_all(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, rende
 }
 
 fn run_one(args: &Args, request: &RunRequest, render: &mut Render) -> Exit {
-    let mut view = render.progress(&request.input.to_string_lossy(), !args.no_progress, args.log.floor());
+    let name = request.input.file_name().unwrap_or(request.input.as_os_str()).to_string_lossy();
+    let mut view = render.progress(&name, !args.no_progress, args.log.floor());
     let report = casparian_host::run::run(request, &mut |progress| render.hear(&mut view, progress));
     view.close();
     if args.json {

@@ -60,6 +60,26 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
+/// Returns `lead` and a list, broken between its parts where the page ends; lines go on under the first part.
+pub(super) fn list(lead: &str, parts: &[String], page: Page) -> String {
+    let mut text = lead.to_owned();
+    let mut used = width(lead);
+    for (at, part) in parts.iter().enumerate() {
+        let comma = if at + 1 < parts.len() { "," } else { "" };
+        let wanted = width(part) + comma.len();
+        if at > 0 && page.width.is_some_and(|most| used + 1 + wanted > most) {
+            text += &format!("\n{}", " ".repeat(width(lead)));
+            used = width(lead);
+        } else if at > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text += &format!("{part}{comma}");
+        used += wanted;
+    }
+    text + "\n"
+}
+
 /// Returns rows as lines, each behind `indent`. A row may be shorter than others; the last cell of each is cut to the page.
 /// No line ends in blanks.
 pub(super) fn lines(indent: &str, aligns: &[Align], rows: &[Vec<Cell>], page: Page) -> String {
@@ -109,6 +129,15 @@ mod tests {
         let rows = [vec![Cell::new("name"), Cell::new("a long word about it")], vec![Cell::new("x")]];
         let narrow = Page { width: Some(14), ..Page::PLAIN };
         assert_eq!(lines("  ", &[Align::Left, Align::Left], &rows, narrow), "  name  a lon…\n  x\n");
+    }
+
+    #[test]
+    fn a_list_breaks_between_its_parts_and_goes_on_under_the_first() {
+        let parts = ["1 aa", "2 bbbb", "3 c"].map(str::to_owned);
+        let narrow = Page { width: Some(17), ..Page::PLAIN };
+        assert_eq!(list("  by: ", &parts, narrow), "  by: 1 aa,\n      2 bbbb, 3 c\n");
+        assert_eq!(list("  by: ", &parts, Page::PLAIN), "  by: 1 aa, 2 bbbb, 3 c\n");
+        assert_eq!(list("lead ", &parts[..1], Page { width: Some(1), ..Page::PLAIN }), "lead 1 aa\n");
     }
 
     #[test]

@@ -58,14 +58,15 @@ impl Column {
     fn new(at: usize, (name, kind): &(GuestText, String), preview: &Preview, page: Page) -> Self {
         let widest = page.width.map_or(usize::MAX, |_| CELL_COLUMNS_MAX);
         let name = layout::cut(&name.to_string(), widest);
-        let cells = preview.rows.iter().map(|row| cell(row.get(at).and_then(Option::as_ref), widest));
-        let mut all = vec![
-            Cell::toned(Tone::Strong, name.as_str()),
-            Cell::toned(Tone::Faint, layout::cut(kind, widest)),
-        ];
-        all.extend(cells);
-        let width = all.iter().map(|cell| layout::width(&cell.text)).max().unwrap_or(0);
-        Self { name, align: align_of(kind), cells: all, width }
+        let rows = preview.rows.iter().map(|row| cell(row.get(at).and_then(Option::as_ref), widest));
+        let mut cells = vec![Cell::toned(Tone::Strong, name.as_str())];
+        cells.extend(rows);
+        let width = cells.iter().map(|cell| layout::width(&cell.text)).max().unwrap_or(0);
+        // On a terminal a type has the room that its column takes anyway.
+        let shown_kind = page.width.map_or_else(|| kind.clone(), |_| layout::cut(kind, width));
+        let width = width.max(layout::width(&shown_kind));
+        cells.insert(1, Cell::toned(Tone::Faint, shown_kind));
+        Self { name, align: align_of(kind), cells, width }
     }
 }
 
@@ -199,9 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn on_a_terminal_a_type_takes_no_room_of_its_own() {
+        let preview = preview(&[("price", "Decimal128(38, 10)")], &[&[Some("1.5")]]);
+        assert!(table(&preview, 1, at(Some(80))).contains("  price\n  Deci…\n    1.5\n"));
+    }
+
+    #[test]
     fn in_a_pipe_every_column_is_there() {
         let preview = preview(&[("a", "Utf8"), ("b", "Utf8")], &[&[Some("1"), None]]);
         assert!(table(&preview, 1, at(None)).contains("  a     b\n"));
+        assert!(table(&preview, 1, at(None)).contains("  Utf8  Utf8\n"));
         assert!(table(&preview, 1, at(Some(80))).contains("1 column with nothing in these rows: b"));
     }
 

@@ -6,12 +6,15 @@ use casparian_core::guest_text::GuestText;
 use casparian_host::run::{LogLevel, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::layout;
 use super::paint::{Page, Paint, Tone};
 use super::quantity::{bytes, count, percent, rate};
 
-const BAR: &str =
-    "{prefix}  {bar:20} {percent:>3}%  {decimal_bytes}  {decimal_bytes_per_sec}  {msg}  {eta} left";
+const BAR: &str = "{prefix}  {bar:20} {percent:>3}%  {decimal_bytes_per_sec}  {eta} left  {msg}";
 const SPINNER: &str = "{spinner} {prefix}  {msg}";
+/// What the bar takes beside names and message, and a little more: a `^C` that the terminal puts behind it must not begin a
+/// new line, or the bar cannot be taken away again.
+const BAR_COLUMNS: usize = 62;
 const TICK: Duration = Duration::from_millis(100);
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -42,17 +45,20 @@ pub(crate) struct ProgressView {
     started: Instant,
     last_line: Instant,
     log_floor: LogFloor,
-    paint: Paint,
+    page: Page,
 }
 
 impl ProgressView {
     /// Opens the view. `input` is escaped already.
     pub(super) fn new(input: String, wanted: bool, page: Page, log_floor: LogFloor) -> Self {
         let on_terminal = page.width.is_some();
+        let input = layout::cut(&input, name_columns(page));
         let target =
             if wanted && on_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar =
-            ProgressBar::with_draw_target(None, target).with_style(style(SPINNER)).with_prefix(input.clone());
+        let bar = ProgressBar::with_draw_target(None, target)
+            .with_style(style(SPINNER))
+            .with_prefix(input.clone())
+            .with_message("getting ready");
         bar.enable_steady_tick(TICK);
         let now = Instant::now();
         Self {
@@ -64,7 +70,7 @@ impl ProgressView {
             started: now,
             last_line: now,
             log_floor,
-            paint: page.paint,
+            page,
         }
     }
 
@@ -80,7 +86,7 @@ impl ProgressView {
                 self.committed(bytes, accepted, quarantined)
             }
             Progress::Log { level, line } => {
-                self.log_floor.admits(level).then(|| log_line(level, &line, self.paint))
+                self.log_floor.admits(level).then(|| log_line(level, &line, self.page.paint))
             }
         }
     }
@@ -95,14 +101,20 @@ impl ProgressView {
         self.bar.finish_and_clear();
     }
 
+    /// The message stands last and gives way on a narrow terminal.
+    fn cut_to_bar(&self, message: &str) -> String {
+        let beside = BAR_COLUMNS + layout::width(&self.bar.prefix());
+        layout::cut(message, self.page.width.map_or(usize::MAX, |width| width.saturating_sub(beside)))
+    }
+
     fn compiling(&mut self, size: u64) -> Option<String> {
         let message = format!("compiling the parser ({}), once on this machine", bytes(size));
-        self.bar.set_message(message.clone());
+        self.bar.set_message(self.cut_to_bar(&message));
         self.lines.then(|| format!("{}: {message}\n", self.input))
     }
 
     fn start(&mut self, name: &GuestText, version: &GuestText, input_bytes: u64) {
-        self.parser = format!("{name} {version}");
+        self.parser = layout::cut(&format!("{name} {version}"), name_columns(self.page));
         self.input_bytes = input_bytes;
         self.started = Instant::now();
         self.last_line = self.started;
@@ -117,7 +129,7 @@ impl ProgressView {
     fn committed(&mut self, done: u64, accepted: u64, quarantined: u64) -> Option<String> {
         let rows = rows(accepted, quarantined);
         self.bar.set_position(done);
-        self.bar.set_message(rows.clone());
+        self.bar.set_message(self.cut_to_bar(&rows));
         let now = Instant::now();
         if !self.lines || now.duration_since(self.last_line) < LINE_EVERY {
             return None;
@@ -133,6 +145,11 @@ impl ProgressView {
             bytes(done)
         ))
     }
+}
+
+/// Returns the most columns for the name of the parser, and for that of the input.
+fn name_columns(page: Page) -> usize {
+    page.width.map_or(usize::MAX, |width| (width.saturating_sub(BAR_COLUMNS) / 2).clamp(8, 32))
 }
 
 fn rows(accepted: u64, quarantined: u64) -> String {
@@ -169,6 +186,13 @@ mod tests {
     fn both_templates_parse() {
         style(BAR);
         style(SPINNER);
+    }
+
+    #[test]
+    fn long_names_leave_the_bar_its_room() {
+        let page = |columns| Page { width: Some(columns), ..Page::PLAIN };
+        assert_eq!([40, 80, 100, 200].map(|columns| name_columns(page(columns))), [8, 9, 19, 32]);
+        assert_eq!(name_columns(Page::PLAIN), usize::MAX);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn summary(report: &Report, outcome: Outcome, page: Page) -> String {
     text += &account(report, paint);
     text += &dark(&report.accounting, paint);
     text += &warnings(report, paint);
-    text += &quarantine(report, outcome, paint);
+    text += &quarantine(report, outcome, page);
     text += &failure(report, paint);
     text + &last_word(report, outcome, paint)
 }
@@ -122,7 +122,7 @@ fn skipped(accounting: &Accounting) -> String {
     let kinds = match kinds.len() {
         0 => String::new(),
         1 => format!(": {}", kinds.keys().next().map_or("", String::as_str)),
-        _ => format!(": {}", by_count(&kinds, RULES_SHOWN)),
+        _ => format!(": {}", by_count(&kinds, RULES_SHOWN).join(", ")),
     };
     format!("  ({} skipped{kinds})", counted(accounting.skipped_bytes, "byte"))
 }
@@ -142,8 +142,9 @@ fn dark(accounting: &Accounting, paint: Paint) -> String {
     format!("  {}, nobody spoke for them: {}\n", paint.tone(Tone::Warn, dark), ranges.join(", "))
 }
 
-/// `21 rows in out/_quarantine.parquet: 17 CF0900, 4 CF0301; by rule: 12 bad_checksum, 5 empty_value, 4 required`
-fn quarantine(report: &Report, outcome: Outcome, paint: Paint) -> String {
+/// `21 rows in out/_quarantine.parquet: 17 CF0900, 4 CF0301`, and under it
+/// `  by rule: 12 bad_checksum, 5 empty_value, 4 required`.
+fn quarantine(report: &Report, outcome: Outcome, page: Page) -> String {
     let quarantine = &report.quarantine;
     if quarantine.rows == 0 {
         return String::new();
@@ -153,21 +154,21 @@ fn quarantine(report: &Report, outcome: Outcome, paint: Paint) -> String {
         (None, Outcome::Previewed | Outcome::Judged) => "would be quarantined".to_owned(),
         (None, Outcome::Written) => "in quarantine, which was not written".to_owned(),
     };
-    let rows = paint.tone(Tone::Warn, counted(quarantine.rows, "row"));
+    let rows = page.paint.tone(Tone::Warn, counted(quarantine.rows, "row"));
     let in_tables = report.tables.iter().map(|table| table.quarantined).sum::<u64>();
     // Records that could not be read are in no table, and the numbers should add up under a reader's eyes.
     let unread = match quarantine.rows.saturating_sub(in_tables) {
         0 => String::new(),
         n => format!(" ({} in no table)", count(n)),
     };
-    let codes = by_count(&quarantine.by_code, usize::MAX);
+    let codes = by_count(&quarantine.by_code, usize::MAX).join(", ");
     let rules = by_count(&quarantine.by_rule, RULES_SHOWN);
-    let rules = if rules.is_empty() { rules } else { format!("; by rule: {rules}") };
-    format!("{rows}{unread} {place}: {codes}{rules}\n")
+    let rules = layout::list("  by rule: ", &rules, page);
+    format!("{rows}{unread} {place}: {codes}\n{rules}")
 }
 
 /// Returns counts, the largest first, at most `most` of them.
-fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> String {
+fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> Vec<String> {
     let mut sorted: Vec<(&K, &u64)> = counts.iter().collect();
     sorted.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
     let mut parts: Vec<String> = sorted
@@ -178,7 +179,7 @@ fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> String {
     if sorted.len() > most {
         parts.push(format!("and {} more", sorted.len() - most));
     }
-    parts.join(", ")
+    parts
 }
 
 /// Says what was not written, and how to have it.
@@ -199,7 +200,8 @@ fn last_word(report: &Report, outcome: Outcome, paint: Paint) -> String {
     }
 }
 
-const QUARANTINE_HINT: &str = "each row there says why (`violations`), where it stood (`line_first`, `byte_offset`) and what it was (`raw`)";
+const QUARANTINE_HINT: &str =
+    "each row there says why (`violations`), where (`byte_offset`) and what it was (`raw`)";
 
 #[cfg(test)]
 mod tests {
@@ -274,8 +276,9 @@ fix 1.0.0  orders.log  48.2 MB  1.54 s  31.3 MB/s
   messages           212,404 rows  17 quarantined  out/messages.parquet
   execution_reports   88,019 rows   0 quarantined  out/execution_reports.parquet
   accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L1
-18 rows (1 in no table) in out/_quarantine.parquet: 13 CF0900, 5 CF0301; by rule: 13 bad_checksum, 5 required
-  hint: each row there says why (`violations`), where it stood (`line_first`, `byte_offset`) and what it was (`raw`)
+18 rows (1 in no table) in out/_quarantine.parquet: 13 CF0900, 5 CF0301
+  by rule: 13 bad_checksum, 5 required
+  hint: each row there says why (`violations`), where (`byte_offset`) and what it was (`raw`)
 "
         );
     }
@@ -395,6 +398,6 @@ error: parser: stopped at `unreachable`
     #[test]
     fn many_rules_are_cut_after_the_most_frequent() {
         let rules: BTreeMap<String, u64> = (0..20).map(|n| (format!("r{n}"), n + 1)).collect();
-        assert_eq!(by_count(&rules, 2), "20 r19, 19 r18, and 18 more");
+        assert_eq!(by_count(&rules, 2), ["20 r19", "19 r18", "and 18 more"]);
     }
 }
