@@ -178,7 +178,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-fn schema_message() -> Vec<u8> {
+pub(crate) fn schema_message() -> Vec<u8> {
     let options = IpcWriteOptions::default();
     let encoded = IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(
         &schema(),
@@ -190,7 +190,7 @@ fn schema_message() -> Vec<u8> {
     message
 }
 
-fn batch_message(rows: &[(Span, Row)]) -> Vec<u8> {
+pub(crate) fn batch_message(rows: &[(Span, Row)]) -> Vec<u8> {
     let mut faults = ListBuilder::new(StringBuilder::new());
     for (_, row) in rows {
         if row.is_faulty {
