@@ -86,7 +86,8 @@ impl CodeCache {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(path).map_err(io)?;
         let found = std::fs::symlink_metadata(path).map_err(io)?;
-        if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 || !found.is_dir() {
+        if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 || !found.is_dir()
+        {
             return Err(CacheFault::NotOurs { path: shown, owner: found.uid(), mode: found.mode() & 0o7777 });
         }
         let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority()).map_err(io)?;

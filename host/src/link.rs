@@ -87,12 +87,7 @@ impl Link {
         let mut bytes = vec![0; MESSAGE_BYTES_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let got = recvmsg(
-            &self.0,
-            &mut [IoSliceMut::new(&mut bytes)],
-            &mut control,
-            RecvFlags::CMSG_CLOEXEC,
-        );
+        let got = recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC);
         let got = match got {
             Err(rustix::io::Errno::CONNRESET) => return Ok(Received::Closed),
             got => got?,
@@ -114,7 +109,10 @@ impl Link {
     }
 
     /// Waits for a message until `deadline`.
-    pub(crate) fn receive_until<T: DeserializeOwned>(&self, deadline: Instant) -> Result<Received<T>, LinkFault> {
+    pub(crate) fn receive_until<T: DeserializeOwned>(
+        &self,
+        deadline: Instant,
+    ) -> Result<Received<T>, LinkFault> {
         let left = deadline.saturating_duration_since(Instant::now());
         if !self.is_readable_within(left)? {
             return Ok(Received::Nothing);

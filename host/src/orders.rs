@@ -49,7 +49,11 @@ pub(crate) enum News {
     Described(Box<Description>),
     /// A file is needed: an [`Answer`] is awaited.
     File(FileFor),
-    Progress { bytes: u64, accepted: u64, quarantined: u64 },
+    Progress {
+        bytes: u64,
+        accepted: u64,
+        quarantined: u64,
+    },
     Log(LogLine),
     /// Some rows of a table.
     Preview(Preview),
@@ -60,7 +64,10 @@ pub(crate) enum News {
     /// The end of a run.
     Done(Box<Done>),
     /// The end of anything that went wrong.
-    Failed { fault: FaultReport, used: Used },
+    Failed {
+        fault: FaultReport,
+        used: Used,
+    },
 }
 
 /// What a worker needs a file for.

@@ -66,11 +66,7 @@ impl Report {
         let stem = request.component.file_stem().unwrap_or_default().to_string_lossy();
         Self {
             schema: REPORT_SCHEMA,
-            input: InputReport {
-                path: request.input.to_string_lossy().into_owned(),
-                sha256: None,
-                bytes: 0,
-            },
+            input: InputReport { path: request.input.to_string_lossy().into_owned(), sha256: None, bytes: 0 },
             component: ComponentReport { name: GuestText::new(&stem, 128), version: None, sha256: None },
             contract: None,
             status: Status::Failed,

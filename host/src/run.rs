@@ -175,7 +175,8 @@ impl Supervision<'_> {
         let fds = [compiled.fd(), source.fd()];
         let deadline_ms = self.request.limits.deadline_ms(component.bytes() + source.size());
         let task = Task::Run(Box::new(order));
-        let mut worker = Worker::start(&self.request.worker_exe, &task, &fds, deadline_ms, &self.request.stop)?;
+        let mut worker =
+            Worker::start(&self.request.worker_exe, &task, &fds, deadline_ms, &self.request.stop)?;
         loop {
             match worker.hear()? {
                 News::Done(done) => {
@@ -239,7 +240,9 @@ impl Supervision<'_> {
         self.report.tables = wanted.map(|table| table_report(table, out)).collect();
         self.report.quarantine = QuarantineReport {
             rows: tally.quarantine.rows,
-            path: out.filter(|_| has_quarantine).map(|out| out.join(QUARANTINE_FILE).to_string_lossy().into_owned()),
+            path: out
+                .filter(|_| has_quarantine)
+                .map(|out| out.join(QUARANTINE_FILE).to_string_lossy().into_owned()),
             by_code: tally.quarantine.by_code.clone(),
             by_rule: tally.quarantine.by_rule.clone(),
         };

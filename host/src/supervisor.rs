@@ -60,7 +60,9 @@ impl Blamed for SupervisorFault {
     fn hint(&self) -> Option<String> {
         match self {
             SupervisorFault::Deadline(limit) => limit.hint(),
-            SupervisorFault::Died(_) => Some("nothing was published; if it happens again, do not trust this parser".to_owned()),
+            SupervisorFault::Died(_) => {
+                Some("nothing was published; if it happens again, do not trust this parser".to_owned())
+            }
             _ => None,
         }
     }
@@ -123,7 +125,11 @@ impl Worker {
     }
 
     /// Answers a worker's question.
-    pub(crate) fn answer<T: Serialize>(&self, answer: &T, fds: &[BorrowedFd<'_>]) -> Result<(), SupervisorFault> {
+    pub(crate) fn answer<T: Serialize>(
+        &self,
+        answer: &T,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), SupervisorFault> {
         Ok(self.link.send(answer, fds)?)
     }
 

@@ -91,7 +91,8 @@ fn broken(fault: &LinkFault) -> FaultReport {
 
 fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
     let mut fds = fds.into_iter();
-    let mut next = || fds.next().map(File::from).ok_or_else(|| internal("a descriptor is missing".to_owned()));
+    let mut next =
+        || fds.next().map(File::from).ok_or_else(|| internal("a descriptor is missing".to_owned()));
     match task {
         Task::Compile { limits } => {
             confine(None).map_err(|e| internal(format!("limits of this process: {e}")))?;
@@ -142,7 +143,8 @@ fn inspect(limits: Limits, mut component: File, code: File) -> Result<News, Fail
     let bytes = read_component(&mut component)?;
     let checked = precheck::check(&bytes).map_err(failed)?;
     let loaded = load(&limits, &code)?;
-    let setup = Setup { limits, attachments: BTreeMap::new(), log_level: Level::Error, log: Box::new(|_| {}) };
+    let setup =
+        Setup { limits, attachments: BTreeMap::new(), log_level: Level::Error, log: Box::new(|_| {}) };
     let described = on_guest_stack(&setup.limits.clone(), || loaded.open(setup).and_then(Session::describe))?;
     let (_session, description) = described.map_err(ended)?;
     Ok(News::Inspected(Box::new(Interface::new(&checked, description))))
@@ -257,10 +259,10 @@ struct Guest {
 impl Guest {
     /// Plans and parses the whole input, range by range.
     fn parse(self, said: SyncSender<Said>) -> Result<Usage, Ended> {
-        let Self { mut session, description, wanted, options, input } = self;
+        let Self { session, description, wanted, options, input } = self;
         // Who stops listening has failed and says so itself.
         let ear = Box::new(move |word| said.send(word).map_err(|_| Hangup));
-        session.attach(input, &description, wanted, ear);
+        let session = session.attach(input, &description, wanted, ear)?;
         // One worker parses one input: no cut is finer than the parser wants.
         let (mut session, layout) = session.plan(&options, u64::MAX)?;
         for range in layout.ranges {
@@ -274,7 +276,12 @@ type RunFlow = Flow<Tables, Quarantine>;
 
 /// Runs guest and judge side by side. A fault of the flow is about something said earlier than whatever ended the guest, so it
 /// is the one that counts, however the threads raced.
-fn join_threads(link: &Link, limits: &Limits, guest: Guest, mut flow: RunFlow) -> Result<(RunFlow, Usage), Failed> {
+fn join_threads(
+    link: &Link,
+    limits: &Limits,
+    guest: Guest,
+    mut flow: RunFlow,
+) -> Result<(RunFlow, Usage), Failed> {
     let (said, heard) = sync_channel(CHANNEL_BATCHES);
     let (judged, parsed) = thread::scope(|scope| {
         let guest = guest_thread(limits).spawn_scoped(scope, move || guest.parse(said));
@@ -347,7 +354,8 @@ fn ports(
     let (tables, hold) = (share()?, share()?);
     let circumstances =
         Circumstances { provenance: provenance.clone(), options_hash: quarantine::options_hash(options) };
-    let provide_table = Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
+    let provide_table =
+        Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
     let provide_hold = Box::new(move || ask_for_file(&hold, FileFor::Quarantine));
     Ok((
         Tables::files(provide_table, provenance, wanted),

@@ -155,7 +155,8 @@ impl Description {
     /// so that what a guest sees does not depend on the order of a command line.
     pub fn resolve_options(&self, given: &[(String, String)]) -> Result<Vec<(String, String)>, OptionFault> {
         for (at, (name, value)) in given.iter().enumerate() {
-            let info = self.options.iter().find(|o| o.name == *name).ok_or_else(|| self.unknown_option(name))?;
+            let info =
+                self.options.iter().find(|o| o.name == *name).ok_or_else(|| self.unknown_option(name))?;
             info.check(value)?;
             if given.iter().take(at).any(|(earlier, _)| earlier == name) {
                 return Err(OptionFault::Twice { name: name.clone() });
@@ -163,7 +164,9 @@ impl Description {
         }
         let mut resolved = given.to_vec();
         for info in &self.options {
-            if let Some(default) = info.default.as_ref().filter(|_| !given.iter().any(|(name, _)| *name == info.name)) {
+            if let Some(default) =
+                info.default.as_ref().filter(|_| !given.iter().any(|(name, _)| *name == info.name))
+            {
                 resolved.push((info.name.clone(), default.raw().to_owned()));
             }
         }
@@ -305,16 +308,17 @@ mod tests {
 
     #[test]
     fn an_option_that_does_not_fit_is_refused_with_what_would() {
-        let refused = |given: &[(String, String)]| described().resolve_options(given).unwrap_err().to_string();
-        assert_eq!(refused(&[pair("dept", "3")]), "the parser has no option `dept`; it has: delimiter, depth");
+        let refused =
+            |given: &[(String, String)]| described().resolve_options(given).unwrap_err().to_string();
+        assert_eq!(
+            refused(&[pair("dept", "3")]),
+            "the parser has no option `dept`; it has: delimiter, depth"
+        );
         assert_eq!(
             refused(&[pair("delimiter", "tab")]),
             "option `delimiter` takes one of `soh`, `pipe`, not `tab`"
         );
-        assert_eq!(
-            refused(&[pair("depth", "1"), pair("depth", "2")]),
-            "option `depth` is given twice"
-        );
+        assert_eq!(refused(&[pair("depth", "1"), pair("depth", "2")]), "option `depth` is given twice");
     }
 
     #[test]

@@ -246,7 +246,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     fn take_due_rejections(&mut self, up_to: u64) -> Vec<Rejection> {
-        let (due, later) = std::mem::take(&mut self.rejections).into_iter().partition(|r| r.at.offset < up_to);
+        let (due, later) =
+            std::mem::take(&mut self.rejections).into_iter().partition(|r| r.at.offset < up_to);
         self.rejections = later;
         due
     }
@@ -307,7 +308,9 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     fn hold_in_order(&mut self, mut rejected: Vec<(Place, Rejected)>) -> Result<(), FlowFault> {
-        rejected.sort_by_key(|(place, rejected)| (place.offset, rejected.row.is_some(), place.table, place.ordinal));
+        rejected.sort_by_key(|(place, rejected)| {
+            (place.offset, rejected.row.is_some(), place.table, place.ordinal)
+        });
         for (_, rejected) in &rejected {
             self.tally.quarantine.add(rejected);
             self.hold.hold(rejected)?;
@@ -394,7 +397,8 @@ impl Rows {
             1 => parts.remove(0),
             _ => Self::concat(&parts)?,
         };
-        let Some((offsets, _)) = rows.spans.as_ref().filter(|(offsets, _)| !offsets.values().is_sorted()) else {
+        let Some((offsets, _)) = rows.spans.as_ref().filter(|(offsets, _)| !offsets.values().is_sorted())
+        else {
             return Ok(Some(rows));
         };
         let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -403,7 +407,10 @@ impl Rows {
     }
 
     fn concat(parts: &[Rows]) -> Result<Rows, FlowFault> {
-        let schema = parts.first().map(|rows| rows.cells.schema()).unwrap_or_else(|| SchemaRef::new(arrow_schema::Schema::empty()));
+        let schema = parts
+            .first()
+            .map(|rows| rows.cells.schema())
+            .unwrap_or_else(|| SchemaRef::new(arrow_schema::Schema::empty()));
         let cells = concat::concat_batches(&schema, parts.iter().map(|rows| &rows.cells))?;
         let spans: Option<Vec<_>> = parts.iter().map(|rows| rows.spans.as_ref()).collect();
         let spans = spans.map(|spans| {
@@ -424,7 +431,8 @@ impl Rows {
     fn take(&self, rows: &[usize]) -> Result<Rows, FlowFault> {
         let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
         let spans = self.spans.as_ref().map(|(offsets, lengths)| {
-            let pick = |row: &usize| (offsets.values().get(*row).copied(), lengths.values().get(*row).copied());
+            let pick =
+                |row: &usize| (offsets.values().get(*row).copied(), lengths.values().get(*row).copied());
             let (offsets, lengths): (Vec<_>, Vec<_>) = rows.iter().map(pick).unzip();
             (UInt64Array::from(offsets), UInt32Array::from(lengths))
         });
@@ -459,7 +467,14 @@ impl Rows {
         Ok(Accepted::new(kept.cells, record_no, kept.spans))
     }
 
-    fn reject(&self, row: usize, ordinal: u64, table: &TableName, bad: &Bad, numbers: &Numbers<'_>) -> Rejected {
+    fn reject(
+        &self,
+        row: usize,
+        ordinal: u64,
+        table: &TableName,
+        bad: &Bad,
+        numbers: &Numbers<'_>,
+    ) -> Rejected {
         let finding = self.findings.of(row).cloned().unwrap_or_else(|| {
             let culprit = self.offset(row).and_then(|offset| bad.records.get(&offset));
             Finding::of(companion(culprit))
@@ -506,7 +521,8 @@ impl Bad {
         for rejection in rejections {
             records.insert(rejection.at.offset, Culprit::Unreadable);
         }
-        for (rows, table) in due.iter().zip(tables).filter_map(|(rows, table)| Some((rows.as_ref()?, table))) {
+        for (rows, table) in due.iter().zip(tables).filter_map(|(rows, table)| Some((rows.as_ref()?, table)))
+        {
             for row in rows.findings.rows() {
                 if let Some(offset) = rows.offset(row) {
                     let culprit = || Culprit::Row { table: table.name.clone(), ordinal: rows.ordinal(row) };
@@ -522,10 +538,11 @@ impl Bad {
 fn records_of(due: &[Option<Rows>], rejections: &[Rejection], bad: &Bad) -> Vec<Record> {
     let mut spans: Vec<Span> = Vec::new();
     for (offsets, lengths) in due.iter().flatten().filter_map(|rows| rows.spans.as_ref()) {
-        let of_table = offsets.values().iter().zip(lengths.values()).map(|(offset, length)| Span {
-            offset: *offset,
-            length: u64::from(*length),
-        });
+        let of_table = offsets
+            .values()
+            .iter()
+            .zip(lengths.values())
+            .map(|(offset, length)| Span { offset: *offset, length: u64::from(*length) });
         for span in of_table {
             if spans.last() != Some(&span) {
                 spans.push(span);

@@ -214,7 +214,9 @@ impl Blamed for Refusal {
     fn hint(&self) -> Option<String> {
         match self {
             Refusal::Limit(limit) => limit.hint(),
-            Refusal::Uncommitted { .. } => Some("the parser must commit what it has emitted before it returns".to_owned()),
+            Refusal::Uncommitted { .. } => {
+                Some("the parser must commit what it has emitted before it returns".to_owned())
+            }
             _ => None,
         }
     }
@@ -280,7 +282,9 @@ impl Intake {
         }
         let schema = wire::schema(schema).map_err(|fault| Refusal::Schema { name: name.clone(), fault })?;
         match self.tables.iter().position(|(open, _)| *open == name) {
-            Some(at) if self.tables.get(at).is_some_and(|(_, first)| *first == schema) => Ok((TableId(at), None)),
+            Some(at) if self.tables.get(at).is_some_and(|(_, first)| *first == schema) => {
+                Ok((TableId(at), None))
+            }
             Some(_) => Err(Refusal::SchemaChanged { name }),
             None => {
                 self.open_tables.spend(1)?;

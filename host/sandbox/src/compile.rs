@@ -14,7 +14,7 @@ use wasmtime::{Engine, error::Context as _};
 
 use crate::bindings::ParserPre;
 use crate::engine::engine;
-use crate::precheck::Checked;
+use crate::precheck::{self, Checked};
 use crate::world::{self, State};
 
 /// A component cannot be compiled or its code cannot be loaded.
@@ -88,7 +88,10 @@ impl Sandbox {
     ///
     /// The file holds what [`Sandbox::compile`] of this very build returned, and nobody can change it while it is loaded: it
     /// becomes executable as it is.
-    #[expect(unsafe_code, reason = "loading native code is trusting it; the caller has checked its MAC and sealed it")]
+    #[expect(
+        unsafe_code,
+        reason = "loading native code is trusting it; the caller has checked its MAC and sealed it"
+    )]
     pub unsafe fn load(&self, code: &File) -> Result<Loaded, CompileFault> {
         // wasmtime maps a file by its path; a descriptor's path is this.
         let path = format!("/proc/self/fd/{}", code.as_raw_fd());
@@ -119,7 +122,9 @@ impl Sandbox {
         let mut hasher = KeyHasher(FieldHasher::new("casparian compiled code 1"));
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
         let build = format!("casparian-sandbox {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
-        hasher.0.field(build.as_bytes()).field(processor_features().as_bytes()).finish()
+        let hasher = hasher.0.field(build.as_bytes()).field(processor_features().as_bytes());
+        // Cached code has passed the allow-list of its time: another list, another key.
+        precheck::allowed().fold(hasher, |hasher, name| hasher.field(name.as_bytes())).finish()
     }
 }
 

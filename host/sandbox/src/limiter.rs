@@ -38,7 +38,13 @@ impl Limiter {
         self.refused
     }
 
-    fn refuse(&mut self, name: &'static str, limit: u64, current: u64, wanted: u64) -> wasmtime::Result<bool> {
+    fn refuse(
+        &mut self,
+        name: &'static str,
+        limit: u64,
+        current: u64,
+        wanted: u64,
+    ) -> wasmtime::Result<bool> {
         self.refused = Some(LimitExceeded { name, limit, current, wanted });
         Ok(false)
     }

@@ -41,6 +41,11 @@ const WASI: [&str; 20] = [
     "wasi:random/random",
 ];
 
+/// Lists everything that may be imported.
+pub(crate) fn allowed() -> impl Iterator<Item = &'static str> {
+    [PACKAGE, PACKAGE_VERSION].into_iter().chain(OURS).chain(WASI)
+}
+
 /// A component that imports only what is on the list and exports what a parser must.
 #[derive(Debug)]
 pub struct Checked<'a> {

@@ -221,7 +221,8 @@ pub struct Layout {
 pub struct Session {
     store: Store<State>,
     guest: Parser,
-    input: Option<Arc<dyn Blob>>,
+    /// The input's handle, lent for each call, and its size. None before [`Session::attach`].
+    input: Option<(u32, u64)>,
 }
 
 impl Loaded {
@@ -264,38 +265,38 @@ impl Session {
     }
 
     /// Gives the guest its input and a way to speak of it. From here on it may burn what the input is worth.
-    pub fn attach(&mut self, input: Arc<dyn Blob>, description: &Description, wanted: Vec<TableName>, ear: Ear) {
+    pub fn attach(
+        mut self,
+        input: Arc<dyn Blob>,
+        description: &Description,
+        wanted: Vec<TableName>,
+        ear: Ear,
+    ) -> Result<Self, Ended> {
         let input_bytes = input.len();
         let limits = &self.store.data().limits;
         let intake = Intake::new(description, limits, input_bytes);
         let (base, granted) = (limits.fuel_granted(0, 0), limits.fuel_granted(0, input_bytes));
-        let left = self.store.get_fuel().unwrap_or(0);
-        // Fuel is on in the engine profile, so this cannot fail; if it did, the guest would have less, not more.
-        let _ = self.store.set_fuel(left.saturating_add(granted - base));
         self.store.data_mut().talk =
             Some(Talk { intake, ear, wanted, input_bytes, fuel_granted: granted, refused: None });
-        self.input = Some(input);
+        let refuelled =
+            self.store.get_fuel().and_then(|left| self.store.set_fuel(left.saturating_add(granted - base)));
+        let (mut session, ()) = self.settle(refuelled)?;
+        let lent = session.store.data_mut().handles.push(BlobHandle(input)).map_err(wasmtime::Error::from);
+        let (mut session, handle) = session.settle(lent)?;
+        session.input = Some((handle.rep(), input_bytes));
+        Ok(session)
     }
 
     /// Asks the parser how to cut the input.
-    pub fn plan(
-        mut self,
-        options: &[(String, String)],
-        target_bytes: u64,
-    ) -> Result<(Self, Layout), Ended> {
-        let (input, bytes) = match self.lend_input() {
-            Ok(lent) => lent,
-            Err(error) => return Err(end(self.store, error)),
-        };
+    pub fn plan(mut self, options: &[(String, String)], target_bytes: u64) -> Result<(Self, Layout), Ended> {
+        let (input, bytes) = self.lend_input();
         self.begin(Span { offset: 0, length: bytes });
         let format = self.guest.casparian_parser_format();
         let planned = format.call_plan(&mut self.store, input, options, target_bytes);
         let (session, layout) = self.settle(planned)?;
         let (session, layout) = session.conclude(layout)?;
-        let layout = Layout {
-            ranges: layout.ranges.into_iter().map(span_of).collect(),
-            context: layout.context,
-        };
+        let layout =
+            Layout { ranges: layout.ranges.into_iter().map(span_of).collect(), context: layout.context };
         match check_layout(&layout, bytes) {
             Ok(()) => Ok((session, layout)),
             Err(fault) => Err(session.end_with(fault)),
@@ -303,16 +304,8 @@ impl Session {
     }
 
     /// Parses the records that begin in `range`.
-    pub fn parse(
-        mut self,
-        range: Span,
-        context: &[u8],
-        options: &[(String, String)],
-    ) -> Result<Self, Ended> {
-        let input = match self.lend_input() {
-            Ok((input, _)) => input,
-            Err(error) => return Err(end(self.store, error)),
-        };
+    pub fn parse(mut self, range: Span, context: &[u8], options: &[(String, String)]) -> Result<Self, Ended> {
+        let (input, _) = self.lend_input();
         self.begin(range);
         let range = types::Span { offset: range.offset, length: range.length };
         let format = self.guest.casparian_parser_format();
@@ -332,11 +325,10 @@ impl Session {
         }
     }
 
-    fn lend_input(&mut self) -> wasmtime::Result<(Resource<BlobHandle>, u64)> {
-        let input = self.input.as_ref().map(Arc::clone).ok_or(SessionFault::Hangup)?;
-        let bytes = input.len();
-        let own = self.store.data_mut().handles.push(BlobHandle(input))?;
-        Ok((Resource::new_borrow(own.rep()), bytes))
+    /// Lends the input for one call. Without one the guest gets an empty nothing, which it cannot read.
+    fn lend_input(&self) -> (Resource<BlobHandle>, u64) {
+        let (rep, bytes) = self.input.unwrap_or((u32::MAX, 0));
+        (Resource::new_borrow(rep), bytes)
     }
 
     /// Sorts out how a call came back: a value, or the end of the session.
@@ -480,8 +472,9 @@ fn describe(raw: types::Description) -> Result<Description, DescriptionFault> {
     let doc = |text: &str| GuestText::new(text, description::DOC_BYTES_MAX);
     let word = |text: &str| GuestText::new(text, 128);
     let table = |info: types::TableInfo| {
-        let name = TableName::new(&info.name).ok_or_else(|| {
-            DescriptionFault::BadName { what: "table", name: GuestText::new(&info.name, 64) }
+        let name = TableName::new(&info.name).ok_or_else(|| DescriptionFault::BadName {
+            what: "table",
+            name: GuestText::new(&info.name, 64),
         })?;
         Ok(description::TableInfo {
             name,
@@ -502,7 +495,11 @@ fn describe(raw: types::Description) -> Result<Description, DescriptionFault> {
         version: word(&raw.version),
         doc: doc(&raw.doc),
         tables: raw.tables.into_iter().map(table).collect::<Result<_, _>>()?,
-        faults: raw.faults.into_iter().map(|f| description::FaultInfo { code: f.code, doc: doc(&f.doc) }).collect(),
+        faults: raw
+            .faults
+            .into_iter()
+            .map(|f| description::FaultInfo { code: f.code, doc: doc(&f.doc) })
+            .collect(),
         options: raw.options.into_iter().map(option).collect(),
         patterns: raw.patterns.iter().map(|p| word(p)).collect(),
     })

@@ -61,7 +61,9 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     random::random::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
     random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
     random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
-    wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<State, Streams>(l, |state| &mut state.handles)?;
+    wasmtime_wasi_io::bindings::wasi::io::error::add_to_linker::<State, Streams>(l, |state| {
+        &mut state.handles
+    })?;
     sync::io::poll::add_to_linker::<State, Streams>(l, |state| &mut state.handles)?;
     sync::io::streams::add_to_linker::<State, Streams>(l, |state| &mut state.handles)
 }

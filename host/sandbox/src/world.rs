@@ -156,7 +156,10 @@ fn blob_read(
     Ok((buffer,))
 }
 
-fn attachment(mut store: Store<'_>, (name,): (WasmStr,)) -> wasmtime::Result<(Option<Resource<BlobHandle>>,)> {
+fn attachment(
+    mut store: Store<'_>,
+    (name,): (WasmStr,),
+) -> wasmtime::Result<(Option<Resource<BlobHandle>>,)> {
     pay(&mut store, 0)?;
     let found = store.data().attachments.get(name.to_str(&store)?.as_ref()).map(Arc::clone);
     let Some(blob) = found else { return Ok((None,)) };
@@ -202,7 +205,10 @@ fn table_emit(
     }
 }
 
-fn reject(mut store: Store<'_>, (records,): (WasmList<types::Rejection>,)) -> wasmtime::Result<(Answer<()>,)> {
+fn reject(
+    mut store: Store<'_>,
+    (records,): (WasmList<types::Rejection>,),
+) -> wasmtime::Result<(Answer<()>,)> {
     let mut taken = Vec::with_capacity(records.len().min(1024));
     pay(&mut store, records.len() as u64 * 100)?;
     for record in records.iter(&mut store)? {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array, UInt64Array};
-use arrow_ipc::writer::{CompressionContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use arrow_ipc::writer::{
+    CompressionContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use casparian_core::fault::Span;
 use casparian_core::guest_text::GuestText;
@@ -61,7 +63,8 @@ impl Script {
         // Tables are opened first, so that a cut never makes a later word impossible.
         let cut = TABLES + seed.below((script.said.len() - TABLES) as u64) as usize;
         script.said.truncate(cut);
-        let commits = script.said.iter().filter_map(|s| if let Said::Commit(at) = s { Some(*at) } else { None });
+        let commits =
+            script.said.iter().filter_map(|s| if let Said::Commit(at) = s { Some(*at) } else { None });
         script.released_up_to = commits.last().unwrap_or(0);
         if script.ending == Ending::IsRefused {
             let breach = match seed.below(5) {
@@ -205,7 +208,8 @@ pub(crate) fn batch_message(rows: &[(Span, Row)]) -> Vec<u8> {
         Arc::new(faults.finish()),
     ];
     // On the wire a column declared not null may hold nulls: that is for the judge to see.
-    let relaxed = schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let relaxed =
+        schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(relaxed)), columns).expect("columns of one length");
     let options = IpcWriteOptions::default();
     let encoded = IpcDataGenerator {}.encode(

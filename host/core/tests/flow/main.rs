@@ -67,12 +67,8 @@ impl Hold for &mut CollectHeld {
 
 fn description() -> Description {
     let text = |t: &str| GuestText::new(t, 64);
-    let table = |at: usize| TableInfo {
-        name: oracle::table_name(at),
-        doc: text(""),
-        default_on: true,
-        schema: None,
-    };
+    let table =
+        |at: usize| TableInfo { name: oracle::table_name(at), doc: text(""), default_on: true, schema: None };
     Description {
         name: text("fake"),
         version: text("0"),

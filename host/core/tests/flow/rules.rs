@@ -82,7 +82,10 @@ fn a_row_may_end_where_the_input_ends_and_not_a_byte_later() {
     let mut intake = with_table(intake());
     intake.emit(TableId(0), &rows(&[span(90, 10)])).expect("up to the end");
     let refused = intake.emit(TableId(0), &rows(&[span(90, 11)]));
-    assert_eq!(said(refused), "row at bytes 90..101 is outside bytes 0..100, which is what may be spoken of now");
+    assert_eq!(
+        said(refused),
+        "row at bytes 90..101 is outside bytes 0..100, which is what may be spoken of now"
+    );
 }
 
 #[test]
