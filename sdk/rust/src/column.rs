@@ -14,12 +14,17 @@ pub struct At(pub(crate) u32);
 
 /// A column of the batch that is being filled.
 pub trait Column {
-    /// Returns about how many bytes its cells take so far.
-    fn bytes(&mut self) -> usize;
+    /// Returns about how many bytes a batch of `rows` rows would take of it.
+    fn bytes(&mut self, rows: usize) -> usize;
 
     /// Writes its buffers for a batch of `rows` rows and starts over.
     #[doc(hidden)]
     fn write(&mut self, rows: u32, body: &mut Body);
+}
+
+/// Returns how many bytes say which of `rows` cells there are.
+fn validity(rows: usize, present: usize) -> usize {
+    if present == rows { 0 } else { rows / 8 }
 }
 
 /// What a field of [`table!`](crate::table) may be: it chooses the column that holds it.
@@ -198,8 +203,8 @@ impl<T: Native> Fixed<T> {
 }
 
 impl<T: Native> Column for Fixed<T> {
-    fn bytes(&mut self) -> usize {
-        self.cells.len() * T::WIDTH
+    fn bytes(&mut self, rows: usize) -> usize {
+        rows * T::WIDTH + validity(rows, self.cells.len())
     }
 
     fn write(&mut self, rows: u32, body: &mut Body) {
@@ -238,8 +243,8 @@ impl Flags {
 }
 
 impl Column for Flags {
-    fn bytes(&mut self) -> usize {
-        self.cells.len() / 4
+    fn bytes(&mut self, rows: usize) -> usize {
+        rows / 8 + validity(rows, self.cells.len())
     }
 
     fn write(&mut self, rows: u32, body: &mut Body) {
@@ -315,8 +320,8 @@ impl Strings {
         self.next = 0;
     }
 
-    fn bytes(&self) -> usize {
-        self.used + self.cells.len() * if self.wide { 8 } else { 4 }
+    fn bytes(&self, rows: usize) -> usize {
+        self.used + rows * if self.wide { 8 } else { 4 } + validity(rows, self.cells.len())
     }
 }
 
@@ -359,8 +364,8 @@ impl Text {
 }
 
 impl Column for Text {
-    fn bytes(&mut self) -> usize {
-        self.0.bytes()
+    fn bytes(&mut self, rows: usize) -> usize {
+        self.0.bytes(rows)
     }
     fn write(&mut self, rows: u32, body: &mut Body) {
         self.0.write(rows, body);
@@ -395,8 +400,8 @@ impl Binary {
 }
 
 impl Column for Binary {
-    fn bytes(&mut self) -> usize {
-        self.0.bytes()
+    fn bytes(&mut self, rows: usize) -> usize {
+        self.0.bytes(rows)
     }
     fn write(&mut self, rows: u32, body: &mut Body) {
         self.0.write(rows, body);
@@ -431,8 +436,8 @@ impl Packed {
 }
 
 impl Column for Packed {
-    fn bytes(&mut self) -> usize {
-        self.data.len()
+    fn bytes(&mut self, rows: usize) -> usize {
+        rows * self.width + validity(rows, self.rows.len())
     }
 
     fn write(&mut self, rows: u32, body: &mut Body) {
@@ -498,8 +503,8 @@ impl<T: Native> List<Fixed<T>> {
 }
 
 impl<C: Column> Column for List<C> {
-    fn bytes(&mut self) -> usize {
-        self.child.bytes() + self.cells.len() * 4
+    fn bytes(&mut self, rows: usize) -> usize {
+        self.child.bytes(self.items as usize) + rows * 4 + validity(rows, self.cells.len())
     }
 
     fn write(&mut self, rows: u32, body: &mut Body) {

@@ -149,8 +149,8 @@ impl AnyColumn {
 }
 
 impl Column for AnyColumn {
-    fn bytes(&mut self) -> usize {
-        self.as_column().bytes()
+    fn bytes(&mut self, rows: usize) -> usize {
+        self.as_column().bytes(rows)
     }
 
     fn write(&mut self, rows: u32, body: &mut Body) {

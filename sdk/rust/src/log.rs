@@ -24,13 +24,11 @@ pub(crate) use lines::{attend, deliver};
 /// On wasm a line goes to the host at once.
 #[cfg(target_family = "wasm")]
 mod lines {
-    use super::{Level, Span};
     use crate::host::Host;
     pub(super) use crate::wasm::{log_enabled as enabled, log_write as write};
 
     pub(crate) fn attend(_: &dyn Host) {}
     pub(crate) fn deliver(_: &dyn Host) {}
-    const _: (fn(Level) -> bool, fn(Level, Option<Span>, String)) = (enabled, write);
 }
 
 /// Natively the lines of a thread wait until its session hands them to its host.

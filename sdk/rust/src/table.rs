@@ -99,8 +99,9 @@ fn too_long(span: Span) -> Fault {
 
 impl<C: ColumnSet> Pending for Core<C> {
     fn bytes(&mut self) -> usize {
-        let mut bytes = self.spans.len() * 12 + self.faults.as_mut().map_or(0, Column::bytes);
-        self.columns.each(&mut |column| bytes += column.bytes());
+        let rows = self.spans.len();
+        let mut bytes = rows * 12 + self.faults.as_mut().map_or(0, |faults| faults.bytes(rows));
+        self.columns.each(&mut |column| bytes += column.bytes(rows));
         bytes
     }
 
