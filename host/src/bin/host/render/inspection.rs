@@ -40,7 +40,7 @@ fn facts(inspection: &Inspection, page: Page) -> String {
     }
     rows.extend(list("imports", &inspection.imports));
     rows.extend(list("exports", &inspection.exports));
-    format!("{title}\n{}", layout::lines(INDENT, &LEFT[..2], &rows, page))
+    format!("{title}\n{}", prose(INDENT, &rows, page))
 }
 
 fn fact(name: &str, value: String) -> Vec<Cell> {
@@ -65,7 +65,7 @@ fn table(info: &TableInfo, columns: Option<&[Column]>, page: Page) -> String {
     let when = if info.default_on { "on by default" } else { "only when asked for" };
     let title = page.paint.tone(Tone::Strong, format!("table {}", info.name));
     let title = format!("{title}  {}\n", page.paint.tone(Tone::Faint, when));
-    let doc = layout::lines(INDENT, &LEFT[..1], &non_empty(info.doc.to_string()), page);
+    let doc = prose(INDENT, &non_empty(info.doc.to_string()), page);
     let Some(columns) = columns else {
         return format!("{title}{doc}{INDENT}its columns are not known before it opens\n");
     };
@@ -126,7 +126,14 @@ fn section(title: &str, rows: &[Vec<Cell>], page: Page) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    format!("{}\n{}", page.paint.tone(Tone::Strong, title), layout::lines(INDENT, &LEFT, rows, page))
+    format!("{}\n{}", page.paint.tone(Tone::Strong, title), prose(INDENT, rows, page))
+}
+
+/// Returns rows that end in prose.
+fn prose(indent: &str, rows: &[Vec<Cell>], page: Page) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(1);
+    let rows = layout::wrap_last(indent, columns, rows, page);
+    layout::lines(indent, &LEFT[..columns], &rows, page)
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use super::paint::{Page, Paint, Tone};
 /// Between two columns.
 pub(super) const GAP: usize = 2;
 
+/// Below this a column of prose is cut rather than broken.
+const WORDS_COLUMNS_MIN: usize = 20;
+
 /// Which edge of its column a cell keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
@@ -80,6 +83,41 @@ pub(super) fn list(lead: &str, parts: &[String], page: Page) -> String {
     text + "\n"
 }
 
+/// Returns rows whose last cells fit the page: what does not goes on in further rows, broken at blanks, in its own column.
+pub(super) fn wrap_last(indent: &str, columns: usize, rows: &[Vec<Cell>], page: Page) -> Vec<Vec<Cell>> {
+    let column_width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| width(&c.text)).max();
+    let before: usize = (0..columns.saturating_sub(1)).map(|column| column_width(column).unwrap_or(0) + GAP).sum();
+    // A last column too narrow for words is better cut.
+    let room = page.width.map_or(usize::MAX, |most| most.saturating_sub(width(indent) + before));
+    if room < WORDS_COLUMNS_MIN {
+        return rows.to_vec();
+    }
+    rows.iter().flat_map(|row| wrap_row(row, columns, room)).collect()
+}
+
+fn wrap_row(row: &[Cell], columns: usize, room: usize) -> Vec<Vec<Cell>> {
+    let Some((last, before)) = row.split_last().filter(|_| row.len() == columns) else {
+        return vec![row.to_vec()];
+    };
+    let lines = broken_at_blanks(&last.text, room);
+    let lead = |at: usize| if at == 0 { before.to_vec() } else { vec![Cell::new(""); columns.saturating_sub(1)] };
+    let whole = |(at, text)| lead(at).into_iter().chain([Cell { text, tone: last.tone }]).collect();
+    lines.into_iter().enumerate().map(whole).collect()
+}
+
+fn broken_at_blanks(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if width(line) + 1 + width(word) <= room => *line = format!("{line} {word}"),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Returns rows as lines, each behind `indent`. A row may be shorter than others; the last cell of each is cut to the page.
 /// No line ends in blanks.
 pub(super) fn lines(indent: &str, aligns: &[Align], rows: &[Vec<Cell>], page: Page) -> String {
@@ -129,6 +167,20 @@ mod tests {
         let rows = [vec![Cell::new("name"), Cell::new("a long word about it")], vec![Cell::new("x")]];
         let narrow = Page { width: Some(14), ..Page::PLAIN };
         assert_eq!(lines("  ", &[Align::Left, Align::Left], &rows, narrow), "  name  a lon…\n  x\n");
+    }
+
+    #[test]
+    fn prose_goes_on_in_its_own_column() {
+        let rows = [
+            vec![Cell::new("code"), Cell::new("some words that say what it means")],
+            vec![Cell::new("x"), Cell::new("y")],
+        ];
+        let narrow = Page { width: Some(28), ..Page::PLAIN };
+        let wrapped = wrap_last("  ", 2, &rows, narrow);
+        assert_eq!(
+            lines("  ", &[Align::Left, Align::Left], &wrapped, narrow),
+            "  code  some words that say\n        what it means\n  x     y\n"
+        );
     }
 
     #[test]

@@ -10,11 +10,13 @@ use super::layout;
 use super::paint::{Page, Paint, Tone};
 use super::quantity::{bytes, count, percent, rate};
 
-const BAR: &str = "{prefix}  {bar:20} {percent:>3}%  {decimal_bytes_per_sec}  {eta} left  {msg}";
+const WIDE_BAR: &str = "{prefix}  {bar:20} {percent:>3}%  {decimal_bytes_per_sec}  {eta} left  {msg}";
+const NARROW_BAR: &str = "{prefix}  {bar:20} {percent:>3}%  {decimal_bytes_per_sec}  {eta} left\n  {msg}";
+/// From this width on the message has room beside the bar.
+const WIDE_COLUMNS: usize = 120;
 const SPINNER: &str = "{spinner} {prefix}  {msg}";
-/// What the bar takes beside names and message, and a little more: a `^C` that the terminal puts behind it must not begin a
-/// new line, or the bar cannot be taken away again.
-const BAR_COLUMNS: usize = 62;
+/// What the bar takes beside the two names.
+const BAR_COLUMNS: usize = 56;
 const TICK: Duration = Duration::from_millis(100);
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -101,15 +103,9 @@ impl ProgressView {
         self.bar.finish_and_clear();
     }
 
-    /// The message stands last and gives way on a narrow terminal.
-    fn cut_to_bar(&self, message: &str) -> String {
-        let beside = BAR_COLUMNS + layout::width(&self.bar.prefix());
-        layout::cut(message, self.page.width.map_or(usize::MAX, |width| width.saturating_sub(beside)))
-    }
-
     fn compiling(&mut self, size: u64) -> Option<String> {
         let message = format!("compiling the parser ({}), once on this machine", bytes(size));
-        self.bar.set_message(self.cut_to_bar(&message));
+        self.bar.set_message(message.clone());
         self.lines.then(|| format!("{}: {message}\n", self.input))
     }
 
@@ -120,7 +116,7 @@ impl ProgressView {
         self.last_line = self.started;
         self.bar.set_prefix(format!("{}  {}", self.parser, self.input));
         self.bar.set_message("");
-        self.bar.set_style(style(BAR));
+        self.bar.set_style(style(bar_of(self.page)));
         self.bar.set_length(input_bytes);
         self.bar.reset_elapsed();
         self.bar.reset_eta();
@@ -129,7 +125,7 @@ impl ProgressView {
     fn committed(&mut self, done: u64, accepted: u64, quarantined: u64) -> Option<String> {
         let rows = rows(accepted, quarantined);
         self.bar.set_position(done);
-        self.bar.set_message(self.cut_to_bar(&rows));
+        self.bar.set_message(rows.clone());
         let now = Instant::now();
         if !self.lines || now.duration_since(self.last_line) < LINE_EVERY {
             return None;
@@ -145,6 +141,10 @@ impl ProgressView {
             bytes(done)
         ))
     }
+}
+
+fn bar_of(page: Page) -> &'static str {
+    if page.width.is_some_and(|width| width >= WIDE_COLUMNS) { WIDE_BAR } else { NARROW_BAR }
 }
 
 /// Returns the most columns for the name of the parser, and for that of the input.
@@ -183,15 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn both_templates_parse() {
-        style(BAR);
+    fn every_template_parses() {
+        style(WIDE_BAR);
+        style(NARROW_BAR);
         style(SPINNER);
     }
 
     #[test]
     fn long_names_leave_the_bar_its_room() {
         let page = |columns| Page { width: Some(columns), ..Page::PLAIN };
-        assert_eq!([40, 80, 100, 200].map(|columns| name_columns(page(columns))), [8, 9, 19, 32]);
+        assert_eq!([40, 80, 100, 200].map(|columns| name_columns(page(columns))), [8, 12, 22, 32]);
         assert_eq!(name_columns(Page::PLAIN), usize::MAX);
     }
 
