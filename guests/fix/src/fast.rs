@@ -10,12 +10,14 @@ use memchr::{memchr2, memmem};
 use crate::delimiter::Delimiter;
 use crate::message::{Frame, Slots};
 use crate::record::is_field;
-use crate::tags::{self, SLOTS, slot, slot_of};
+use crate::tags::{self, slot};
 
 /// Repeats of these are looked at the careful way.
 const WATCHED_REPEATS: u64 = tags::UNREPEATABLE | tags::TIMES;
 /// A prefix longer than this is read the careful way.
 const PREFIX_BYTES_MAX: usize = 512;
+/// Tags read the fast way.
+const TAGS: usize = 1 << 16;
 /// `8=FIX.5.0SP2|9=` is 15 bytes long; longer ones are read the careful way.
 const HEADER_BYTES_MAX: usize = 16;
 
@@ -35,6 +37,7 @@ pub struct Fast {
     pub slots: Slots,
     /// Its lengths and sums.
     pub frame: Frame,
+    slot_by_tag: Box<[u8; TAGS]>,
     delimiter: u8,
     surplus: u8,
     index: Index,
@@ -54,6 +57,7 @@ impl Fast {
         Some(Fast {
             slots: Slots::default(),
             frame: Frame::default(),
+            slot_by_tag: slot_by_tag(),
             delimiter: byte,
             surplus: delimiter.surplus(),
             index: Index::new(),
@@ -127,48 +131,59 @@ impl Fast {
     /// Reads the fields from `body` up to `checksum`; returns whether all are usual.
     #[inline]
     fn fields(&mut self, padded: &[u8], start: usize, body: usize, checksum: usize) -> bool {
+        let first = self.first_delimiter_behind(body);
         let positions = self.index.positions();
-        let skipped = positions.get(self.cursor..).unwrap_or_default();
-        let before = skipped.iter().take_while(|position| (**position as usize) < body).count();
-        let ends = &skipped[before..];
         let at = &mut self.slots.at;
         at[usize::from(slot::BEGIN_STRING)] = ((start + 2) as u32, (start + self.header_len - 3) as u32);
         at[usize::from(slot::BODY_LENGTH)] = ((start + self.header_len) as u32, (body - 1) as u32);
         at[usize::from(slot::CHECKSUM)] = ((checksum + 3) as u32, (checksum + 6) as u32);
         let (mut seen, mut repeated) =
             (1u64 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM, 0);
-        let (mut begin, mut odd, mut room, mut count) = (body, 0u64, 0isize, 0);
-        for end in ends {
-            if begin >= checksum {
-                break;
-            }
-            let end = *end as usize;
+        let (mut begin, mut odd, mut next) = (body, 0u64, first);
+        while begin < checksum {
+            let Some(end) = positions.get(next).map(|end| *end as usize) else { return false };
             let Some(word) = padded.get(begin..begin + 8).and_then(|eight| eight.first_chunk()) else {
                 return false;
             };
             let tag = Tag::read(u64::from_le_bytes(*word));
+            let slot = self.slot_by_tag[usize::from(tag.number)];
             let value = begin + tag.digits + 1;
-            odd |= tag.odd;
-            // Below 0 as soon as one value is empty.
-            room |= end as isize - value as isize - 1;
-            let bit = 1u64 << (tag.slot & 63);
+            // The top bit of the difference says that the value is empty.
+            odd |= tag.odd | u64::from((end as u32).wrapping_sub(value as u32 + 1) >> 31);
+            let bit = 1u64 << (slot & 63);
             repeated |= seen & bit;
             // A value that is not the first of its kind goes where nobody looks.
-            let place = if seen & bit == 0 { tag.slot } else { slot::OTHER };
+            let place = if seen & bit == 0 { slot } else { slot::OTHER };
             seen |= bit;
             at[usize::from(place) & (slot::COUNT - 1)] = (value as u32, end as u32);
             begin = end + 1;
-            count += 1;
+            next += 1;
         }
-        self.cursor += before + count;
+        self.cursor = next;
         self.slots.seen = seen;
         self.slots.repeated = repeated;
-        self.frame.fields = (count + 3) as u32;
+        self.frame.fields = (next - first + 3) as u32;
         odd == 0
-            && room >= 0
             && begin == checksum
             && seen >> slot::LENGTH == 0
             && repeated & WATCHED_REPEATS == 0
+    }
+
+    /// Which delimiter is the first behind `body`, where the one of BodyLength stands right before it: usually the third from
+    /// the cursor, behind those of the last checksum and of the begin string.
+    #[inline(always)]
+    fn first_delimiter_behind(&self, body: usize) -> usize {
+        let third = self.cursor + 3;
+        match self.index.positions().get(third - 1) {
+            Some(position) if *position as usize + 1 == body => third,
+            _ => self.search_delimiter(body),
+        }
+    }
+
+    #[cold]
+    fn search_delimiter(&self, body: usize) -> usize {
+        let rest = self.index.positions().get(self.cursor..).unwrap_or_default();
+        self.cursor + rest.partition_point(|position| (*position as usize) < body)
     }
 }
 
@@ -182,9 +197,9 @@ fn two_words(bytes: &[u8], at: usize) -> Option<[u64; 2]> {
 /// A tag, read out of the first eight bytes of a field.
 #[derive(Clone, Copy, Debug)]
 struct Tag {
-    slot: u8,
+    number: u16,
     digits: usize,
-    /// Not 0: these bytes are no tag of one to seven digits and an equals sign.
+    /// Not 0: these bytes are no tag below 65536 and an equals sign.
     odd: u64,
 }
 
@@ -195,32 +210,33 @@ impl Tag {
     #[inline(always)]
     fn read(word: u64) -> Tag {
         let apart = word ^ (ONES * b'=' as u64);
+        // The lowest top bit is that of the first equals sign; none is, where there is none.
         let equals = apart.wrapping_sub(ONES) & !apart & TOPS;
+        let before = equals.wrapping_sub(1) & !equals & TOPS;
         let values = word ^ (ONES * b'0' as u64);
-        // The values of the digits in the highest bytes, the last one on top; nothing below them.
-        let digits = values.wrapping_shl((equals.trailing_zeros() & 0x78).wrapping_neg());
-        if digits as u32 != 0 {
-            return Tag::read_long(word);
-        }
-        // From 0 to 9 every one of them, and the first not 0.
+        // From 0 to 9 all of them, the first not 0, and one at least.
         let low = values.wrapping_sub(1);
-        let odd = (low.wrapping_add(ONES * 0x76 + 1) | low) & TOPS & equals.wrapping_sub(1) & !equals;
-        let pairs =
-            ((digits >> 32) as u32).wrapping_mul(10).wrapping_add((digits >> 40) as u32) & 0x00FF_00FF;
-        let number = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0xFFFF;
-        let slot = SLOTS.get(number as usize).copied().unwrap_or(slot::OTHER);
-        Tag { slot, digits: (equals.trailing_zeros() >> 3) as usize, odd }
+        let odd = (low.wrapping_add(ONES * 0x76 + 1) | low) & before | equals & 0x80;
+        // The values of the digits in the highest bytes, the last one on top, and nothing below them: to pairs, fours, all.
+        let bits = equals.trailing_zeros() & 0x78;
+        let digits = values.wrapping_shl(bits.wrapping_neg());
+        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+        let number = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32;
+        // Eight digits without an equals sign are a number far beyond 16 bits.
+        Tag { number: number as u16, digits: (bits >> 3) as usize, odd: odd | u64::from(number >> 16) }
     }
+}
 
-    /// No tag, or one of more than four digits.
-    #[cold]
-    fn read_long(word: u64) -> Tag {
-        let bytes = word.to_le_bytes();
-        let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let number = bytes[..digits].iter().fold(0u32, |number, digit| number * 10 + u32::from(digit - b'0'));
-        let is_tag = digits > 0 && bytes[0] != b'0' && bytes.get(digits) == Some(&b'=');
-        Tag { slot: slot_of(number), digits, odd: u64::from(!is_tag) }
+/// The slot of every tag below 65536.
+fn slot_by_tag() -> Box<[u8; TAGS]> {
+    let mut slots = Box::new([slot::OTHER; TAGS]);
+    for (tag, slot) in tags::known() {
+        if let Some(place) = slots.get_mut(tag as usize) {
+            *place = slot;
+        }
     }
+    slots
 }
 
 /// Where the message of the record at `at` begins: there, or behind a prefix on the same line.
@@ -285,18 +301,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_one_to_seven_digits_and_an_equals_sign() {
+    fn a_tag_is_digits_and_an_equals_sign() {
         let cases = [
-            (b"8=FIX.4.", Some((slot::BEGIN_STRING, 1))),
-            (b"35=D\x0149=", Some((slot::MSG_TYPE, 2))),
-            (b"1128=9\x01x", Some((slot::APPL_VER_ID, 4))),
-            (b"2072=9\x01x", Some((slot::LENGTH, 4))),
-            (b"9999=9\x01x", Some((slot::OTHER, 4))),
-            (b"42171=ab", Some((slot::LENGTH, 5))),
-            (b"1234567=", Some((slot::OTHER, 7))),
-            (b"35==D\x0149", Some((slot::MSG_TYPE, 2))),
+            (b"8=FIX.4.", Some((8, 1))),
+            (b"35=D\x0149=", Some((35, 2))),
+            (b"1128=9\x01x", Some((1128, 4))),
+            (b"65535=ab", Some((65_535, 5))),
+            (b"65536=ab", None),
+            (b"1234567=", None),
+            (b"35==D\x0149", Some((35, 2))),
             (b"12345678", None),
             (b"=D\x0149=xy", None),
+            (b"=0000000", None),
             (b"035=D\x0149", None),
             (b"5X=bad\x01y", None),
             (b"-5=bad\x01y", None),
@@ -304,19 +320,26 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let tag = Tag::read(u64::from_le_bytes(*bytes));
-            let found = (tag.odd == 0).then_some((tag.slot, tag.digits));
+            let found = (tag.odd == 0).then_some((tag.number, tag.digits));
             assert_eq!(found, expected, "{}", String::from_utf8_lossy(bytes));
         }
     }
 
     #[test]
-    fn every_tag_has_the_slot_that_the_table_gives_it() {
-        for number in 1..100_000u32 {
+    fn the_table_of_slots_is_what_the_lists_say() {
+        for (tag, slot) in (0u32..).zip(slot_by_tag().iter()) {
+            assert_eq!(*slot, tags::slot_of(tag), "{tag}");
+        }
+    }
+
+    #[test]
+    fn every_tag_is_the_number_that_it_is() {
+        for number in 1..=u16::MAX {
             let mut bytes = [1; 8];
             let text = format!("{number}=");
             bytes[..text.len()].copy_from_slice(text.as_bytes());
             let tag = Tag::read(u64::from_le_bytes(bytes));
-            assert_eq!((tag.odd, tag.slot, tag.digits), (0, slot_of(number), text.len() - 1), "{number}");
+            assert_eq!((tag.odd, tag.number, tag.digits), (0, number, text.len() - 1));
         }
     }
 

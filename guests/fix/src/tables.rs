@@ -202,11 +202,14 @@ impl Writer {
         if let Some(flag) = value(slot::POSS_DUP) {
             keep(boolean(flag), Flaw::BadBoolean, flaws, |flag| row.poss_dup.set(at, flag));
         }
-        if let Some(quantity) = value(slot::ORDER_QTY) {
-            keep(decimal(quantity), Flaw::BadNumber, flaws, |quantity| row.order_qty.set(at, quantity));
+        let place = |slot| draft.slots.place(slot);
+        if let Some((start, end)) = place(slot::ORDER_QTY) {
+            let quantity = decimal(draft.bytes, start, end);
+            keep(quantity, Flaw::BadNumber, flaws, |quantity| row.order_qty.set(at, quantity));
         }
-        if let Some(price) = value(slot::PRICE) {
-            keep(decimal(price), Flaw::BadNumber, flaws, |price| row.price.set(at, price));
+        if let Some((start, end)) = place(slot::PRICE) {
+            let price = decimal(draft.bytes, start, end);
+            keep(price, Flaw::BadNumber, flaws, |price| row.price.set(at, price));
         }
         if let Some(time) = value(slot::SENDING_TIME) {
             keep(self.clock.utc(time), Flaw::BadTimestamp, flaws, |time| row.sending_time.set(at, time));

@@ -83,8 +83,8 @@ const OTHER_TIMES: [u32; 4] = [42, 62, 126, 168];
 const OTHER_UNREPEATABLE: [u32; 18] =
     [7, 16, 36, 50, 57, 97, 98, 108, 112, 115, 116, 123, 128, 129, 142, 143, 144, 145];
 
-/// A length field and the data field behind it, up to tag 9999.
-const DATA_FIELDS: [(u32, u32); 52] = [
+/// A length field and the data field behind it: FIX 4.0 to 5.0 SP2 with its extension packs.
+const DATA_FIELDS: [(u32, u32); 83] = [
     (90, 91),
     (93, 89),
     (95, 96),
@@ -137,10 +137,6 @@ const DATA_FIELDS: [(u32, u32); 52] = [
     (2802, 2801),
     (2809, 2808),
     (2815, 2814),
-];
-
-/// The same from tag 10000 on: extension packs of FIX 5.0 SP2.
-const HIGH_DATA_FIELDS: [(u32, u32); 31] = [
     (40004, 40005),
     (40008, 40009),
     (40978, 40979),
@@ -173,32 +169,6 @@ const HIGH_DATA_FIELDS: [(u32, u32); 31] = [
     (43110, 42486),
     (43111, 42982),
 ];
-
-/// Tags below this have their slot in a table.
-pub const TABLED: usize = 10_000;
-
-/// The slot of every tag below [`TABLED`].
-pub static SLOTS: [u8; TABLED] = slots();
-
-const fn slots() -> [u8; TABLED] {
-    let mut table = [slot::OTHER; TABLED];
-    let mut at = 0;
-    while at < COLUMNS.len() {
-        table[COLUMNS[at].0 as usize] = COLUMNS[at].1;
-        at += 1;
-    }
-    at = 0;
-    while at < WATCHED.len() {
-        table[WATCHED[at] as usize] = slot::WATCHED + at as u8;
-        at += 1;
-    }
-    at = 0;
-    while at < DATA_FIELDS.len() {
-        table[DATA_FIELDS[at].0 as usize] = slot::LENGTH;
-        at += 1;
-    }
-    table
-}
 
 /// Tags that have no column but a slot: first the time stamps, then the unrepeatable.
 const WATCHED: [u32; OTHER_TIMES.len() + OTHER_UNREPEATABLE.len()] = {
@@ -244,20 +214,28 @@ pub const UNREPEATABLE: u64 = {
     mask
 };
 
+/// Returns every tag that has a slot, with it.
+pub fn known() -> impl Iterator<Item = (u32, u8)> {
+    let watched = WATCHED.into_iter().zip(slot::WATCHED..);
+    COLUMNS.into_iter().chain(watched).chain(DATA_FIELDS.into_iter().map(|(length, _)| (length, slot::LENGTH)))
+}
+
 /// Returns the slot of a tag.
-#[inline]
 pub fn slot_of(tag: u32) -> u8 {
-    match SLOTS.get(tag as usize) {
-        Some(slot) => *slot,
-        None if data_tag(tag).is_some() => slot::LENGTH,
-        None => slot::OTHER,
+    if let Ok(at) = COLUMNS.binary_search_by_key(&tag, |column| column.0) {
+        COLUMNS[at].1
+    } else if let Some(at) = WATCHED.iter().position(|watched| *watched == tag) {
+        slot::WATCHED + at as u8
+    } else if data_tag(tag).is_some() {
+        slot::LENGTH
+    } else {
+        slot::OTHER
     }
 }
 
 /// Returns the tag of the data field that must follow the length field `tag`; `None` where `tag` is no length field.
 pub fn data_tag(tag: u32) -> Option<u32> {
-    let table: &[(u32, u32)] = if (tag as usize) < TABLED { &DATA_FIELDS } else { &HIGH_DATA_FIELDS };
-    table.binary_search_by_key(&tag, |pair| pair.0).ok().map(|at| table[at].1)
+    DATA_FIELDS.binary_search_by_key(&tag, |pair| pair.0).ok().map(|at| DATA_FIELDS[at].1)
 }
 
 #[cfg(test)]
@@ -266,15 +244,13 @@ mod tests {
 
     #[test]
     fn tables_are_sorted_for_their_search() {
-        assert!(DATA_FIELDS.is_sorted() && HIGH_DATA_FIELDS.is_sorted());
-        assert!(DATA_FIELDS.iter().all(|pair| (pair.0 as usize) < TABLED));
-        assert!(HIGH_DATA_FIELDS.iter().all(|pair| (pair.0 as usize) >= TABLED));
+        assert!(COLUMNS.is_sorted() && DATA_FIELDS.is_sorted());
     }
 
     #[test]
     fn no_two_tags_share_a_slot_of_their_own() {
         let mut seen = [false; slot::COUNT];
-        for slot in SLOTS.iter().map(|slot| usize::from(*slot)) {
+        for slot in (0..100_000).map(|tag| usize::from(slot_of(tag))) {
             if slot != usize::from(slot::OTHER) && slot != usize::from(slot::LENGTH) {
                 assert!(!std::mem::replace(&mut seen[slot], true), "slot {slot} has two tags");
             }
@@ -287,7 +263,6 @@ mod tests {
         assert_eq!(data_tag(93), Some(89));
         assert_eq!(data_tag(2494), Some(2493));
         assert_eq!(data_tag(96), None);
-        assert_eq!(data_tag(50_000), None);
         assert_eq!((slot_of(354), slot_of(43_111), slot_of(8201)), (slot::LENGTH, slot::LENGTH, slot::OTHER));
     }
 }
