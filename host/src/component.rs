@@ -13,9 +13,7 @@ use casparian_core::limits::Limits;
 use casparian_sandbox::{Sandbox, precheck};
 
 use crate::code_cache::{CodeCache, Found, code_key, memory_file};
-use crate::inspect::InspectRequest;
 use crate::orders::{News, Task};
-use crate::run::{Progress, RunRequest};
 use crate::source::Source;
 use crate::supervisor::Worker;
 
@@ -37,24 +35,10 @@ pub(crate) struct Compiled {
 
 /// Where code is compiled and kept.
 pub(crate) struct Workshop<'a> {
-    limits: &'a Limits,
-    cache_dir: &'a Path,
-    worker_exe: &'a Path,
-    stop: &'a Arc<AtomicBool>,
-}
-
-impl<'a> From<&'a InspectRequest> for Workshop<'a> {
-    fn from(request: &'a InspectRequest) -> Self {
-        let InspectRequest { limits, cache_dir, worker_exe, stop, .. } = request;
-        Self { limits, cache_dir, worker_exe, stop }
-    }
-}
-
-impl<'a> From<&'a RunRequest> for Workshop<'a> {
-    fn from(request: &'a RunRequest) -> Self {
-        let RunRequest { limits, cache_dir, worker_exe, stop, .. } = request;
-        Self { limits, cache_dir, worker_exe, stop }
-    }
+    pub(crate) limits: &'a Limits,
+    pub(crate) cache_dir: &'a Path,
+    pub(crate) worker_exe: &'a Path,
+    pub(crate) stop: &'a Arc<AtomicBool>,
 }
 
 impl Component {
@@ -89,11 +73,11 @@ impl Component {
         self.source.fd()
     }
 
-    /// Finds its code in the cache, or has it compiled and keeps it.
+    /// Finds its code in the cache, or has it compiled and keeps it. `compiling` hears the component's size before the wait.
     pub(crate) fn compiled(
         &self,
-        workshop: Workshop<'_>,
-        progress: &mut dyn FnMut(Progress),
+        workshop: &Workshop<'_>,
+        compiling: &mut dyn FnMut(u64),
     ) -> Result<Compiled, FaultReport> {
         let cache = CodeCache::open(&workshop.cache_dir.join("code")).map_err(|fault| fault.report())?;
         let engine = Sandbox::new(workshop.limits).map_err(|fault| fault.report())?.code_key();
@@ -103,8 +87,8 @@ impl Component {
             Found::Nothing => None,
             Found::Tampered => Some(tampered()),
         };
-        progress(Progress::Compiling { bytes: self.bytes() });
-        let code = self.compile(&workshop)?;
+        compiling(self.bytes());
+        let code = self.compile(workshop)?;
         // The digest was taken of what the file was then; what was compiled must be the same.
         self.source.check_unchanged().map_err(|fault| fault.report())?;
         let code = cache.keep(key, &code).map_err(|fault| fault.report())?;

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use casparian_core::description::{Description, TableInfo};
+use casparian_core::description::Description;
 use casparian_core::fault::FaultReport;
-use casparian_core::guest_text::GuestText;
-use casparian_core::id::{Digest, TableName};
+use casparian_core::id::Digest;
 use casparian_core::limits::Limits;
-use casparian_core::wire;
-use casparian_sandbox::precheck::Checked;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::component::Component;
+use crate::component::{Component, Workshop};
+pub use crate::interface::{Column, TableColumns};
 use crate::orders::{News, Task};
 use crate::supervisor::Worker;
 
@@ -60,62 +58,16 @@ pub struct Inspection {
     pub limits: Limits,
 }
 
-/// The columns of one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TableColumns {
-    /// The table.
-    pub table: TableName,
-    /// Its columns, in order.
-    pub columns: Vec<Column>,
-}
-
-/// One column.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Column {
-    /// Its name.
-    pub name: GuestText,
-    /// Its Arrow type.
-    pub kind: String,
-    /// Whether it may be null.
-    pub nullable: bool,
-}
-
-/// What a worker finds out about a parser.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Interface {
-    imports: Vec<String>,
-    exports: Vec<String>,
-    description: Description,
-    columns: Vec<TableColumns>,
-}
-
-impl Interface {
-    pub(crate) fn new(checked: &Checked<'_>, description: Description) -> Self {
-        Self {
-            imports: checked.imports().to_vec(),
-            exports: checked.exports().to_vec(),
-            columns: description.tables.iter().filter_map(columns_of).collect(),
-            description,
-        }
-    }
-}
-
-/// Reads the columns out of a described schema. One that is no schema is as good as none: a run would refuse it.
-fn columns_of(info: &TableInfo) -> Option<TableColumns> {
-    let schema = wire::schema(info.schema.as_ref()?).ok()?;
-    let column = |field: &arrow_schema::FieldRef| Column {
-        name: GuestText::new(field.name(), 256),
-        kind: field.data_type().to_string(),
-        nullable: field.is_nullable(),
-    };
-    let columns = schema.declared().fields().iter().map(column).collect();
-    Some(TableColumns { table: info.name.clone(), columns })
-}
-
 /// Asks a parser what it is, in a worker, without giving it anything to read.
 pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
     let component = Component::open(&request.component)?;
-    let compiled = component.compiled(request.into(), &mut |_| {})?;
+    let workshop = Workshop {
+        limits: &request.limits,
+        cache_dir: &request.cache_dir,
+        worker_exe: &request.worker_exe,
+        stop: &request.stop,
+    };
+    let compiled = component.compiled(&workshop, &mut |_| {})?;
     let task = Task::Inspect { limits: request.limits.clone() };
     let deadline_ms = request.limits.deadline_ms(0);
     let fds = [component.fd(), compiled.fd()];

@@ -1,6 +1,7 @@
 //! IO: opens real ports, keeps state, runs parsers nobody has to trust.
 //!
-//! * [`run`], the supervisor's story of one run; [`report`], what it tells; [`inspect`], a parser without an input.
+//! * [`run`], the supervisor's story of one run; `request`, what was asked for; [`report`], what it tells; [`inspect`], a
+//!   parser without an input.
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
 //! * `component`, a parser on disk; [`code_cache`], its compiled code.
 //! * [`source`], the input; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
@@ -11,10 +12,12 @@ pub mod code_cache;
 mod component;
 pub mod doctor;
 pub mod inspect;
+mod interface;
 mod link;
 mod orders;
 pub mod quarantine;
 pub mod report;
+mod request;
 pub mod run;
 pub mod sinks;
 pub mod source;

@@ -6,13 +6,12 @@ use casparian_core::flow::Tally;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::ledger::Account;
 use casparian_core::limits::Limits;
-use casparian_sandbox::Usage;
 use casparian_sandbox::journal::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 
-use crate::inspect::Interface;
-use crate::report::Preview;
-use crate::run::TableChoice;
+use crate::interface::Interface;
+use crate::report::{Preview, Used};
+use crate::request::TableChoice;
 use crate::source::ReadSizes;
 
 /// What a supervisor asks of a worker: one thing, then the worker is gone.
@@ -91,25 +90,4 @@ pub(crate) struct Done {
     pub(crate) tally: Tally,
     pub(crate) account: Account,
     pub(crate) used: Used,
-}
-
-/// What a guest has used.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Used {
-    pub(crate) fuel: u64,
-    pub(crate) memory_peak_bytes: u64,
-    pub(crate) log_lines_dropped: u64,
-    /// A bound of the log that was hit, in words.
-    pub(crate) log_overflow: Option<String>,
-}
-
-impl From<Usage> for Used {
-    fn from(usage: Usage) -> Self {
-        Self {
-            fuel: usage.fuel,
-            memory_peak_bytes: usage.memory_peak_bytes,
-            log_lines_dropped: usage.log_lines_dropped,
-            log_overflow: usage.log_overflow.map(|limit| limit.to_string()),
-        }
-    }
 }

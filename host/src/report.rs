@@ -1,6 +1,7 @@
 //! What a run tells its caller: the struct that `--json` prints, the summary renders, and other faces will return.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use casparian_core::contract::verdict::Code;
 use casparian_core::fault::{Blame, FaultReport, Span};
@@ -9,10 +10,8 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::SkipKind;
 use casparian_core::ledger::Account;
+use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
-
-use crate::orders::Used;
-use crate::run::RunRequest;
 
 /// The version of [`Report`]'s shape.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -62,11 +61,11 @@ pub struct Report {
 
 impl Report {
     /// Begins the report of a run of which nothing is known yet.
-    pub(crate) fn begin(request: &RunRequest) -> Self {
-        let stem = request.component.file_stem().unwrap_or_default().to_string_lossy();
+    pub(crate) fn begin(component: &Path, input: &Path) -> Self {
+        let stem = component.file_stem().unwrap_or_default().to_string_lossy();
         Self {
             schema: REPORT_SCHEMA,
-            input: InputReport { path: request.input.to_string_lossy().into_owned(), sha256: None, bytes: 0 },
+            input: InputReport { path: input.to_string_lossy().into_owned(), sha256: None, bytes: 0 },
             component: ComponentReport { name: GuestText::new(&stem, 128), version: None, sha256: None },
             contract: None,
             status: Status::Failed,
@@ -273,4 +272,25 @@ pub struct Preview {
     pub columns: Vec<(GuestText, String)>,
     /// Rows of cells; none is null.
     pub rows: Vec<Vec<Option<GuestText>>>,
+}
+
+/// What a guest has used.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Used {
+    pub(crate) fuel: u64,
+    pub(crate) memory_peak_bytes: u64,
+    pub(crate) log_lines_dropped: u64,
+    /// A bound of the log that was hit, in words.
+    pub(crate) log_overflow: Option<String>,
+}
+
+impl From<Usage> for Used {
+    fn from(usage: Usage) -> Self {
+        Self {
+            fuel: usage.fuel,
+            memory_peak_bytes: usage.memory_peak_bytes,
+            log_lines_dropped: usage.log_lines_dropped,
+            log_overflow: usage.log_overflow.map(|limit| limit.to_string()),
+        }
+    }
 }

@@ -1,113 +1,30 @@
 //! One run from the outside: what was asked for, what came of it.
 
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
 use std::time::Instant;
 
 use casparian_core::description::Description;
 use casparian_core::fault::{Blamed as _, FaultReport};
 use casparian_core::flow::TableTally;
-use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
-use casparian_core::limits::Limits;
 pub use casparian_sandbox::journal::Level as LogLevel;
-use serde::{Deserialize, Serialize};
 
-use crate::component::{Compiled, Component};
+use crate::component::{Compiled, Component, Workshop};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
-use crate::source::{ReadSizes, Source};
+pub use crate::request::{Progress, RunRequest, TableChoice};
+use crate::source::Source;
 use crate::staging::Staging;
 use crate::supervisor::Worker;
 
 /// The quarantine's file among the tables'. No table's name begins with an underscore.
 pub const QUARANTINE_FILE: &str = "_quarantine.parquet";
 
-/// What a person asked for. No file has been opened yet.
-#[derive(Debug, Clone)]
-pub struct RunRequest {
-    /// The parser: a component.
-    pub component: PathBuf,
-    /// The file to parse.
-    pub input: PathBuf,
-    /// Where the tables go; none: nothing is written and the first rows are shown.
-    pub out: Option<PathBuf>,
-    /// Whether an `out` that exists is exchanged for the new one.
-    pub replace: bool,
-    /// Which tables.
-    pub tables: TableChoice,
-    /// Options for the parser, as given.
-    pub options: Vec<(String, String)>,
-    /// The bounds.
-    pub limits: Limits,
-    /// Whether anything in quarantine makes the verdict no.
-    pub strict: bool,
-    /// Rows of each table to show where nothing is written; 0 for none (`--whatif`).
-    pub preview_rows: usize,
-    /// The least grave lines of the parser's log that are told.
-    pub log_level: LogLevel,
-    /// How much a read gives: all that was asked for, except in checks.
-    pub read_sizes: ReadSizes,
-    /// Where compiled code is kept.
-    pub cache_dir: PathBuf,
-    /// The program whose `worker` command does the run; nearly always this one.
-    pub worker_exe: PathBuf,
-    /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
-    pub stop: Arc<AtomicBool>,
-}
-
-/// Which tables a run writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TableChoice {
-    /// Those that the parser has on by default.
-    Default,
-    /// All that the parser describes.
-    All,
-    /// These.
-    Named(Vec<String>),
-}
-
-/// What a run tells while it goes on.
-#[derive(Debug, Clone)]
-pub enum Progress {
-    /// Compiling the component for the first time on this machine.
-    Compiling {
-        /// Its size.
-        bytes: u64,
-    },
-    /// The parser has begun.
-    Started {
-        /// The name it gives itself.
-        name: GuestText,
-        /// Its version.
-        version: GuestText,
-        /// The size of the input.
-        input_bytes: u64,
-    },
-    /// The watermark moved.
-    Committed {
-        /// Input bytes settled.
-        bytes: u64,
-        /// Rows accepted so far.
-        accepted: u64,
-        /// Rows quarantined so far.
-        quarantined: u64,
-    },
-    /// The guest logged a line.
-    Log {
-        /// How grave.
-        level: LogLevel,
-        /// What it said, cut.
-        line: GuestText,
-    },
-}
-
 /// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
 pub fn run(request: &RunRequest, progress: &mut dyn FnMut(Progress)) -> Report {
     let begun = Instant::now();
-    let mut report = Report::begin(request);
+    let mut report = Report::begin(&request.component, &request.input);
     if let Err(fault) = attempt(request, &mut report, progress) {
         report.fail(fault);
     }
@@ -130,7 +47,13 @@ fn attempt(
         Some(out) => Some(Staging::create(out, request.replace).map_err(|fault| fault.report())?),
         None => None,
     };
-    let compiled = component.compiled(request.into(), progress)?;
+    let workshop = Workshop {
+        limits: &request.limits,
+        cache_dir: &request.cache_dir,
+        worker_exe: &request.worker_exe,
+        stop: &request.stop,
+    };
+    let compiled = component.compiled(&workshop, &mut |bytes| progress(Progress::Compiling { bytes }))?;
     report.warnings.extend(compiled.warning.clone());
     let input_sha256 = source.hash(&mut |_| {}).map_err(|fault| fault.report())?;
     report.input.sha256 = Some(input_sha256);

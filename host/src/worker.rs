@@ -24,12 +24,12 @@ use casparian_sandbox::journal::Level;
 use casparian_sandbox::session::{Ended, Session};
 use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, Setup, Usage, precheck};
 
-use crate::inspect::Interface;
+use crate::interface::Interface;
 use crate::link::{Link, LinkFault, Received};
-use crate::orders::{Answer, Done, FileFor, News, Order, Task, Used};
+use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::quarantine::{self, Circumstances, Quarantine};
-use crate::report::Preview;
-use crate::run::TableChoice;
+use crate::report::{Preview, Used};
+use crate::request::TableChoice;
 use crate::sinks::{Provenance, Tables};
 use crate::source::Source;
 

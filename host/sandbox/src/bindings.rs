@@ -7,7 +7,7 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     world: "casparian:parser/parser",
     with: {
-        "casparian:parser/input.blob": crate::world::BlobHandle,
-        "casparian:parser/output.table": crate::world::TableHandle,
+        "casparian:parser/input.blob": crate::handles::BlobHandle,
+        "casparian:parser/output.table": crate::handles::TableHandle,
     },
 });

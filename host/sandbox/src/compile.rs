@@ -15,7 +15,8 @@ use wasmtime::{Engine, error::Context as _};
 use crate::bindings::ParserPre;
 use crate::engine::engine;
 use crate::precheck::{self, Checked};
-use crate::world::{self, State};
+use crate::state::State;
+use crate::world;
 
 /// A component cannot be compiled or its code cannot be loaded.
 #[derive(Debug, Error)]

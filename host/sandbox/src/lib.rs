@@ -23,13 +23,18 @@
 mod bindings;
 pub mod compile;
 mod engine;
+mod fault;
+mod handles;
 pub mod journal;
 pub mod limiter;
 pub mod precheck;
 pub mod session;
+mod state;
 mod wasi;
 mod world;
 
 pub use compile::{CompileFault, Loaded, Sandbox};
-pub use session::{Session, SessionFault, Setup, Usage};
-pub use world::{Blob, Ear, Hangup};
+pub use fault::SessionFault;
+pub use handles::Blob;
+pub use session::{Ended, Session, Setup, Usage};
+pub use state::{Ear, Hangup};

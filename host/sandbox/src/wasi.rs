@@ -21,7 +21,7 @@ use wasmtime_wasi::random::{Deterministic, WasiRandom};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::journal::{Journal, Level};
-use crate::world::State;
+use crate::state::State;
 
 /// What the clock says for ever: 2000-01-01T00:00:00Z, in seconds since 1970.
 const NOW_S: u64 = 946_684_800;

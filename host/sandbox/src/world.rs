@@ -3,23 +3,21 @@
 //! Each host function pays fuel for its work, keeps the rules by asking the intake, and tells the ear what passed. The
 //! arguments are read in the guest's own memory: nothing of a size that the guest chose is allocated.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use casparian_core::fault::Span;
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::TableName;
-use casparian_core::intake::{Intake, NOTE_BYTES_MAX, Refusal, Rejection, Said, SkipKind, TableId};
-use casparian_core::limits::{LimitExceeded, Limits};
-use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceTable, ResourceType, WasmList, WasmStr};
+use casparian_core::intake::{NOTE_BYTES_MAX, Refusal, Rejection, Said, SkipKind};
+use casparian_core::limits::LimitExceeded;
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
 use wasmtime::{StoreContextMut, Trap};
 
 use crate::bindings::casparian::parser::types;
-use crate::journal::{Journal, Level};
-use crate::limiter::Limiter;
+use crate::fault::SessionFault;
+use crate::handles::{BlobHandle, TableHandle};
+use crate::journal::Level;
 use crate::precheck::{PACKAGE, PACKAGE_VERSION};
-use crate::session::SessionFault;
+use crate::state::{Hangup, State, Talk};
 
 /// Most bytes of one `read`.
 const READ_BYTES_MAX: u64 = 1024 * 1024;
@@ -27,58 +25,6 @@ const READ_BYTES_MAX: u64 = 1024 * 1024;
 const FUEL_PER_CALL: u64 = 200;
 /// What a byte costs that is copied, guarded or decoded. A guest spends dozens to make one.
 const FUEL_PER_BYTE: u64 = 1;
-
-/// An input, or reference data: random access, bounded.
-pub trait Blob: Send + Sync {
-    /// Returns its base name.
-    fn name(&self) -> &str;
-    /// Returns its size in bytes.
-    fn len(&self) -> u64;
-    /// Whether it has no bytes.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    /// Reads from `offset` on into `bytes`; may be short anywhere.
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
-}
-
-/// Hears what the guest says, in order.
-pub type Ear = Box<dyn FnMut(Said) -> Result<(), Hangup> + Send>;
-
-/// Nobody listens any more: the other side has failed and knows why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hangup;
-
-/// A blob in the guest's hands.
-#[expect(unreachable_pub, reason = "the generated bindings name it")]
-pub struct BlobHandle(pub(crate) Arc<dyn Blob>);
-/// An open table in the guest's hands.
-#[expect(unreachable_pub, reason = "the generated bindings name it")]
-pub struct TableHandle(TableId);
-
-/// What the host knows of one running guest.
-pub(crate) struct State {
-    pub(crate) handles: ResourceTable,
-    pub(crate) wasi: wasmtime_wasi::WasiCtx,
-    pub(crate) attachments: BTreeMap<String, Arc<dyn Blob>>,
-    pub(crate) limits: Limits,
-    pub(crate) limiter: Limiter,
-    pub(crate) journal: Journal,
-    /// None while the guest has nothing to say: in `describe`, `sniff`, `resync`.
-    pub(crate) talk: Option<Talk>,
-}
-
-/// A guest's way to say something about one input.
-pub(crate) struct Talk {
-    pub(crate) intake: Intake,
-    pub(crate) ear: Ear,
-    pub(crate) wanted: Vec<TableName>,
-    pub(crate) input_bytes: u64,
-    /// Fuel handed out so far.
-    pub(crate) fuel_granted: u64,
-    /// The first refusal. It is final, whatever the guest does with it.
-    pub(crate) refused: Option<Refusal>,
-}
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Answer<T> = Result<T, types::Fault>;

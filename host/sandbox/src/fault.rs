@@ -1,0 +1,155 @@
+//! How a session ends, when it does not end well.
+
+use std::io;
+
+use casparian_core::description::DescriptionFault;
+use casparian_core::fault::{Blame, Blamed, FaultReport, Span};
+use casparian_core::guest_text::GuestText;
+use casparian_core::intake::Refusal;
+use casparian_core::limits::LimitExceeded;
+use thiserror::Error;
+
+/// How a session ended, when it did not end well.
+#[derive(Debug, Error)]
+pub enum SessionFault {
+    /// A rule of the interface was broken.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// A bound was reached.
+    #[error(transparent)]
+    Limit(LimitExceeded),
+    /// The guest trapped.
+    #[error("{}", trapped(*code, frames, said.as_ref()))]
+    Trap {
+        /// Which trap.
+        code: &'static str,
+        /// Where, innermost first.
+        frames: Vec<GuestText>,
+        /// The last error the guest logged: its panic message, where it has a hook for that.
+        said: Option<GuestText>,
+    },
+    /// The guest wanted to end the process.
+    #[error("the parser exited with status {status} instead of returning")]
+    Exit {
+        /// The status it gave.
+        status: i32,
+    },
+    /// A host call's arguments were refused before it could look at them: out of bounds, too large, not UTF-8.
+    #[error("host call refused: {why}; one call may carry {limit} bytes")]
+    HostCall {
+        /// wasmtime's words.
+        why: GuestText,
+        /// The bound on one call.
+        limit: u64,
+    },
+    /// The parser gave the input up.
+    #[error("the parser gave up: {code}: {message}")]
+    GaveUp {
+        /// Its word for why.
+        code: GuestText,
+        /// Its sentence.
+        message: GuestText,
+        /// Where.
+        at: Option<Span>,
+    },
+    /// The parser's description breaks its own rules.
+    #[error(transparent)]
+    Description(#[from] DescriptionFault),
+    /// The layout is no cut of the input.
+    #[error("the plan's range {index} is {range}, but {due} is where it must begin")]
+    Layout {
+        /// Which range.
+        index: usize,
+        /// The range.
+        range: Span,
+        /// Where it must begin.
+        due: u64,
+    },
+    /// The layout does not cover the input, or is too fine.
+    #[error("the plan has {ranges} ranges that end at byte {end} of {bytes}")]
+    LayoutSize {
+        /// How many.
+        ranges: usize,
+        /// Where the last one ends.
+        end: u64,
+        /// The size of the input.
+        bytes: u64,
+    },
+    /// The input could not be read.
+    #[error("the input could not be read at byte {offset}: {error}")]
+    Input {
+        /// Where.
+        offset: u64,
+        /// Why.
+        error: io::Error,
+    },
+    /// The input became shorter while it was read.
+    #[error("the input ended at byte {offset}, but had {bytes} bytes when it was opened")]
+    InputShrank {
+        /// Where it ended.
+        offset: u64,
+        /// How long it was.
+        bytes: u64,
+    },
+    /// The other side of the flow has failed and knows why.
+    #[error("the host stopped listening")]
+    Hangup,
+}
+
+fn trapped(code: &str, frames: &[GuestText], said: Option<&GuestText>) -> String {
+    let at = frames.first().map(|frame| format!(" in `{frame}`")).unwrap_or_default();
+    let said = said.map(|said| format!("; it said: {said}")).unwrap_or_default();
+    format!("the parser trapped: {code}{at}{said}")
+}
+
+impl SessionFault {
+    pub(crate) fn input(offset: u64, error: io::Error) -> Self {
+        Self::Input { offset, error }
+    }
+}
+
+impl Blamed for SessionFault {
+    fn blame(&self) -> Blame {
+        match self {
+            SessionFault::Refused(refusal) => refusal.blame(),
+            SessionFault::GaveUp { .. } | SessionFault::InputShrank { .. } => Blame::Input,
+            SessionFault::Input { .. } | SessionFault::Hangup => Blame::Host,
+            _ => Blame::Guest,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            SessionFault::Refused(refusal) => refusal.code(),
+            SessionFault::Limit(limit) => limit.code(),
+            SessionFault::Trap { .. } => "guest-trap",
+            SessionFault::Exit { .. } => "guest-exit",
+            SessionFault::HostCall { .. } => "hostcall-refused",
+            SessionFault::GaveUp { .. } => "parser-gave-up",
+            SessionFault::Description(fault) => fault.code(),
+            SessionFault::Layout { .. } | SessionFault::LayoutSize { .. } => "bad-layout",
+            SessionFault::Input { .. } => "input-unreadable",
+            SessionFault::InputShrank { .. } => "input-changed",
+            SessionFault::Hangup => "internal",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            SessionFault::Refused(refusal) => refusal.hint(),
+            SessionFault::Limit(limit) => limit.hint(),
+            _ => None,
+        }
+    }
+
+    fn report(&self) -> FaultReport {
+        let at = if let SessionFault::GaveUp { at, .. } = self { *at } else { None };
+        FaultReport {
+            blame: self.blame(),
+            code: self.code().to_owned(),
+            message: self.to_string(),
+            hint: self.hint(),
+            at,
+        }
+    }
+}

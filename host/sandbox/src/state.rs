@@ -1,0 +1,44 @@
+//! What the host knows of one running guest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use casparian_core::id::TableName;
+use casparian_core::intake::{Intake, Refusal, Said};
+use casparian_core::limits::Limits;
+use wasmtime::component::ResourceTable;
+
+use crate::handles::Blob;
+use crate::journal::Journal;
+use crate::limiter::Limiter;
+
+/// Hears what the guest says, in order.
+pub type Ear = Box<dyn FnMut(Said) -> Result<(), Hangup> + Send>;
+
+/// Nobody listens any more: the other side has failed and knows why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hangup;
+
+/// What the host knows of one running guest.
+pub(crate) struct State {
+    pub(crate) handles: ResourceTable,
+    pub(crate) wasi: wasmtime_wasi::WasiCtx,
+    pub(crate) attachments: BTreeMap<String, Arc<dyn Blob>>,
+    pub(crate) limits: Limits,
+    pub(crate) limiter: Limiter,
+    pub(crate) journal: Journal,
+    /// None while the guest has nothing to say: in `describe`, `sniff`, `resync`.
+    pub(crate) talk: Option<Talk>,
+}
+
+/// A guest's way to say something about one input.
+pub(crate) struct Talk {
+    pub(crate) intake: Intake,
+    pub(crate) ear: Ear,
+    pub(crate) wanted: Vec<TableName>,
+    pub(crate) input_bytes: u64,
+    /// Fuel handed out so far.
+    pub(crate) fuel_granted: u64,
+    /// The first refusal. It is final, whatever the guest does with it.
+    pub(crate) refused: Option<Refusal>,
+}

@@ -1,0 +1,60 @@
+//! What can be found out about a parser without giving it an input.
+
+use casparian_core::description::{Description, TableInfo};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::TableName;
+use casparian_core::wire;
+use casparian_sandbox::precheck::Checked;
+use serde::{Deserialize, Serialize};
+
+/// The columns of one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableColumns {
+    /// The table.
+    pub table: TableName,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+}
+
+/// One column.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: GuestText,
+    /// Its Arrow type.
+    pub kind: String,
+    /// Whether it may be null.
+    pub nullable: bool,
+}
+
+/// What a worker finds out about a parser.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Interface {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    pub(crate) description: Description,
+    pub(crate) columns: Vec<TableColumns>,
+}
+
+impl Interface {
+    pub(crate) fn new(checked: &Checked<'_>, description: Description) -> Self {
+        Self {
+            imports: checked.imports().to_vec(),
+            exports: checked.exports().to_vec(),
+            columns: description.tables.iter().filter_map(columns_of).collect(),
+            description,
+        }
+    }
+}
+
+/// Reads the columns out of a described schema. One that is no schema is as good as none: a run would refuse it.
+fn columns_of(info: &TableInfo) -> Option<TableColumns> {
+    let schema = wire::schema(info.schema.as_ref()?).ok()?;
+    let column = |field: &arrow_schema::FieldRef| Column {
+        name: GuestText::new(field.name(), 256),
+        kind: field.data_type().to_string(),
+        nullable: field.is_nullable(),
+    };
+    let columns = schema.declared().fields().iter().map(column).collect();
+    Some(TableColumns { table: info.name.clone(), columns })
+}

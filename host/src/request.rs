@@ -1,0 +1,91 @@
+//! What a person asks of a run, and what they hear while it goes on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use casparian_core::guest_text::GuestText;
+use casparian_core::limits::Limits;
+use casparian_sandbox::journal::Level;
+use serde::{Deserialize, Serialize};
+
+use crate::source::ReadSizes;
+
+/// What a person asked for. No file has been opened yet.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The parser: a component.
+    pub component: PathBuf,
+    /// The file to parse.
+    pub input: PathBuf,
+    /// Where the tables go; none: nothing is written and the first rows are shown.
+    pub out: Option<PathBuf>,
+    /// Whether an `out` that exists is exchanged for the new one.
+    pub replace: bool,
+    /// Which tables.
+    pub tables: TableChoice,
+    /// Options for the parser, as given.
+    pub options: Vec<(String, String)>,
+    /// The bounds.
+    pub limits: Limits,
+    /// Whether anything in quarantine makes the verdict no.
+    pub strict: bool,
+    /// Rows of each table to show where nothing is written; 0 for none (`--whatif`).
+    pub preview_rows: usize,
+    /// The least grave lines of the parser's log that are told.
+    pub log_level: Level,
+    /// How much a read gives: all that was asked for, except in checks.
+    pub read_sizes: ReadSizes,
+    /// Where compiled code is kept.
+    pub cache_dir: PathBuf,
+    /// The program whose `worker` command does the run; nearly always this one.
+    pub worker_exe: PathBuf,
+    /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Which tables a run writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableChoice {
+    /// Those that the parser has on by default.
+    Default,
+    /// All that the parser describes.
+    All,
+    /// These.
+    Named(Vec<String>),
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Compiling the component for the first time on this machine.
+    Compiling {
+        /// Its size.
+        bytes: u64,
+    },
+    /// The parser has begun.
+    Started {
+        /// The name it gives itself.
+        name: GuestText,
+        /// Its version.
+        version: GuestText,
+        /// The size of the input.
+        input_bytes: u64,
+    },
+    /// The watermark moved.
+    Committed {
+        /// Input bytes settled.
+        bytes: u64,
+        /// Rows accepted so far.
+        accepted: u64,
+        /// Rows quarantined so far.
+        quarantined: u64,
+    },
+    /// The guest logged a line.
+    Log {
+        /// How grave.
+        level: Level,
+        /// What it said, cut.
+        line: GuestText,
+    },
+}
