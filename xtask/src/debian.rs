@@ -6,7 +6,7 @@
 
 use crate::Outcome;
 use crate::command::{capture, cargo, run};
-use crate::toolchain::{TARGET, dependency_sources, fact, with_folders};
+use crate::rustc::{TARGET, dependency_sources, fact, with_folders};
 use crate::workspace::{self, copy, entries, make_folder, remove_folder};
 use std::env;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,8 @@
 
 use crate::Outcome;
 use crate::command::run;
-use crate::guests::{self, Site};
+use crate::guests;
+use crate::site::Site;
 use crate::suite::build_host;
 use crate::workspace::{self, entries, from_root};
 use std::fs;

@@ -13,6 +13,8 @@ mod docs;
 mod guests;
 mod machine_paths;
 mod reproducible;
+mod rustc;
+mod site;
 mod suite;
 mod toolchain;
 mod wit_lock;

@@ -1,7 +1,8 @@
 //! `check --reproducible`: the guests are built twice, in two places, and must come out the same to the byte.
 
 use crate::Outcome;
-use crate::guests::{Site, build_at};
+use crate::guests::build_at;
+use crate::site::Site;
 use crate::toolchain::Toolchain;
 use crate::wit_lock::sha256;
 use crate::workspace::{copy, entries, make_folder, read, remove_folder, tracked};
