@@ -31,7 +31,7 @@ pub const RAW_BYTES_MAX: usize = 64 << 10;
 /// Rows that are gathered before they are encoded.
 const GATHERED_ROWS_MAX: usize = 8 << 10;
 /// Bytes that are gathered before they are encoded.
-const GATHERED_BYTES_MAX: usize = 4 << 20;
+const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// The quarantine's share of the memory for row groups is that of one table among so many.
 const SHARE: usize = 4;
 /// What the house says of every row that enters.

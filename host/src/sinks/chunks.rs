@@ -5,6 +5,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
+/// Past this many, pieces are joined before their chunk is full: a row of its own may take a hundred times its bytes.
+const PIECES_MAX: usize = 64;
+
 /// Where to cut: behind the first row at which one of the two is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
@@ -44,7 +47,7 @@ impl Chunks {
         Self { schema, cut, held: Vec::new(), held_rows: 0, held_bytes: 0 }
     }
 
-    /// Adds rows. Call [`Chunks::next_full`] on what is returned until nothing is left of it.
+    /// Takes rows up to the next cut. Returns a chunk where that is reached; call it until nothing is left of `rows`.
     pub(crate) fn take_from(&mut self, rows: &mut RecordBatch) -> Result<Option<Chunk>, ArrowError> {
         if rows.num_rows() == 0 {
             return Ok(None);
@@ -55,6 +58,9 @@ impl Chunks {
         self.held_rows += fitting;
         self.held_bytes += logical_bytes(&piece, fitting);
         self.held.push(piece);
+        if self.held.len() == PIECES_MAX {
+            self.held = vec![self.join()?];
+        }
         match self.cut.is_reached(self.held_rows, self.held_bytes) {
             true => self.take_rest(),
             false => Ok(None),
@@ -63,15 +69,20 @@ impl Chunks {
 
     /// Returns what has been added since the last cut.
     pub(crate) fn take_rest(&mut self) -> Result<Option<Chunk>, ArrowError> {
-        let held = std::mem::take(&mut self.held);
-        let bytes = std::mem::take(&mut self.held_bytes);
-        self.held_rows = 0;
-        let rows = match held.as_slice() {
-            [] => return Ok(None),
-            [only] => only.clone(),
-            several => arrow_select::concat::concat_batches(&self.schema, several)?,
-        };
-        Ok(Some(Chunk { rows, bytes }))
+        if self.held.is_empty() {
+            return Ok(None);
+        }
+        let chunk = Chunk { rows: self.join()?, bytes: self.held_bytes };
+        self.held.clear();
+        (self.held_rows, self.held_bytes) = (0, 0);
+        Ok(Some(chunk))
+    }
+
+    fn join(&self) -> Result<RecordBatch, ArrowError> {
+        match self.held.as_slice() {
+            [only] => Ok(only.clone()),
+            several => arrow_select::concat::concat_batches(&self.schema, several),
+        }
     }
 
     /// How many of `rows` are left before the next cut; at least one. Bytes grow with rows, so halving finds it.

@@ -5,15 +5,19 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, SchemaRef};
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::flow::PortFault;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use thiserror::Error;
 
@@ -25,7 +29,7 @@ const CHUNK: Cut = Cut { rows: 8 << 10, bytes: 1 << 20 };
 
 /// Past this many rows a row group ends.
 const GROUP_ROWS: usize = 128 << 10;
-/// Past this many logical bytes, over all files of a run that are open at once, a row group ends.
+/// Past this many logical bytes, over all files of a run that are open at once, a row group ends: they wait in memory.
 const GROUPS_BYTES: u64 = 32 << 20;
 /// No file's row groups are made smaller than this, in logical bytes.
 const GROUP_BYTES_MIN: u64 = 2 << 20;
@@ -130,10 +134,7 @@ impl Layout {
             .set_created_by(concat!("casparian ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::ZSTD(level))
             .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
-            .set_statistics_enabled(EnabledStatistics::Page)
-            // We cut row groups ourselves: the writer would cut them by what it has buffered.
-            .set_max_row_group_row_count(None)
-            .set_max_row_group_bytes(None);
+            .set_statistics_enabled(EnabledStatistics::Page);
         for column in self.ascending {
             let path = ColumnPath::from(*column);
             properties = properties
@@ -161,15 +162,27 @@ pub struct Written {
 }
 
 /// A Parquet file that is being written.
+///
+/// Rows wait as they are until a row group is full; then its columns are encoded one after the other. Encoding all of them
+/// side by side, row by row, would keep a dictionary and a compressor alive for each: a megabyte a column.
 pub(crate) struct ParquetFile {
-    writer: ArrowWriter<File>,
+    writer: SerializedFileWriter<File>,
+    encoders: ArrowRowGroupWriterFactory,
     /// What it holds, for messages: "table `orders`".
     what: String,
+    schema: SchemaRef,
     chunks: Chunks,
-    pub(crate) group: Cut,
-    group_rows: usize,
-    group_bytes: u64,
+    group: Group,
+    group_end: Cut,
     rows: u64,
+}
+
+/// Rows that wait for their row group to be full.
+#[derive(Default)]
+struct Group {
+    chunks: Vec<RecordBatch>,
+    rows: usize,
+    bytes: u64,
 }
 
 impl ParquetFile {
@@ -183,10 +196,12 @@ impl ParquetFile {
     ) -> Result<Self, SinkFault> {
         let metadata = key_values(provenance);
         let properties = layout.properties().set_key_value_metadata(Some(metadata)).build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+        let (writer, encoders) = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+            .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| fault(&what, 0, error))?;
-        let chunks = Chunks::new(schema, CHUNK);
-        Ok(Self { writer, what, chunks, group: layout.group, group_rows: 0, group_bytes: 0, rows: 0 })
+        let chunks = Chunks::new(Arc::clone(&schema), CHUNK);
+        let (group, group_end) = (Group::default(), layout.group);
+        Ok(Self { writer, encoders, what, schema, chunks, group, group_end, rows: 0 })
     }
 
     /// Writes rows of its schema.
@@ -194,7 +209,7 @@ impl ParquetFile {
         self.rows += rows.num_rows() as u64;
         while rows.num_rows() > 0 {
             if let Some(chunk) = self.chunks.take_from(&mut rows).map_err(|error| self.fault(error.into()))? {
-                self.encode(chunk)?;
+                self.add(chunk)?;
             }
         }
         Ok(())
@@ -203,26 +218,62 @@ impl ParquetFile {
     /// Writes what is left and the footer.
     pub(crate) fn close(mut self) -> Result<Written, SinkFault> {
         if let Some(chunk) = self.chunks.take_rest().map_err(|error| self.fault(error.into()))? {
-            self.encode(chunk)?;
+            self.add(chunk)?;
+        }
+        if self.group.rows > 0 {
+            self.end_group().map_err(|error| self.fault(error))?;
         }
         self.writer.finish().map_err(|error| self.fault(error))?;
         Ok(Written { rows: self.rows, bytes: self.writer.bytes_written() as u64 })
     }
 
-    fn encode(&mut self, chunk: Chunk) -> Result<(), SinkFault> {
-        self.writer.write(&chunk.rows).map_err(|error| self.fault(error))?;
-        self.group_rows += chunk.rows.num_rows();
-        self.group_bytes += chunk.bytes;
-        if self.group.is_reached(self.group_rows, self.group_bytes) {
-            self.writer.flush().map_err(|error| self.fault(error))?;
-            (self.group_rows, self.group_bytes) = (0, 0);
+    fn add(&mut self, chunk: Chunk) -> Result<(), SinkFault> {
+        self.group.rows += chunk.rows.num_rows();
+        self.group.bytes += chunk.bytes;
+        self.group.chunks.push(chunk.rows);
+        match self.group_end.is_reached(self.group.rows, self.group.bytes) {
+            true => self.end_group().map_err(|error| self.fault(error)),
+            false => Ok(()),
         }
+    }
+
+    fn end_group(&mut self) -> Result<(), ParquetError> {
+        let chunks = std::mem::take(&mut self.group).chunks;
+        let place = self.writer.flushed_row_groups().len();
+        let mut encoders = self.encoders.create_column_writers(place)?.into_iter();
+        let mut row_group = self.writer.next_row_group()?;
+        for (at, field) in self.schema.fields().iter().enumerate() {
+            let pieces = chunks.iter().map(|rows| rows.column(at));
+            for encoded in encode_column(field, pieces, &mut encoders)? {
+                encoded.append_to_row_group(&mut row_group)?;
+            }
+        }
+        row_group.close()?;
         Ok(())
     }
 
     pub(crate) fn fault(&self, error: ParquetError) -> SinkFault {
         fault(&self.what, self.writer.bytes_written() as u64, error)
     }
+}
+
+/// Encodes one column of a row group. A nested column is several in the file, and takes as many of `encoders`.
+fn encode_column<'a>(
+    field: &Field,
+    pieces: impl Iterator<Item = &'a ArrayRef>,
+    encoders: &mut impl Iterator<Item = ArrowColumnWriter>,
+) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+    let mut own: Vec<ArrowColumnWriter> = Vec::new();
+    for piece in pieces {
+        let leaves = compute_leaves(field, piece)?;
+        if own.is_empty() {
+            own.extend(encoders.take(leaves.len()));
+        }
+        for (encoder, leaf) in own.iter_mut().zip(&leaves) {
+            encoder.write(leaf)?;
+        }
+    }
+    own.into_iter().map(ArrowColumnWriter::close).collect()
 }
 
 fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
