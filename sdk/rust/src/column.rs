@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 
 use crate::ipc::{Body, by_eights, narrow, wide};
 use crate::schema::{Type, Unit};
+use crate::table::{ColumnSet, Columns};
 
 /// The row of a table that is being filled. Given out by [`crate::Row::at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Date;
 pub struct FixedBytes<const N: u32>;
 /// Text with 64-bit offsets.
 pub struct LargeText;
+/// The columns of `C` (made with [`table!`](crate::table)) in one cell.
+pub struct Nested<C>(PhantomData<C>);
 /// Seconds.
 pub struct Seconds;
 /// Milliseconds.
@@ -160,6 +163,26 @@ cells! {
     [] Vec<u32> => List<Fixed<u32>>, Type::List(Box::new(Type::Uint(32))), List::new(Fixed::new());
     [] Vec<u64> => List<Fixed<u64>>, Type::List(Box::new(Type::Uint(64))), List::new(Fixed::new());
     [] Vec<f64> => List<Fixed<f64>>, Type::List(Box::new(Type::Float(64))), List::new(Fixed::new());
+}
+
+impl<C: Columns> Cell for Nested<C> {
+    type Column = Struct<C>;
+    fn kind() -> Type {
+        Type::Struct(C::schema().fields)
+    }
+    fn column() -> Struct<C> {
+        Struct::new(C::empty())
+    }
+}
+
+impl<C: Columns> Cell for Vec<Nested<C>> {
+    type Column = List<Struct<C>>;
+    fn kind() -> Type {
+        Type::List(Box::new(Nested::<C>::kind()))
+    }
+    fn column() -> List<Struct<C>> {
+        List::new(Nested::<C>::column())
+    }
 }
 
 impl<C: Cell> Cell for Option<C> {
@@ -513,5 +536,40 @@ impl<C: Column> Column for List<C> {
         self.child.write(self.items, body);
         self.cells.clear();
         self.items = 0;
+    }
+}
+
+/// A column of structs: a few columns whose cells are one cell together.
+pub struct Struct<C> {
+    rows: Vec<u32>,
+    columns: C,
+}
+
+impl<C: ColumnSet> Struct<C> {
+    pub(crate) const fn new(columns: C) -> Struct<C> {
+        Struct { rows: Vec::new(), columns }
+    }
+
+    /// Gives a row its struct; returns the columns of its fields, whose cells go where the struct does.
+    #[inline]
+    pub fn set(&mut self, at: At) -> &mut C {
+        if self.rows.last().is_none_or(|last| *last < at.0) {
+            self.rows.push(at.0);
+        }
+        &mut self.columns
+    }
+}
+
+impl<C: ColumnSet> Column for Struct<C> {
+    fn bytes(&mut self, rows: usize) -> usize {
+        let mut bytes = validity(rows, self.rows.len());
+        self.columns.each(&mut |column| bytes += column.bytes(rows));
+        bytes
+    }
+
+    fn write(&mut self, rows: u32, body: &mut Body) {
+        body.node(rows, self.rows.len(), self.rows.iter().copied());
+        self.columns.each(&mut |column| column.write(rows, body));
+        self.rows.clear();
     }
 }

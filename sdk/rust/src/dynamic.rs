@@ -1,8 +1,8 @@
 //! Columns that are known only when the input is: a header names them, a dictionary types them.
 
-use crate::column::{At, Binary, Column, Fixed, Flags, List, Packed, Text};
+use crate::column::{At, Binary, Column, Fixed, Flags, List, Packed, Struct, Text};
 use crate::ipc::Body;
-use crate::schema::{Schema, Type};
+use crate::schema::{Field, Schema, Type};
 use crate::table::ColumnSet;
 
 /// The columns of a table that was opened by its schema, with [`crate::Output::open`].
@@ -27,7 +27,11 @@ pub struct Dynamic(Vec<AnyColumn>);
 impl Dynamic {
     /// Makes empty columns of a schema's types.
     pub fn new(schema: &Schema) -> Dynamic {
-        Dynamic(schema.fields.iter().map(|field| AnyColumn::new(&field.kind)).collect())
+        Dynamic::of(&schema.fields)
+    }
+
+    fn of(fields: &[Field]) -> Dynamic {
+        Dynamic(fields.iter().map(|field| AnyColumn::new(&field.kind)).collect())
     }
 
     /// Returns a column by its place in the schema.
@@ -86,6 +90,8 @@ pub enum AnyColumn {
     Packed(Packed),
     /// [`Type::List`].
     List(Box<List<AnyColumn>>),
+    /// [`Type::Struct`].
+    Struct(Box<Struct<Dynamic>>),
 }
 
 impl AnyColumn {
@@ -109,6 +115,7 @@ impl AnyColumn {
             Type::Binary => AnyColumn::Binary(Binary::new()),
             Type::FixedBytes(width) => AnyColumn::Packed(Packed::new(*width)),
             Type::List(item) => AnyColumn::List(Box::new(List::new(AnyColumn::new(item)))),
+            Type::Struct(fields) => AnyColumn::Struct(Box::new(Struct::new(Dynamic::of(fields)))),
         }
     }
 
@@ -131,6 +138,7 @@ impl AnyColumn {
             AnyColumn::Binary(column) => column,
             AnyColumn::Packed(column) => column,
             AnyColumn::List(column) => &mut **column,
+            AnyColumn::Struct(column) => &mut **column,
         }
     }
 

@@ -4,7 +4,7 @@
 //! time, only its numbers differ; so it is laid out once, when the table is opened, and each batch fills in the numbers.
 //! Buffers start at multiples of 64 bytes in the message.
 
-use crate::schema::{Schema, Type, Unit};
+use crate::schema::{Field, Schema, Type, Unit};
 
 const ALIGN: usize = 64;
 /// `MetadataVersion.V5`
@@ -129,6 +129,7 @@ impl Flat {
             self.kind(kind_at, kind);
             match kind {
                 Type::List(item) => self.fields(children_at, &[("item", item, true)]),
+                Type::Struct(fields) => self.fields(children_at, &wires(fields)),
                 _ => self.fields(children_at, &[]),
             }
         }
@@ -139,7 +140,9 @@ impl Flat {
     fn kind(&mut self, from: usize, kind: &Type) {
         let int = |bits: u8, signed: bool| [Slot::Int(i32::from(bits)), Slot::Byte(u8::from(signed))];
         let table = match kind {
-            Type::Bool | Type::Utf8 | Type::LargeUtf8 | Type::Binary | Type::List(_) => self.table([]).1,
+            Type::Bool | Type::Utf8 | Type::LargeUtf8 | Type::Binary | Type::List(_) | Type::Struct(_) => {
+                self.table([]).1
+            }
             Type::Int(bits) => self.table(int(*bits, true)).1,
             Type::Uint(bits) => self.table(int(*bits, false)).1,
             Type::Float(bits) => self.table([Slot::Short(if *bits == 32 { 1 } else { 2 })]).1,
@@ -204,6 +207,7 @@ fn type_tag(kind: &Type) -> u8 {
         Type::Time64(_) => 9,
         Type::Timestamp(..) => 10,
         Type::List(_) => 12,
+        Type::Struct(_) => 13,
         Type::FixedBytes(_) => 15,
         Type::LargeUtf8 => 20,
     }
@@ -217,8 +221,13 @@ fn shape(kind: &Type) -> (usize, usize) {
             let (nodes, buffers) = shape(item);
             (nodes + 1, buffers + 2)
         }
+        Type::Struct(fields) => fields.iter().map(|field| shape(&field.kind)).fold((1, 1), sum),
         _ => (1, 2),
     }
+}
+
+fn sum(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
+    (one.0 + other.0, one.1 + other.1)
 }
 
 /// A column as it stands on the wire: name, type, nullability.
@@ -228,13 +237,15 @@ type Wire<'s> = (&'s str, &'s Type, bool);
 fn wire_fields<'s>(schema: &'s Schema, codes: &'s Type) -> Vec<Wire<'s>> {
     let mut fields: Vec<Wire<'s>> =
         vec![("_cf_offset", &Type::Uint(64), false), ("_cf_length", &Type::Uint(32), false)];
-    for field in &schema.fields {
-        fields.push((&field.name, &field.kind, field.nullable));
-    }
+    fields.extend(wires(&schema.fields));
     if schema.with_faults {
         fields.push(("_cf_faults", codes, true));
     }
     fields
+}
+
+fn wires(fields: &[Field]) -> Vec<Wire<'_>> {
+    fields.iter().map(|field| (field.name.as_str(), &field.kind, field.nullable)).collect()
 }
 
 fn list_of_text() -> Type {
@@ -291,11 +302,9 @@ impl Body {
     /// Lays out the header of a table's batches.
     #[cold]
     pub(crate) fn new(schema: &Schema) -> Body {
-        let (mut nodes, mut buffers) = (0, 0);
-        for (_, kind, _) in wire_fields(schema, &list_of_text()) {
-            let more = shape(kind);
-            (nodes, buffers) = (nodes + more.0, buffers + more.1);
-        }
+        let codes = list_of_text();
+        let shapes = wire_fields(schema, &codes).into_iter().map(|(_, kind, _)| shape(kind));
+        let (nodes, buffers) = shapes.fold((0, 0), sum);
         let mut flat = Flat::default();
         let (header, body_len_at) = flat.message(HEADER_BATCH);
         let ([rows_at, nodes_field, buffers_field], table) =

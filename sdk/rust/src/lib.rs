@@ -41,8 +41,8 @@ pub use table::{Row, Table};
 /// What a parser's source usually wants.
 pub mod prelude {
     pub use crate::column::{
-        At, Date, Decimal, FixedBytes, LargeText, Micros, Millis, Nanos, NoZone, Seconds, Time, Timestamp,
-        Utc,
+        At, Date, Decimal, FixedBytes, LargeText, Micros, Millis, Nanos, Nested, NoZone, Seconds, Time,
+        Timestamp, Utc,
     };
     pub use crate::describe::{Description, Layout, OptionInfo, Options};
     pub use crate::fault::{Fault, FaultCode, FaultSet, Span};

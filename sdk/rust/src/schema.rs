@@ -40,8 +40,10 @@ pub enum Type {
     Time64(Unit),
     /// A decimal of up to 38 digits: precision and scale.
     Decimal(u8, i8),
-    /// A list of values, none of them null.
+    /// A list of values.
     List(Box<Type>),
+    /// A few fields in one cell.
+    Struct(Vec<Field>),
 }
 
 /// A column of a [`Schema`].

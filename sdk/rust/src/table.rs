@@ -173,7 +173,7 @@ impl<C> DerefMut for Row<'_, C> {
 }
 
 /// Declares a table: a struct whose fields become columns. The types of the fields are those of [`crate::column::Cell`]
-/// (`String`, `i64`, `Decimal<18, 4>`, `Option<Timestamp<Nanos, Utc>>`, ...); an `Option` is a column that a row may leave out. Doc comments
+/// (`String`, `i64`, `Decimal<18, 4>`, `Option<Timestamp<Nanos, Utc>>`, `Nested<Fills>`, ...); an `Option` is a column that a row may leave out. Doc comments
 /// become the docs of table and columns. A column whose name is no Rust word is written `kind: String = "type"`.
 ///
 /// ```

@@ -12,6 +12,10 @@ table! {
     /// A part of a record.
     struct Parts = "parts", default_off, without_faults { pos: u32, kind: String = "type" }
 }
+table! {
+    /// A record with structs in it.
+    struct Routes = "routes" { from: Nested<Parts>, stops: Option<Vec<Nested<Parts>>> }
+}
 faults! {
     enum Bad {
         /// A record that begins with `!`.
@@ -26,8 +30,8 @@ struct Of(Parse);
 
 impl Parser for Of {
     fn describe(&self) -> Description {
-        let described = Description::new("of", "1.0.0").table::<Heads>().table::<Parts>().faults::<Bad>();
-        described.option(OptionInfo::integer("limit").default("3"))
+        let described = Description::new("of", "1.0.0").table::<Heads>().table::<Parts>().table::<Routes>();
+        described.faults::<Bad>().option(OptionInfo::integer("limit").default("3"))
     }
 
     fn plan(&self, input: &Input, _: &Options, target_bytes: u64, _: &Output) -> Result<Layout, Fault> {
@@ -229,6 +233,25 @@ fn a_cell_left_out_is_null_options_and_logs_arrive() {
         (&Value::Int(9), &Value::Null)
     );
     assert_eq!(said.log, [(log::Level::Warn, "3 bytes".to_owned(), Some(Span::new(0, 3)))]);
+}
+
+#[test]
+fn structs_and_lists_of_them_come_back_as_they_were_said() {
+    let parse: Parse = |_, range, _, out| {
+        let mut routes = out.table::<Routes>()?;
+        let mut row = routes.row(range)?;
+        let at = row.at();
+        row.from.set(at).pos.set(at, 7);
+        for pos in 0..2 {
+            let (stops, stop) = row.stops.item(at);
+            stops.set(stop).pos.set(stop, pos);
+        }
+        Ok(())
+    };
+    let said = run(&Of(parse), b"abc").unwrap();
+    let part = |pos| Value::List(vec![Value::Int(pos), Value::Null]);
+    assert_eq!(said.rows("routes")[0]["from"], part(7));
+    assert_eq!(said.rows("routes")[0]["stops"], Value::List(vec![part(0), part(1)]));
 }
 
 #[test]

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder, Float32Builder,
     Float64Builder, Int8Builder, Int16Builder, Int32Builder, Int64Builder, LargeStringBuilder, ListBuilder,
-    PrimitiveBuilder, StringBuilder, Time64MicrosecondBuilder, TimestampNanosecondBuilder,
+    PrimitiveBuilder, StringBuilder, StructBuilder, Time64MicrosecondBuilder, TimestampNanosecondBuilder,
     TimestampSecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow_array::types::{Int64Type, UInt32Type};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_ipc::reader::StreamReader;
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use casparian_sdk::dynamic::{AnyColumn, Dynamic};
 use casparian_sdk::harness::Memory;
 use casparian_sdk::host::{Blob, Host, Level, Rejection};
@@ -48,6 +48,16 @@ table! {
         words: Option<Vec<String>>,
         numbers: Option<Vec<i64>> = "type",
         never: Option<u32>,
+        place: Option<Nested<Place>>,
+        places: Vec<Nested<Place>>,
+    }
+}
+
+table! {
+    /// Two fields in one cell.
+    pub struct Place = "place" {
+        name: Option<String>,
+        number: i64,
     }
 }
 
@@ -163,6 +173,20 @@ fn fill_any(column: &mut AnyColumn, name: &str, at: At, cells: &Cells) {
                 items.set(item, value);
             }
         }
+        (AnyColumn::Struct(column), Some(integer)) => {
+            if let Some(text) = &cells.text {
+                fill_place(column.set(at), at, Some(text), integer);
+            }
+        }
+        (AnyColumn::List(column), _) if name == "places" => {
+            column.begin(at);
+            for word in cells.words.iter().flatten() {
+                let (AnyColumn::Struct(items), item) = column.item(at) else {
+                    panic!("not a list of structs")
+                };
+                fill_place(items.set(item), item, (word.len() > 2).then_some(word), word.len() as i64);
+            }
+        }
         (AnyColumn::List(column), _) if name == "words" => {
             cells.words.iter().for_each(|_| column.begin(at));
             for word in cells.words.iter().flatten() {
@@ -172,6 +196,12 @@ fn fill_any(column: &mut AnyColumn, name: &str, at: At, cells: &Cells) {
         }
         _ => {}
     }
+}
+
+fn fill_place(place: &mut Dynamic, at: At, name: Option<&str>, number: i64) {
+    name.into_iter().for_each(|name| place.text(0).unwrap().set(at, name));
+    let Some(AnyColumn::Int64(column)) = place.column(1) else { panic!("not a column of integers") };
+    column.set(at, number);
 }
 
 impl Cells {
@@ -201,6 +231,20 @@ fn fill(row: &mut Row<Everything>, cells: &Cells) {
         row.time.set(at, integer & 0xFFFF_FFFF);
         row.numbers.begin(at);
         (0..integer & 3).for_each(|item| row.numbers.push(at, item));
+    }
+    if let (Some(text), Some(integer)) = (&cells.text, cells.integer) {
+        let place = row.place.set(at);
+        place.name.set(at, text);
+        place.number.set(at, integer);
+    }
+    row.places.begin(at);
+    for word in cells.words.iter().flatten() {
+        let (places, item) = row.places.item(at);
+        let place = places.set(item);
+        place.number.set(item, word.len() as i64);
+        if word.len() > 2 {
+            place.name.set(item, word);
+        }
     }
     if let Some(double) = cells.double {
         row.float.set(at, double as f32);
@@ -287,6 +331,22 @@ fn emitted(rows: &[Cells], batch_bytes: u32, dynamic: bool) -> Vec<RecordBatch> 
         .collect()
 }
 
+fn place_fields() -> Fields {
+    vec![Field::new("name", DataType::Utf8, true), Field::new("number", DataType::Int64, false)].into()
+}
+
+fn place_type() -> DataType {
+    DataType::Struct(place_fields())
+}
+
+/// Appends one place, or a gap.
+fn append_place(builder: &mut StructBuilder, place: Option<(Option<&str>, i64)>) {
+    builder.field_builder::<StringBuilder>(0).unwrap().append_option(place.and_then(|place| place.0));
+    // Where there is no place its number is not looked at.
+    builder.field_builder::<Int64Builder>(1).unwrap().append_value(place.map_or(0, |place| place.1));
+    builder.append(place.is_some());
+}
+
 fn wire_schema() -> Schema {
     let field = |name: &str, kind: DataType, nullable: bool| Field::new(name, kind, nullable);
     let list = |kind: DataType| DataType::List(Arc::new(Field::new("item", kind, true)));
@@ -316,6 +376,8 @@ fn wire_schema() -> Schema {
         field("words", list(DataType::Utf8), true),
         field("type", list(DataType::Int64), true),
         field("never", DataType::UInt32, true),
+        field("place", place_type(), true),
+        field("places", list(place_type()), false),
         field("_cf_faults", list(DataType::Utf8), true),
     ])
 }
@@ -330,12 +392,19 @@ fn expected(rows: &[Cells]) -> RecordBatch {
         }};
     }
     let integer = |cells: &Cells| cells.integer;
-    let mut places = PrimitiveBuilder::<arrow_array::types::UInt64Type>::new();
-    (0..rows.len() as u64).for_each(|row| places.append_value(row));
+    let offsets = UInt64Array::from_iter_values(0..rows.len() as u64);
     let mut hashes = FixedSizeBinaryBuilder::new(3);
     let mut lists = [ListBuilder::new(StringBuilder::new()), ListBuilder::new(StringBuilder::new())];
     let mut numbers = ListBuilder::new(PrimitiveBuilder::<Int64Type>::new());
+    let place_builder = || StructBuilder::from_fields(place_fields(), rows.len());
+    let mut place = place_builder();
+    let mut places = ListBuilder::new(place_builder());
     for cells in rows {
+        append_place(&mut place, cells.text.as_deref().map(Some).zip(cells.integer));
+        for word in cells.words.iter().flatten() {
+            append_place(places.values(), Some(((word.len() > 2).then_some(word), word.len() as i64)));
+        }
+        places.append(true);
         match cells.hash {
             Some(hash) => hashes.append_value(hash).unwrap(),
             None => hashes.append_null(),
@@ -348,7 +417,7 @@ fn expected(rows: &[Cells]) -> RecordBatch {
     }
     let [mut words, mut faults] = lists;
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(places.finish()),
+        Arc::new(offsets),
         column!(PrimitiveBuilder::<UInt32Type>::new(), |_: &Cells| Some(1)),
         column!(BooleanBuilder::new(), |cells: &Cells| cells.flag),
         column!(Int8Builder::new(), |_: &Cells| Some(7)),
@@ -374,6 +443,8 @@ fn expected(rows: &[Cells]) -> RecordBatch {
         Arc::new(words.finish()),
         Arc::new(numbers.finish()),
         column!(UInt32Builder::new(), |_: &Cells| None),
+        Arc::new(place.finish()),
+        Arc::new(places.finish()),
         Arc::new(faults.finish()),
     ];
     RecordBatch::try_new(Arc::new(wire_schema()), columns).unwrap()

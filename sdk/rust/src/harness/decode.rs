@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decoded, Value};
 use crate::fault::{Fault, Span};
-use crate::schema::{Type, Unit};
+use crate::schema::{Field, Type, Unit};
 
 /// The columns of a table as they came over the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,11 +116,17 @@ fn read_type(field: Flat<'_>) -> Option<Type> {
         8 => Type::Date32,
         9 => Type::Time64(unit(kind.short(0))?),
         10 => Type::Timestamp(unit(kind.short(0))?, kind.string(1).map(str::to_owned)),
+        13 => Type::Struct(read_fields(field, 5)?.into_iter().map(plain_field).collect()),
         12 => Type::List(Box::new(read_fields(field, 5)?.pop()?.1)),
         15 => Type::FixedBytes(kind.int(0) as u32),
         20 => Type::LargeUtf8,
         _ => return None,
     })
+}
+
+/// Names and types are all that decoding needs.
+fn plain_field((name, kind): (String, Type)) -> Field {
+    Field { name, kind, nullable: true, doc: String::new() }
 }
 
 fn unit(tag: i16) -> Option<Unit> {
@@ -183,6 +189,14 @@ impl<'m> Parts<'m> {
                 let ends = self.offsets(4, rows)?;
                 let items = self.column(item, *ends.last()?)?;
                 ends.windows(2).map(|pair| Some(Value::List(items.get(pair[0]..pair[1])?.to_vec()))).collect()
+            }
+            Type::Struct(fields) => {
+                let mut structs = vec![Vec::new(); rows];
+                for field in fields {
+                    let cells = self.column(&field.kind, rows)?;
+                    structs.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
+                }
+                Some(structs.into_iter().map(Value::List).collect())
             }
             _ => {
                 let (buffer, width) = (self.next_buffer()?, width(kind));

@@ -56,7 +56,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A decimal: its digits and its scale.
     Decimal(i128, i8),
-    /// A list.
+    /// A list, or the fields of a struct in the order of the schema.
     List(Vec<Value>),
 }
 
