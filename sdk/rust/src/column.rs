@@ -28,7 +28,7 @@ fn validity(rows: usize, present: usize) -> usize {
     if present == rows { 0 } else { rows / 8 }
 }
 
-/// What a field of [`table!`](crate::table) may be: it chooses the column that holds it.
+/// What a field of [`table!`](crate::table!) may be: it chooses the column that holds it.
 pub trait Cell {
     /// The column that holds it.
     type Column: Column + 'static;
@@ -52,7 +52,7 @@ pub struct Date;
 pub struct FixedBytes<const N: u32>;
 /// Text with 64-bit offsets.
 pub struct LargeText;
-/// The columns of `C` (made with [`table!`](crate::table)) in one cell.
+/// The columns of `C` (made with [`table!`](crate::table!)) in one cell.
 pub struct Nested<C>(PhantomData<C>);
 /// Seconds.
 pub struct Seconds;

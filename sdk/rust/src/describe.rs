@@ -38,7 +38,7 @@ impl Description {
         self
     }
 
-    /// Adds a table made with [`table!`](crate::table).
+    /// Adds a table made with [`table!`](crate::table!).
     #[must_use]
     pub fn table<C: Columns>(self) -> Self {
         self.schema(C::schema())
@@ -59,7 +59,7 @@ impl Description {
         self
     }
 
-    /// Declares the faults of the parser, once, with an enum made with [`faults!`](crate::faults).
+    /// Declares the faults of the parser, once, with an enum made with [`faults!`](crate::faults!).
     #[must_use]
     pub fn faults<F: FaultCode>(mut self) -> Self {
         self.faults = F::ALL.iter().map(|(code, doc)| (*code, doc.trim_ascii())).collect();

@@ -100,7 +100,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// A code that a parser declares for what can be wrong with a record. Made by [`faults!`](crate::faults).
+/// A code that a parser declares for what can be wrong with a record. Made by [`faults!`](crate::faults!).
 pub trait FaultCode: Copy + 'static {
     /// Code and meaning of every fault, in the order of their indices.
     const ALL: &'static [(&'static str, &'static str)];

@@ -7,7 +7,7 @@
 //! The rooms:
 //! * [`fault`]: spans, faults, and the codes a parser declares; [`describe`]: what a parser says of itself.
 //! * [`input`]: lines, records, and the [`Window`] for whoever wants bytes; [`scan`]: finding bytes many at a time.
-//! * [`schema`], [`column`], [`table`]: typed columns, and [`dynamic`] ones; [`output`]: batches, rejections, skips, the watermark.
+//! * [`schema`], [`mod@column`], [`mod@table`]: typed columns, and [`dynamic`] ones; [`output`]: batches, rejections, skips, the watermark.
 //! * [`host`]: the far side of all this, as a trait: the component's imports, or anything else natively.
 //! * [`mod@log`]: lines for people. [`harness`]: a parser under `cargo test`, without wasm.
 //!

@@ -58,7 +58,7 @@ impl<'a> Output<'a> {
         Output { session: Rc::new(Session::new(host, start)) }
     }
 
-    /// Opens a table made with [`table!`](crate::table). Fails where the host refuses it.
+    /// Opens a table made with [`table!`](crate::table!). Fails where the host refuses it.
     pub fn table<C: Columns>(&self) -> Result<Table<'a, C>, Fault> {
         self.open(&C::schema(), C::empty())
     }

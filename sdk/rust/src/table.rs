@@ -17,7 +17,7 @@ pub trait ColumnSet: 'static {
     fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Column));
 }
 
-/// The columns of a table that is known beforehand. Made by [`table!`](crate::table).
+/// The columns of a table that is known beforehand. Made by [`table!`](crate::table!).
 pub trait Columns: ColumnSet {
     /// Returns name and columns.
     fn schema() -> Schema;
