@@ -56,7 +56,7 @@ pub type Provide = Box<dyn FnMut(&TableName) -> io::Result<File> + Send>;
 /// The sinks of one run.
 pub enum Tables {
     /// Files are written.
-    Files(Files),
+    Files(Box<Files>),
     /// Nothing is written.
     Previews(Previews),
 }
@@ -75,7 +75,7 @@ impl Tables {
     /// the memory there is. A table that never opens gets no file.
     pub fn files(provide: Provide, provenance: Provenance, tables_wanted: usize) -> Self {
         let layout = Layout { ascending: &[RECORD_NO, OFFSET], ..Layout::among(tables_wanted) };
-        Self::Files(Files { provide, provenance, layout, tables: BTreeMap::new() })
+        Self::Files(Box::new(Files { provide, provenance, layout, tables: BTreeMap::new() }))
     }
 
     /// Opens sinks that write nothing and keep the first `rows_max` rows of each table.

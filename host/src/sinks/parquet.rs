@@ -34,7 +34,7 @@ const GROUPS_BYTES: u64 = 32 << 20;
 /// No file's row groups are made smaller than this, in logical bytes.
 const GROUP_BYTES_MIN: u64 = 2 << 20;
 /// No file's row groups are made larger than this, in logical bytes.
-const GROUP_BYTES_MAX: u64 = 16 << 20;
+const GROUP_BYTES_MAX: u64 = 8 << 20;
 
 /// Past this a column of a row group gives up its dictionary. Columns with hardly a value twice do so soon, and are written
 /// in two thirds of the time and memory of the default, 1 MiB, and smaller.
