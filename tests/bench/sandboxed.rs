@@ -1,0 +1,107 @@
+//! The same parser as a component, in this process: what a worker does on its guest's thread.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use casparian_core::id::TableName;
+use casparian_core::intake::Said;
+use casparian_core::limits::Limits;
+use casparian_sandbox::journal::Level;
+use casparian_sandbox::{Ear, Loaded, Sandbox, Session, Setup, Usage, precheck};
+
+use crate::Outcome;
+use crate::native::Input;
+
+/// Stack for the host's own calls, on top of the guest's.
+const HOST_STACK_BYTES: u64 = 2 << 20;
+
+/// The component, compiled and loaded.
+pub(crate) struct Sandboxed {
+    loaded: Loaded,
+    limits: Limits,
+}
+
+impl Sandboxed {
+    pub(crate) fn load(component: &Path) -> Outcome<Sandboxed> {
+        let limits = Limits::default();
+        let bytes = std::fs::read(component)?;
+        let loaded = Sandbox::new(&limits)?.load_fresh(&precheck::check(&bytes)?)?;
+        Ok(Sandboxed { loaded, limits })
+    }
+
+    /// Opens a fresh guest.
+    pub(crate) fn open(&self) -> Outcome<Session> {
+        let limits = self.limits.clone();
+        let setup = Setup { limits, attachments: BTreeMap::new(), log_level: Level::Warn, log: Box::new(|_| {}) };
+        Ok(self.loaded.open(setup)?)
+    }
+
+    /// Opens a fresh guest and lets it plan and parse a whole input; what it says goes to `ear`.
+    pub(crate) fn parse(&self, input: Input, wanted: Vec<TableName>, ear: Ear) -> Outcome<Usage> {
+        let (session, description) = self.open()?.describe()?;
+        let options = description.resolve_options(&[])?;
+        let session = session.attach(Arc::new(input), &description, wanted, ear)?;
+        let (mut session, layout) = session.plan(&options, u64::MAX)?;
+        for range in layout.ranges {
+            session = session.parse(range, &layout.context, &options)?;
+        }
+        Ok(session.usage())
+    }
+}
+
+/// Does something on a thread like the one that a worker keeps for its guest.
+pub(crate) fn on_guest_thread<T: Send>(work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    let stack_bytes = usize::try_from(Limits::default().stack_bytes_max + HOST_STACK_BYTES)?;
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(stack_bytes).spawn_scoped(scope, work)?;
+        thread.join().map_err(|_| "the guest's thread panicked")?
+    })
+}
+
+/// What an ear heard and dropped. Contenders must agree on it.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    rows: AtomicU64,
+    rejected: AtomicU64,
+    fuel: AtomicU64,
+}
+
+impl Heard {
+    /// Makes an ear that counts what it hears and drops it.
+    pub(crate) fn ear(self: &Arc<Self>) -> Ear {
+        let heard = Arc::clone(self);
+        Box::new(move |said| {
+            match said {
+                Said::Rows { batch, .. } => heard.rows.fetch_add(batch.num_rows(), Ordering::Relaxed),
+                Said::Rejected(records) => heard.rejected.fetch_add(records.len() as u64, Ordering::Relaxed),
+                _ => 0,
+            };
+            Ok(())
+        })
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Writes down what a guest has burnt.
+    pub(crate) fn burn(&self, usage: Usage) {
+        self.fuel.fetch_add(usage.fuel, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fuel(&self) -> u64 {
+        self.fuel.load(Ordering::Relaxed)
+    }
+
+    /// Fails unless both heard as many rows and rejections.
+    pub(crate) fn agree(&self, other: &Heard) -> Outcome {
+        let said = |it: &Heard| (it.rows(), it.rejected.load(Ordering::Relaxed));
+        match said(self) == said(other) {
+            true => Ok(()),
+            false => Err(format!("contenders came to different rows: {self:?} and {other:?}").into()),
+        }
+    }
+}
