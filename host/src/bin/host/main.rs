@@ -15,16 +15,13 @@ use crate::render::Render;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    // A worker speaks through its socket alone; it must not touch the terminal of the one who started it.
-    if matches!(command, Command::Worker) {
-        return casparian_host::worker::main();
-    }
     let mut render = Render::to_terminal();
     let exit = match command {
         Command::Run(args) => cli::run::run(&args, &mut render),
         Command::Inspect(args) => cli::inspect::run(&args, &mut render),
         Command::Doctor(args) => cli::doctor::run(&args, &mut render),
-        Command::Worker => unreachable!("our bug: the worker was dispatched above"),
+        // A worker speaks through its socket alone; its supervisor has the terminal.
+        Command::Worker => return casparian_host::worker::main(),
     };
     render.close(exit).into()
 }

@@ -87,7 +87,8 @@ pub(super) fn list(lead: &str, parts: &[String], page: Page) -> String {
 pub(super) fn wrap_last(indent: &str, columns: usize, rows: &[Vec<Cell>], page: Page) -> Vec<Vec<Cell>> {
     let column_width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| width(&c.text)).max();
-    let before: usize = (0..columns.saturating_sub(1)).map(|column| column_width(column).unwrap_or(0) + GAP).sum();
+    let before: usize =
+        (0..columns.saturating_sub(1)).map(|column| column_width(column).unwrap_or(0) + GAP).sum();
     // A last column too narrow for words is better cut.
     let room = page.width.map_or(usize::MAX, |most| most.saturating_sub(width(indent) + before));
     if room < WORDS_COLUMNS_MIN {
@@ -101,7 +102,8 @@ fn wrap_row(row: &[Cell], columns: usize, room: usize) -> Vec<Vec<Cell>> {
         return vec![row.to_vec()];
     };
     let lines = broken_at_blanks(&last.text, room);
-    let lead = |at: usize| if at == 0 { before.to_vec() } else { vec![Cell::new(""); columns.saturating_sub(1)] };
+    let lead =
+        |at: usize| if at == 0 { before.to_vec() } else { vec![Cell::new(""); columns.saturating_sub(1)] };
     let whole = |(at, text)| lead(at).into_iter().chain([Cell { text, tone: last.tone }]).collect();
     lines.into_iter().enumerate().map(whole).collect()
 }
