@@ -16,6 +16,8 @@ use crate::tags::{self, slot};
 const WATCHED_REPEATS: u64 = tags::UNREPEATABLE | tags::TIMES;
 /// A prefix longer than this is read the careful way.
 const PREFIX_BYTES_MAX: usize = 512;
+/// From this length on a body is looked at first: one with other messages inside is read the careful way.
+const LONG_BYTES: usize = 2 << 10;
 /// Tags read the fast way.
 const TAGS: usize = 1 << 16;
 /// `8=FIX.5.0SP2|9=` is 15 bytes long; longer ones are read the careful way.
@@ -88,6 +90,9 @@ impl Fast {
         if end >= len || padded[checksum - 1] != self.delimiter || padded[end - 1] != self.delimiter {
             return None;
         }
+        if length > LONG_BYTES && memmem::find(&padded[body..checksum], b"8=FIX").is_some() {
+            return None;
+        }
         let declared = checksum_of(padded[checksum..].first_chunk()?)?;
         if padded[body..].first_chunk() != Some(b"35=") || !self.fields(padded, start, body, checksum) {
             return None;
@@ -110,7 +115,11 @@ impl Fast {
     fn header(&mut self, padded: &[u8], start: usize) -> Option<usize> {
         let words = two_words(padded, start)?;
         let differ = |at: usize| (words[at] ^ self.header[at]) & self.header_mask[at];
-        if differ(0) | differ(1) == 0 { Some(start + self.header_len) } else { self.learn_header(padded, start) }
+        if differ(0) | differ(1) == 0 {
+            Some(start + self.header_len)
+        } else {
+            self.learn_header(padded, start)
+        }
     }
 
     #[cold]
@@ -163,10 +172,7 @@ impl Fast {
         self.slots.seen = seen;
         self.slots.repeated = repeated;
         self.frame.fields = (next - first + 3) as u32;
-        odd == 0
-            && begin == checksum
-            && seen >> slot::LENGTH == 0
-            && repeated & WATCHED_REPEATS == 0
+        odd == 0 && begin == checksum && seen >> slot::LENGTH == 0 && repeated & WATCHED_REPEATS == 0
     }
 
     /// Which delimiter is the first behind `body`, where the one of BodyLength stands right before it: usually the third from

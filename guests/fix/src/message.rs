@@ -115,6 +115,8 @@ pub struct Message {
     pub flaws: Flaws,
     /// Bytes of shown delimiters inside counted values that stand for one each, and what they add to the sum.
     shown_in_data: usize,
+    /// Bytes that may still be stepped over one by one to find where counted values end.
+    steps: usize,
     delimiter: Option<Delimiter>,
 }
 
@@ -176,16 +178,30 @@ impl Message {
             Framing::Ends { checksum, end } => Some((checksum, end)),
             Framing::Unknown => None,
         };
-        if let Some((checksum, end)) = framed {
+        if let Some((checksum, end)) = framed
+            && self.sum_is_right(view.bytes, checksum)
+        {
             self.walk_framed(view.bytes, checksum, end);
-            if self.frame.checksum_verified == Some(true) {
-                return self.complete(view.bytes);
-            }
+            return self.complete(view.bytes);
         }
         match self.read_by_scan(view, line_end()) {
             Reading::Complete => self.choose(view, framed),
             other => other,
         }
+    }
+
+    /// Whether the sum of the bytes before `checksum` is what `10=` there says. A long message with another one inside is not
+    /// looked at: a log of nothing but such beginnings would be summed again and again.
+    fn sum_is_right(&self, bytes: &[u8], checksum: usize) -> bool {
+        let inside = &bytes[self.begin + 1..checksum];
+        if inside.len() > NESTING_BYTES_MAX && memmem::find(inside, b"8=FIX").is_some() {
+            return false;
+        }
+        let Some(&[delimiter]) = self.delimiter.map(Delimiter::shown) else { return false };
+        let summed = &bytes[self.start..checksum];
+        let surplus = delimiter.wrapping_sub(1).wrapping_mul(scan::count(summed, delimiter) as u8);
+        let declared = bytes.get(checksum + 3..checksum + 6).and_then(parse_u64);
+        declared == Some(u64::from(scan::checksum(summed).wrapping_sub(surplus)))
     }
 
     fn cut_off_begin(&self, view: View<'_>, begin: usize, line_end: Option<usize>) -> Reading {
@@ -216,7 +232,7 @@ impl Message {
         if let Some((checksum, end)) = framed {
             let swallows = || {
                 let more = &view.bytes[self.end.min(end)..end];
-                memchr::memchr(b'\n', more).is_some() || memmem::find(more, b"8=FIX").is_some()
+                memmem::find(more, b"8=FIX").is_some() || memchr::memchr(b'\n', more).is_some()
             };
             if end != self.end && self.frame.checksum_verified != Some(true) && end > self.end && !swallows()
             {
@@ -248,11 +264,13 @@ impl Message {
 
     fn read_by_scan(&mut self, view: View<'_>, line_end: Option<usize>) -> Reading {
         let bound = line_end.unwrap_or(view.bytes.len());
-        let stop = match self.sound_header_behind(view, bound) {
+        let stop = self.walk(view, bound, true);
+        let seen = if stop == Stop::Incomplete { bound } else { self.end };
+        match self.sound_header_behind(view, seen) {
             Embedded::At(cut) => return self.cut_at(view, cut),
             Embedded::Incomplete => return Reading::Incomplete,
-            Embedded::None => self.walk(view, bound, true),
-        };
+            Embedded::None => {}
+        }
         if stop == Stop::Incomplete || (stop == Stop::Bound && line_end.is_none() && !view.last) {
             return Reading::Incomplete;
         }
@@ -277,12 +295,14 @@ impl Message {
     }
 
     /// Where this message has no sound header, its delimiter is a guess: the next message that has one ends it.
-    fn sound_header_behind(&self, view: View<'_>, bound: usize) -> Embedded {
-        if shape(view, self.begin) == Shape::Message {
-            return Embedded::None;
+    fn sound_header_behind(&self, view: View<'_>, seen: usize) -> Embedded {
+        match shape(view, self.begin) {
+            Shape::Message => return Embedded::None,
+            Shape::Incomplete => return Embedded::Incomplete,
+            Shape::Other => {}
         }
-        for at in
-            memmem::find_iter(&view.bytes[self.begin + 1..bound], b"8=FIX").map(|at| self.begin + 1 + at)
+        for at in memmem::find_iter(&view.bytes[self.begin + 1..seen.max(self.begin + 1)], b"8=FIX")
+            .map(|at| self.begin + 1 + at)
         {
             match shape(view, at) {
                 Shape::Message => return Embedded::At(at),
@@ -300,6 +320,7 @@ impl Message {
         self.fields.clear();
         self.flaws = Flaws::NONE;
         self.shown_in_data = 0;
+        self.steps = 4 * bound.saturating_sub(self.start);
         let mut at = self.start;
         while at < bound {
             if scanning && at > self.begin && bytes[at..].starts_with(b"8=FIX") {
@@ -333,7 +354,7 @@ impl Message {
         let tag = data_tag(length.tag)?;
         let field = plain_field(bytes, at, delimiter);
         let counted = match parse_u64(&bytes[length.value..length.end]).map(usize::try_from) {
-            Some(Ok(count)) if field.tag == tag => count_out(bytes, field.value, count, delimiter),
+            Some(Ok(count)) if field.tag == tag => self.count_out(bytes, field.value, count, delimiter),
             _ => None,
         };
         match counted {
@@ -348,6 +369,34 @@ impl Message {
         }
     }
 
+    /// Where a value of `count` bytes ends, if a delimiter or the bound follows, and how many shown delimiters in it count as
+    /// one byte each. A shown `^A` was one byte when the value was counted, so that reading is tried first.
+    fn count_out(
+        &mut self,
+        bytes: &[u8],
+        value: usize,
+        count: usize,
+        delimiter: Delimiter,
+    ) -> Option<(usize, usize)> {
+        let closes = |end: usize| end == bytes.len() || delimiter.stands_at(bytes, end);
+        let plain = value.checked_add(count).filter(|end| *end <= bytes.len())?;
+        if delimiter == Delimiter::Caret && count <= self.steps {
+            self.steps -= count;
+            let (mut end, mut shown) = (value, 0);
+            for _ in 0..count {
+                let stands = delimiter.stands_at(bytes, end);
+                shown += usize::from(stands);
+                end += if stands { delimiter.width() } else { 1 };
+            }
+            if end <= bytes.len() && closes(end) {
+                return Some((end, shown));
+            }
+        }
+        let shown =
+            |end| if delimiter == Delimiter::Pipe { scan::count(&bytes[value..end], b'|') } else { 0 };
+        closes(plain).then(|| (plain, shown(plain)))
+    }
+
     /// Works out lengths and sums of the fields read.
     fn measure(&mut self, bytes: &[u8]) {
         let Some(delimiter) = self.delimiter else { return };
@@ -355,8 +404,8 @@ impl Message {
         let body_end = checksum.map_or(self.end, |field| field.start);
         let delimiters = self.fields.len() - usize::from(checksum.is_some() || !self.is_closed());
         let ones = delimiters + self.shown_in_data;
-        let sum =
-            scan::checksum(&bytes[self.start..body_end]).wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
+        let sum = scan::checksum(&bytes[self.start..body_end])
+            .wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
         let length = self.fields.iter().position(|field| field.tag == 9);
         self.frame = Frame {
             body_length_declared: length.and_then(|at| number(bytes, self.fields[at])),
@@ -511,6 +560,8 @@ impl Message {
     }
 }
 
+/// Longer messages are not taken to hold others.
+const NESTING_BYTES_MAX: usize = 16 << 10;
 /// How many `8=FIX` inside a damaged message are looked at.
 const EMBEDDED_TRIES_MAX: usize = 16;
 
@@ -627,26 +678,6 @@ fn tag(text: &[u8]) -> u32 {
         Some(_) if text.len() > 10 => 0,
         Some(_) => parse_u64(text).and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0),
     }
-}
-
-/// Where a value of `count` bytes ends, if a delimiter or the bound follows, and how many shown delimiters in it count as one
-/// byte each. A shown `^A` was one byte when the value was counted, so that reading is tried first.
-fn count_out(bytes: &[u8], value: usize, count: usize, delimiter: Delimiter) -> Option<(usize, usize)> {
-    let closes = |end: usize| end == bytes.len() || delimiter.stands_at(bytes, end);
-    let plain = value.checked_add(count).filter(|end| *end <= bytes.len())?;
-    if delimiter == Delimiter::Soh {
-        return closes(plain).then_some((plain, 0));
-    }
-    let (mut end, mut shown) = (value, 0);
-    for _ in 0..count {
-        let stands = delimiter.stands_at(bytes, end);
-        shown += usize::from(stands);
-        end += if stands { delimiter.width() } else { 1 };
-    }
-    if end <= bytes.len() && closes(end) {
-        return Some((end, shown));
-    }
-    closes(plain).then_some((plain, 0))
 }
 
 fn number(bytes: &[u8], field: Field) -> Option<u32> {

@@ -136,7 +136,12 @@ mod tests {
             let text: Vec<u8> = (0..length).map(digit).collect();
             let block = [b"8=FIX.4.".as_slice(), &text, b".1234567.9abcdef"].concat();
             if let Some(short) = short_decimal(&block, 8, 8 + length) {
-                assert_eq!(Some(i128::from(short)), long_decimal(&text), "{}", String::from_utf8_lossy(&text));
+                assert_eq!(
+                    Some(i128::from(short)),
+                    long_decimal(&text),
+                    "{}",
+                    String::from_utf8_lossy(&text)
+                );
             }
         }
     }

@@ -46,6 +46,9 @@ impl Settings {
     }
 }
 
+/// Bytes in which the beginning of a message can be told, with the delimiter before it.
+const OVERLAP: usize = 8;
+
 /// Parses the records that begin in `range`. No record reaches past its end: ranges begin where records do.
 pub fn range(input: &Input<'_>, range: Span, settings: &Settings, out: &Output<'_>) -> Result<(), Fault> {
     let mut window = input.window(range.offset).with_cap(settings.record_bytes_max + 2 * Window::CHUNK);
@@ -60,6 +63,8 @@ pub fn range(input: &Input<'_>, range: Span, settings: &Settings, out: &Output<'
         window.consume(done.bytes);
         if done.oversized {
             let start = window.offset();
+            // All that was looked at goes, so that nothing is looked at a second time.
+            window.consume(settings.record_bytes_max - OVERLAP);
             let end = find_next(&mut window, range.end());
             let message = format!("longer than {} bytes", settings.record_bytes_max);
             out.reject(Span::between(start, end), Flaw::OversizedRecord, message)?;
@@ -207,10 +212,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Moves the window behind the record that it stands at, and returns where that is: at the next line, or at a message
-/// right behind a delimiter, at the latest at `limit`.
+/// Moves the window to the next line or the next message right behind a delimiter, at the latest to `limit`; returns where
+/// that is.
 fn find_next(window: &mut Window<'_>, limit: u64) -> u64 {
-    window.consume(1);
     while window.offset() < limit {
         let rest = usize::try_from(limit - window.offset()).unwrap_or(usize::MAX);
         let bytes = &window.bytes()[..window.bytes().len().min(rest)];
@@ -219,7 +223,7 @@ fn find_next(window: &mut Window<'_>, limit: u64) -> u64 {
             return window.offset();
         }
         // The last bytes may be the beginning of a mark.
-        let seen = if bytes.len() == rest { rest } else { bytes.len().saturating_sub(8) };
+        let seen = if bytes.len() == rest { rest } else { bytes.len().saturating_sub(OVERLAP) };
         window.consume(seen);
         window.grow();
     }

@@ -217,7 +217,10 @@ pub const UNREPEATABLE: u64 = {
 /// Returns every tag that has a slot, with it.
 pub fn known() -> impl Iterator<Item = (u32, u8)> {
     let watched = WATCHED.into_iter().zip(slot::WATCHED..);
-    COLUMNS.into_iter().chain(watched).chain(DATA_FIELDS.into_iter().map(|(length, _)| (length, slot::LENGTH)))
+    COLUMNS
+        .into_iter()
+        .chain(watched)
+        .chain(DATA_FIELDS.into_iter().map(|(length, _)| (length, slot::LENGTH)))
 }
 
 /// Returns the slot of a tag.

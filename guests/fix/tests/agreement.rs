@@ -215,3 +215,25 @@ fn damage_to_one_message_leaves_its_neighbours_as_they_were() {
         }
     }
 }
+
+#[test]
+fn a_log_of_nothing_but_beginnings_is_read_in_one_pass() {
+    let data = b"95=100000^A96=x^A".repeat(9000);
+    let long_data = [b"8=FIX.4.4^A9=9999999^A35=0^A".as_slice(), &data].concat();
+    let pieces: [&[u8]; 8] = [
+        b"8=FIX.4.4|",
+        b"8=FIX ",
+        b"8=FIX.4.4|10=1|",
+        b"8=FIX.4.4\x019=99999\x0135=0\x01",
+        b"8=FIX.4.4|9=10374|35=0|10=123|",
+        b"8=FIX.4.4|9=5|8=FIX.4.4\x019=5\x01",
+        b"8=FIX.4.4|9=12|35=0|34=1|8=FIX",
+        &long_data,
+    ];
+    for piece in pieces {
+        // Whatever were looked at once per beginning would take hours.
+        let log = piece.repeat(1_500_000 / piece.len());
+        let said = over(&messages_only(), &log);
+        assert_no_dark_bytes(&said, log.len(), &String::from_utf8_lossy(&piece[..piece.len().min(40)]));
+    }
+}
