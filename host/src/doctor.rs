@@ -18,6 +18,8 @@ use serde::Serialize;
 /// The version of [`Diagnosis`]'s shape.
 pub const DIAGNOSIS_SCHEMA: u32 = 1;
 
+/// Where in the cache compiled code lies.
+const CODE_FOLDER: &str = "code";
 /// A worker that is told nothing ends by itself well within this time.
 const WORKER_MS_MAX: i64 = 10_000;
 /// Below this, publishing will soon fail.
@@ -90,7 +92,7 @@ pub fn doctor(cache_dir: &Path, program: &Path) -> Diagnosis {
         cpu(),
         address_space(),
         open_files(),
-        cache(cache_dir),
+        cache(&cache_dir.join(CODE_FOLDER)),
         free_space(cache_dir),
         renames(cache_dir),
         locks(cache_dir),
