@@ -5,6 +5,7 @@
 //! Our own guests import nothing of this. The interfaces are linked one by one: sockets are not among them.
 
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -75,8 +76,8 @@ pub(crate) fn context(limits: &Limits, journal: &Journal) -> WasiCtx {
         .stderr(Printed { journal: journal.clone(), level: Level::Warn })
         .wall_clock(StoppedClock)
         .monotonic_clock(StoppedClock)
-        .secure_random(Deterministic::new(randomness()))
-        .insecure_random(Deterministic::new(randomness()))
+        .secure_random(Deterministic::new(RANDOMNESS.clone()))
+        .insecure_random(Deterministic::new(RANDOMNESS.clone()))
         .insecure_random_seed(0)
         .max_random_size(limits.random_bytes_max)
         .allow_tcp(false)
@@ -85,11 +86,12 @@ pub(crate) fn context(limits: &Limits, journal: &Journal) -> WasiCtx {
     wasi.build()
 }
 
-/// Bytes that look random and are the same in every run, on every machine.
-fn randomness() -> Vec<u8> {
+/// Bytes that look random and are the same in every run, on every machine. Made once: hashing them takes longer than all
+/// else that a fresh guest needs.
+static RANDOMNESS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let block = |n| *FieldHasher::new("casparian guest randomness").number(n).finish().as_bytes();
     (0..RANDOM_PERIOD_BYTES / 32).flat_map(block).collect()
-}
+});
 
 struct StoppedClock;
 
