@@ -33,7 +33,7 @@ const GATHERED_ROWS_MAX: usize = 8 << 10;
 /// Bytes that are gathered before they are encoded.
 const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// The quarantine's share of the memory for row groups is that of one table among so many.
-const SHARE: usize = 8;
+const SHARE: usize = 4;
 /// What the house says of every row that enters.
 const OPEN: &str = "open";
 /// What breaking a rule means. There is no milder way yet.

@@ -134,7 +134,10 @@ impl Layout {
             .set_created_by(concat!("casparian ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::ZSTD(level))
             .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
-            .set_statistics_enabled(EnabledStatistics::Page);
+            // A row group of ours is a page or two in each column, so its statistics serve as well as those of pages. Those
+            // would be kept in memory until the file is closed: the one thing that follows its size.
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true);
         for column in self.ascending {
             let path = ColumnPath::from(*column);
             properties = properties
