@@ -3,9 +3,10 @@
 use memchr::{memchr, memmem};
 
 /// What ends a field in a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delimiter {
     /// 0x01, as on the wire.
+    #[default]
     Soh,
     /// `|`, as many engines log it. A `|` inside a value cannot be told from one that ends it.
     Pipe,

@@ -8,7 +8,8 @@ use casparian_sdk::scan::{Index, checksum_and_ascii};
 use memchr::{memchr2, memmem};
 
 use crate::delimiter::Delimiter;
-use crate::message::{Frame, Slots};
+use crate::fields::Slots;
+use crate::message::Frame;
 use crate::record::is_field;
 use crate::tags::{self, slot};
 

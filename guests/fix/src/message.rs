@@ -10,74 +10,9 @@ use memchr::memmem;
 
 use crate::delimiter::{BeginString, Delimiter};
 use crate::faults::{Flaw, Flaws};
-use crate::tags::{self, data_tag, slot, slot_of};
-
-/// The bytes at hand.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// The bytes, from somewhere before the record on.
-    pub bytes: &'a [u8],
-    /// Whether nothing follows them that may be looked at.
-    pub last: bool,
-}
-
-/// One field: `tag=value`. Places are indices into the view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// The tag; 0 where there is no numeric one.
-    pub tag: u32,
-    /// Where the field begins.
-    pub start: usize,
-    /// Where its value begins: `start` where there is no `=`.
-    pub value: usize,
-    /// Where its value ends.
-    pub end: usize,
-    /// Whether a length field said where it ends.
-    pub counted: bool,
-}
-
-/// Where the first value of each field that we look at stands.
-#[derive(Clone, Debug)]
-pub struct Slots {
-    /// Bit n: slot n holds a value.
-    pub seen: u64,
-    /// Bit n: slot n was met again.
-    pub repeated: u64,
-    /// Begin and end of the value; meaningless where `seen` has no bit.
-    pub at: [(u32, u32); slot::COUNT],
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Slots { seen: 0, repeated: 0, at: [(0, 0); slot::COUNT] }
-    }
-}
-
-impl Slots {
-    /// Returns the value in a slot.
-    #[inline]
-    pub fn value<'a>(&self, bytes: &'a [u8], slot: u8) -> Option<&'a [u8]> {
-        let (start, end) = self.place(slot)?;
-        bytes.get(start..end)
-    }
-
-    /// Returns where the value in a slot begins and ends.
-    #[inline]
-    pub fn place(&self, slot: u8) -> Option<(usize, usize)> {
-        let (start, end) = self.at[usize::from(slot) % slot::COUNT];
-        (self.seen >> slot & 1 == 1).then_some((start as usize, end as usize))
-    }
-
-    fn put(&mut self, slot: u8, start: usize, end: usize) {
-        let bit = 1u64 << slot;
-        if self.seen & bit != 0 {
-            self.repeated |= bit;
-            return;
-        }
-        self.seen |= bit;
-        self.at[usize::from(slot) % slot::COUNT] = (start as u32, end as u32);
-    }
-}
+use crate::fields::{Field, Slots, is_checksum, plain_field};
+use crate::framing::{Framing, Shape, View, frame_by_length, message_shape, shape};
+use crate::tags::{self, data_tag, slot_of};
 
 /// What framing found out about a message.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +52,7 @@ pub struct Message {
     shown_in_data: usize,
     /// Bytes that may still be stepped over one by one to find where counted values end.
     steps: usize,
-    delimiter: Option<Delimiter>,
+    delimiter: Delimiter,
 }
 
 /// What became of an attempt to read a message.
@@ -146,13 +81,6 @@ enum Stop {
     Incomplete,
 }
 
-/// A header as the wire has it: `8=…`, `9=…`.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    body: usize,
-    body_length: usize,
-}
-
 impl Message {
     /// Reads the message whose first field begins at `start` and whose `8=` stands at `begin`. `line_end` is asked for the end
     /// of the line (its terminator excluded), `None` where it lies behind the view.
@@ -166,14 +94,12 @@ impl Message {
         self.start = start;
         self.begin = begin;
         self.frame = Frame::default();
-        let delimiter = match Delimiter::behind_begin_string(&view.bytes[(begin + 2).min(view.bytes.len())..])
-        {
-            BeginString::EndsWith(delimiter) => delimiter,
+        match Delimiter::behind_begin_string(view.bytes.get(begin + 2..).unwrap_or_default()) {
+            BeginString::EndsWith(delimiter) => self.delimiter = delimiter,
             BeginString::CutOff => return self.cut_off_begin(view, begin, line_end()),
             BeginString::None => return Reading::None,
-        };
-        self.delimiter = Some(delimiter);
-        let framed = match frame_by_length(view, begin, delimiter) {
+        }
+        let framed = match frame_by_length(view, begin, self.delimiter) {
             Framing::Incomplete => return Reading::Incomplete,
             Framing::Ends { checksum, end } => Some((checksum, end)),
             Framing::Unknown => None,
@@ -197,7 +123,7 @@ impl Message {
         if inside.len() > NESTING_BYTES_MAX && memmem::find(inside, b"8=FIX").is_some() {
             return false;
         }
-        let Some(&[delimiter]) = self.delimiter.map(Delimiter::shown) else { return false };
+        let &[delimiter] = self.delimiter.shown() else { return false };
         let summed = &bytes[self.start..checksum];
         let surplus = delimiter.wrapping_sub(1).wrapping_mul(scan::count(summed, delimiter) as u8);
         let declared = bytes.get(checksum + 3..checksum + 6).and_then(parse_u64);
@@ -229,36 +155,22 @@ impl Message {
     /// Between the end that the length names and the one that the scan found, where they differ: the one whose sum is right,
     /// else the longer one unless it swallows another line or message.
     fn choose(&mut self, view: View<'_>, framed: Option<(usize, usize)>) -> Reading {
-        if let Some((checksum, end)) = framed {
-            let swallows = || {
-                let more = &view.bytes[self.end.min(end)..end];
-                memmem::find(more, b"8=FIX").is_some() || memchr::memchr(b'\n', more).is_some()
-            };
-            if end != self.end && self.frame.checksum_verified != Some(true) && end > self.end && !swallows()
-            {
-                self.walk_framed(view.bytes, checksum, end);
-            }
+        if let Some((checksum, end)) = framed
+            && self.frame.checksum_verified != Some(true)
+            && end > self.end
+            && !holds_another(&view.bytes[self.end..end])
+        {
+            self.walk_framed(view.bytes, checksum, end);
         }
         self.complete(view.bytes)
     }
 
+    /// Reads the fields up to `checksum`, where `10=nnn` stands, which ends at `end` with a delimiter or without.
     fn walk_framed(&mut self, bytes: &[u8], checksum: usize, end: usize) {
-        let framed = View { bytes: &bytes[..checksum], last: true };
-        self.walk(framed, checksum, false);
+        self.walk(View { bytes: &bytes[..checksum], last: true }, checksum, false);
         self.end = end;
-        let value_end =
-            if self.delimiter.is_some_and(|d| end >= d.width() && d.stands_at(bytes, end - d.width())) {
-                end - self.delimiter.map_or(0, Delimiter::width)
-            } else {
-                end
-            };
-        self.fields.push(Field {
-            tag: 10,
-            start: checksum,
-            value: checksum + 3,
-            end: value_end,
-            counted: false,
-        });
+        let value = checksum + 3;
+        self.fields.push(Field { tag: 10, start: checksum, value, end: value + 3, counted: false });
         self.measure(bytes);
     }
 
@@ -315,7 +227,7 @@ impl Message {
 
     /// Splits `[self.start, bound)` into fields and sets `self.end` behind the last one.
     fn walk(&mut self, view: View<'_>, bound: usize, scanning: bool) -> Stop {
-        let Some(delimiter) = self.delimiter else { return Stop::Bound };
+        let delimiter = self.delimiter;
         let bytes = &view.bytes[..bound];
         self.fields.clear();
         self.flaws = Flaws::NONE;
@@ -333,15 +245,12 @@ impl Message {
                     Shape::Other => {}
                 }
             }
-            let field = match self.counted_field(bytes, at, delimiter) {
-                Some(field) => field,
-                None => plain_field(bytes, at, delimiter),
-            };
+            let field = self.counted_field(bytes, at).unwrap_or_else(|| plain_field(bytes, at, delimiter));
             self.fields.push(field);
             let closed = field.end < bound;
             at = if closed { field.end + delimiter.width() } else { bound };
             self.end = at;
-            if scanning && closed && field.tag == 10 && is_checksum(&bytes[field.value..field.end]) {
+            if scanning && closed && field.tag == 10 && is_checksum(field.text(bytes)) {
                 return Stop::Checksum;
             }
         }
@@ -349,12 +258,12 @@ impl Message {
     }
 
     /// The data field that the length field before it counts, if it is there and ends where the count says.
-    fn counted_field(&mut self, bytes: &[u8], at: usize, delimiter: Delimiter) -> Option<Field> {
+    fn counted_field(&mut self, bytes: &[u8], at: usize) -> Option<Field> {
         let length = *self.fields.last()?;
         let tag = data_tag(length.tag)?;
-        let field = plain_field(bytes, at, delimiter);
-        let counted = match parse_u64(&bytes[length.value..length.end]).map(usize::try_from) {
-            Some(Ok(count)) if field.tag == tag => self.count_out(bytes, field.value, count, delimiter),
+        let field = plain_field(bytes, at, self.delimiter);
+        let counted = match parse_u64(length.text(bytes)).map(usize::try_from) {
+            Some(Ok(count)) if field.tag == tag => self.count_out(bytes, field.value, count),
             _ => None,
         };
         match counted {
@@ -371,13 +280,8 @@ impl Message {
 
     /// Where a value of `count` bytes ends, if a delimiter or the bound follows, and how many shown delimiters in it count as
     /// one byte each. A shown `^A` was one byte when the value was counted, so that reading is tried first.
-    fn count_out(
-        &mut self,
-        bytes: &[u8],
-        value: usize,
-        count: usize,
-        delimiter: Delimiter,
-    ) -> Option<(usize, usize)> {
+    fn count_out(&mut self, bytes: &[u8], value: usize, count: usize) -> Option<(usize, usize)> {
+        let delimiter = self.delimiter;
         let closes = |end: usize| end == bytes.len() || delimiter.stands_at(bytes, end);
         let plain = value.checked_add(count).filter(|end| *end <= bytes.len())?;
         if delimiter == Delimiter::Caret && count <= self.steps {
@@ -399,7 +303,7 @@ impl Message {
 
     /// Works out lengths and sums of the fields read.
     fn measure(&mut self, bytes: &[u8]) {
-        let Some(delimiter) = self.delimiter else { return };
+        let delimiter = self.delimiter;
         let checksum = self.fields.last().filter(|field| field.tag == 10).copied();
         let body_end = checksum.map_or(self.end, |field| field.start);
         let delimiters = self.fields.len() - usize::from(checksum.is_some() || !self.is_closed());
@@ -408,14 +312,14 @@ impl Message {
             .wrapping_sub(delimiter.surplus().wrapping_mul(ones as u8));
         let length = self.fields.iter().position(|field| field.tag == 9);
         self.frame = Frame {
-            body_length_declared: length.and_then(|at| number(bytes, self.fields[at])),
+            body_length_declared: length.and_then(|at| self.fields[at].number(bytes)),
             body_length_actual: length.map(|at| {
                 let body = self.fields[at].end + delimiter.width();
                 let ones = (delimiters + self.shown_in_data).saturating_sub(at + 1);
                 (body_end.saturating_sub(body)).saturating_sub(ones * (delimiter.width() - 1)) as u32
             }),
             checksum_declared: checksum
-                .and_then(|field| number(bytes, field))
+                .and_then(|field| field.number(bytes))
                 .and_then(|sum| u8::try_from(sum).ok()),
             checksum_actual: sum,
             checksum_verified: None,
@@ -460,7 +364,7 @@ impl Message {
 
     /// A message inside a damaged one: its neighbour, glued on where this one was cut off.
     fn find_embedded(&self, view: View<'_>) -> Embedded {
-        let Some(delimiter) = self.delimiter else { return Embedded::None };
+        let delimiter = self.delimiter;
         let mut from = self.begin + 1;
         for _ in 0..EMBEDDED_TRIES_MAX {
             let Some(at) =
@@ -514,7 +418,7 @@ impl Message {
 
     fn judge_sums(&mut self, bytes: &[u8]) {
         if self.frame.checksum_verified == Some(false) {
-            let unsure = self.delimiter != Some(Delimiter::Soh) && self.may_hold_delimiter(bytes);
+            let unsure = self.delimiter != Delimiter::Soh && self.may_hold_delimiter(bytes);
             if unsure && !self.rejoin(bytes) {
                 self.frame.checksum_verified = None;
             } else if !unsure {
@@ -532,14 +436,12 @@ impl Message {
 
     /// Whether a shown delimiter may be part of a value rather than the end of one.
     fn may_hold_delimiter(&self, bytes: &[u8]) -> bool {
-        let holds =
-            |field: &Field| self.delimiter.is_some_and(|d| d.find(&bytes[field.value..field.end]).is_some());
+        let holds = |field: &Field| self.delimiter.find(field.text(bytes)).is_some();
         self.fields.iter().skip(1).any(|field| field.tag == 0 || (field.counted && holds(field)))
     }
 
     /// Takes fields without a tag for the rest of the value before them, and keeps that if the sum then comes out right.
     fn rejoin(&mut self, bytes: &[u8]) -> bool {
-        let Some(delimiter) = self.delimiter else { return false };
         let mut joined: Vec<Field> = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
             match joined.last_mut() {
@@ -548,7 +450,7 @@ impl Message {
             }
         }
         let literals = self.fields.len() - joined.len();
-        let surplus = delimiter.surplus().wrapping_mul(literals as u8);
+        let surplus = self.delimiter.surplus().wrapping_mul(literals as u8);
         if literals == 0
             || self.frame.checksum_declared != Some(self.frame.checksum_actual.wrapping_add(surplus))
         {
@@ -565,121 +467,14 @@ const NESTING_BYTES_MAX: usize = 16 << 10;
 /// How many `8=FIX` inside a damaged message are looked at.
 const EMBEDDED_TRIES_MAX: usize = 16;
 
+/// Whether another message begins in bytes that are taken for the rest of one.
 enum Embedded {
     At(usize),
+    /// Too few bytes to tell.
     Incomplete,
     None,
 }
 
-enum Framing {
-    Ends { checksum: usize, end: usize },
-    Incomplete,
-    Unknown,
-}
-
-/// The end of a message as BodyLength(9) names it, if `10=` and its digits stand there. Where a delimiter takes two bytes
-/// the length says nothing about places.
-fn frame_by_length(view: View<'_>, begin: usize, delimiter: Delimiter) -> Framing {
-    if delimiter == Delimiter::Caret {
-        return Framing::Unknown;
-    }
-    let Some(header) = header(view.bytes, begin, delimiter) else {
-        return if !view.last && begin + 48 > view.bytes.len() {
-            Framing::Incomplete
-        } else {
-            Framing::Unknown
-        };
-    };
-    let Some(checksum) = header.body.checked_add(header.body_length) else { return Framing::Unknown };
-    let Some(rest) = view.bytes.get(checksum..).filter(|rest| rest.len() >= 7 || view.last) else {
-        return if view.last { Framing::Unknown } else { Framing::Incomplete };
-    };
-    if !rest.starts_with(b"10=") || !view.bytes[..checksum].ends_with(delimiter.shown()) {
-        return Framing::Unknown;
-    }
-    let digits = rest[3..].iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
-    let end = checksum + 3 + digits;
-    match rest.get(3 + digits) {
-        _ if digits != 3 => Framing::Unknown,
-        Some(_) if delimiter.stands_at(view.bytes, end) => {
-            Framing::Ends { checksum, end: end + delimiter.width() }
-        }
-        None | Some(b'\r' | b'\n') => Framing::Ends { checksum, end },
-        Some(_) => Framing::Unknown,
-    }
-}
-
-/// The header at `begin`, if it is `8=…`, `9=digits`, each closed.
-fn header(bytes: &[u8], begin: usize, delimiter: Delimiter) -> Option<Header> {
-    let first = plain_field(bytes, begin, delimiter);
-    let second_at = first.end + delimiter.width();
-    if !bytes.get(second_at..)?.starts_with(b"9=") {
-        return None;
-    }
-    let window = &bytes[..bytes.len().min(second_at + 16)];
-    let second = plain_field(window, second_at, delimiter);
-    let body = second.end + delimiter.width();
-    let body_length = usize::try_from(parse_u64(&bytes[second.value..second.end])?).ok()?;
-    (delimiter.stands_at(bytes, second.end)).then_some(Header { body, body_length })
-}
-
-/// What the bytes at a place look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// The first two fields of a message: `8=FIX…`, `9=…`, both closed by the same delimiter.
-    Message,
-    /// Too few bytes to tell.
-    Incomplete,
-    /// Something else.
-    Other,
-}
-
-/// Returns what the bytes at `at` look like.
-pub fn shape(view: View<'_>, at: usize) -> Shape {
-    shape_and_delimiter(view, at).0
-}
-
-fn shape_and_delimiter(view: View<'_>, at: usize) -> (Shape, Option<Delimiter>) {
-    let rest = &view.bytes[at..];
-    if rest.len() < 40 && !view.last {
-        return (Shape::Incomplete, None);
-    }
-    match Delimiter::behind_begin_string(&rest[2.min(rest.len())..]) {
-        BeginString::EndsWith(found) if header(view.bytes, at, found).is_some() => {
-            (Shape::Message, Some(found))
-        }
-        _ => (Shape::Other, None),
-    }
-}
-
-/// Whether a message with this delimiter begins at `at`.
-fn message_shape(view: View<'_>, at: usize, delimiter: Delimiter) -> Shape {
-    match shape_and_delimiter(view, at) {
-        (Shape::Message, found) if found != Some(delimiter) => Shape::Other,
-        (shape, _) => shape,
-    }
-}
-
-fn is_checksum(value: &[u8]) -> bool {
-    (1..=3).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
-}
-
-fn plain_field(bytes: &[u8], start: usize, delimiter: Delimiter) -> Field {
-    let end = delimiter.find(&bytes[start..]).map_or(bytes.len(), |at| start + at);
-    let equals = bytes[start..end].iter().position(|byte| *byte == b'=');
-    let tag = equals.map_or(0, |at| tag(&bytes[start..start + at]));
-    Field { tag, start, value: equals.map_or(start, |at| start + at + 1), end, counted: false }
-}
-
-/// A positive number without leading zeros that fits u32; else 0.
-fn tag(text: &[u8]) -> u32 {
-    match text.first() {
-        None | Some(b'0') => 0,
-        Some(_) if text.len() > 10 => 0,
-        Some(_) => parse_u64(text).and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0),
-    }
-}
-
-fn number(bytes: &[u8], field: Field) -> Option<u32> {
-    parse_u64(&bytes[field.value..field.end]).and_then(|number| u32::try_from(number).ok())
+fn holds_another(rest: &[u8]) -> bool {
+    memmem::find(rest, b"8=FIX").is_some() || memchr::memchr(b'\n', rest).is_some()
 }

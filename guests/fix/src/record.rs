@@ -7,7 +7,8 @@
 use memchr::{memchr, memmem};
 
 use crate::delimiter::{BeginString, Delimiter};
-use crate::message::{Message, Reading, Shape, View, shape};
+use crate::framing::{Shape, View, shape};
+use crate::message::{Message, Reading};
 
 /// What begins at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

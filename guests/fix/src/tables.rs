@@ -4,7 +4,8 @@ use casparian_sdk::prelude::*;
 use casparian_sdk::table::{Row, Table};
 
 use crate::faults::{Flaw, Flaws};
-use crate::message::{Field, Frame, Slots};
+use crate::fields::{Field, Slots};
+use crate::message::Frame;
 use crate::number::decimal;
 use crate::prefix::Prefixes;
 use crate::tags::{self, slot, slot_of};
