@@ -6,8 +6,22 @@
 use std::marker::PhantomData;
 
 use crate::ipc::{Body, by_eights, narrow, wide};
-use crate::schema::{Type, Unit};
-use crate::table::{ColumnSet, Columns};
+use crate::schema::{Schema, Type, Unit};
+
+/// The columns of an open table.
+pub trait ColumnSet: 'static {
+    /// Visits the columns in the order of the schema.
+    fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Column));
+}
+
+/// The columns of a table that is known beforehand. Made by [`table!`](crate::table!).
+pub trait Columns: ColumnSet {
+    /// Returns name and columns.
+    fn schema() -> Schema;
+
+    /// Makes empty columns.
+    fn empty() -> Self;
+}
 
 /// The row of a table that is being filled. Given out by [`crate::Row::at`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! What a parser says about itself, before it has seen any input.
 
+use crate::column::Columns;
 use crate::fault::{Fault, FaultCode, Span};
 use crate::schema::Schema;
-use crate::table::Columns;
 
 /// What a parser is: its name, its tables, its faults, its options. A constant: no input changes it.
 #[derive(Clone, Debug, Default)]

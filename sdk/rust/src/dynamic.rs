@@ -1,9 +1,9 @@
 //! Columns that are known only when the input is: a header names them, a dictionary types them.
 
+use crate::column::ColumnSet;
 use crate::column::{At, Binary, Column, Fixed, Flags, List, Packed, Struct, Text};
 use crate::ipc::Body;
 use crate::schema::{Field, Schema, Type};
-use crate::table::ColumnSet;
 
 /// The columns of a table that was opened by its schema, with [`crate::Output::open`].
 ///

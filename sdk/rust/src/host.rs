@@ -1,7 +1,6 @@
 //! The far side of a parser, as traits: the component's imports on wasm, and natively whatever wants to run a parser.
 
 use crate::fault::{Fault, Span};
-use crate::output::SkipKind;
 
 /// Bytes that can be read anywhere: the input of a run, or an attachment.
 pub trait Blob {
@@ -77,4 +76,25 @@ pub trait Host {
 
     /// Takes a line for people.
     fn log(&self, level: Level, message: &str, at: Option<Span>);
+}
+
+/// Why a range holds no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipKind {
+    /// Nothing, or white space.
+    Blank,
+    /// A comment.
+    Comment,
+    /// What stands before the first record.
+    Preamble,
+    /// A header.
+    Header,
+    /// A footer.
+    Footer,
+    /// What stands between records.
+    Separator,
+    /// Filling.
+    Padding,
+    /// Something else.
+    Other,
 }

@@ -13,6 +13,7 @@
 //!
 //! Absent on purpose: clocks, randomness, threads, files, and any crate of the host's. Only `wit/world.wit` is shared.
 
+mod backlog;
 pub mod column;
 pub mod describe;
 pub mod dynamic;
@@ -34,21 +35,24 @@ pub mod wasm;
 
 pub use describe::{Description, Layout, OptionInfo, Options};
 pub use fault::{Fault, FaultCode, FaultSet, Span};
+pub use host::SkipKind;
 pub use input::{Input, Line, Window};
-pub use output::{Output, SkipKind};
+pub use output::Output;
 pub use table::{Row, Table};
 
 /// What a parser's source usually wants.
 pub mod prelude {
+    pub use crate::column::Columns;
     pub use crate::column::{
         At, Date, Decimal, FixedBytes, LargeText, Micros, Millis, Nanos, Nested, NoZone, Seconds, Time,
         Timestamp, Utc,
     };
     pub use crate::describe::{Description, Layout, OptionInfo, Options};
     pub use crate::fault::{Fault, FaultCode, FaultSet, Span};
+    pub use crate::host::SkipKind;
     pub use crate::input::{Grown, Input, Line, Window};
-    pub use crate::output::{Output, SkipKind};
-    pub use crate::table::{Columns, Row, Table};
+    pub use crate::output::Output;
+    pub use crate::table::{Row, Table};
     pub use crate::{Parser, export, faults, log, scan, table};
 }
 

@@ -4,32 +4,17 @@ use std::cell::{RefCell, RefMut};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
-use crate::column::{At, Column, List, Text};
+use crate::backlog::{Backlog, Pending};
+use crate::column::{At, Column, ColumnSet, List, Text};
 use crate::fault::{Fault, FaultCode, FaultSet, Span};
 use crate::host::Host;
 use crate::ipc::{Body, by_eights};
-use crate::output::Session;
 use crate::schema::Schema;
-
-/// The columns of an open table.
-pub trait ColumnSet: 'static {
-    /// Visits the columns in the order of the schema.
-    fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Column));
-}
-
-/// The columns of a table that is known beforehand. Made by [`table!`](crate::table!).
-pub trait Columns: ColumnSet {
-    /// Returns name and columns.
-    fn schema() -> Schema;
-
-    /// Makes empty columns.
-    fn empty() -> Self;
-}
 
 /// An open table.
 pub struct Table<'a, C> {
     core: Rc<RefCell<Core<C>>>,
-    session: Rc<Session<'a>>,
+    backlog: Rc<Backlog<'a>>,
 }
 
 /// What the table and the output share: rows that were not emitted yet.
@@ -46,17 +31,9 @@ pub(crate) struct Core<C> {
     body: Body,
 }
 
-/// Rows that wait for a flush.
-pub(crate) trait Pending {
-    /// Returns about how many bytes they take.
-    fn bytes(&mut self) -> usize;
-    /// Hands them to the host.
-    fn emit(&mut self, host: &dyn Host) -> Result<(), Fault>;
-}
-
 impl<'a, C: ColumnSet> Table<'a, C> {
-    pub(crate) fn new(id: u32, schema: &Schema, columns: C, session: Rc<Session<'a>>) -> Table<'a, C> {
-        let look_every = session.look_every_rows();
+    pub(crate) fn new(id: u32, schema: &Schema, columns: C, backlog: Rc<Backlog<'a>>) -> Table<'a, C> {
+        let look_every = backlog.look_every_rows();
         let core = Core {
             id,
             columns,
@@ -67,21 +44,21 @@ impl<'a, C: ColumnSet> Table<'a, C> {
             body: Body::new(schema),
         };
         let core = Rc::new(RefCell::new(core));
-        session.register(core.clone());
-        Table { core, session }
+        backlog.register(core.clone());
+        Table { core, backlog }
     }
 
     /// Starts a row of the record at `span`. Fails where the host refuses a batch, where the record begins before the
     /// watermark, or where it has 4 GiB or more.
     #[inline]
     pub fn row(&mut self, span: Span) -> Result<Row<'_, C>, Fault> {
-        self.session.begin(span)?;
+        self.backlog.begin(span)?;
         let Ok(length) = u32::try_from(span.length) else { return Err(too_long(span)) };
         let mut core = self.core.borrow_mut();
         if core.spans.len() >= core.look_at {
             let bytes = core.bytes();
             drop(core);
-            self.session.settle_table(bytes)?;
+            self.backlog.settle_table(bytes)?;
             core = self.core.borrow_mut();
             core.look_at = core.spans.len() + core.look_every;
         }
@@ -207,7 +184,7 @@ macro_rules! table {
             $($(#[doc = $about])* pub $field: <$cell as $crate::column::Cell>::Column),+
         }
 
-        impl $crate::table::Columns for $name {
+        impl $crate::column::Columns for $name {
             fn schema() -> $crate::schema::Schema {
                 $crate::schema::Schema::new($table)
                     .doc(concat!($($doc, "\n"),*).trim_ascii())
@@ -225,7 +202,7 @@ macro_rules! table {
             }
         }
 
-        impl $crate::table::ColumnSet for $name {
+        impl $crate::column::ColumnSet for $name {
             fn each(&mut self, visit: &mut dyn FnMut(&mut dyn $crate::column::Column)) {
                 $(visit(&mut self.$field);)+
             }

@@ -10,9 +10,9 @@ use bindings::exports::casparian::parser::format;
 use crate::Parser;
 use crate::describe::{Description, OptionInfo, OptionKind, Options, TableInfo};
 use crate::fault::{Fault, Span};
+use crate::host::SkipKind;
 use crate::host::{Blob, Host, Level, Rejection};
 use crate::input::Input;
-use crate::output::SkipKind;
 
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated from wit/world.wit")]

@@ -35,8 +35,8 @@ use recorder::Recorder;
 
 use crate::describe::{Description, Options};
 use crate::fault::{Fault, Span};
+use crate::host::SkipKind;
 use crate::host::{Level, Rejection};
-use crate::output::SkipKind;
 use crate::{Parser, session};
 
 /// A cell of a row, decoded from what the parser emitted.

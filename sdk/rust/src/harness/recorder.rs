@@ -7,8 +7,8 @@ use super::decode::{WireSchema, batch, schema};
 use super::{Memory, Run, Said, fault_codes};
 use crate::describe::{Description, Layout};
 use crate::fault::{Fault, Span};
+use crate::host::SkipKind;
 use crate::host::{Blob, Host, Level, Rejection};
-use crate::output::SkipKind;
 
 /// The largest batch that a host takes.
 const BATCH_BYTES_MAX: usize = 16 << 20;
