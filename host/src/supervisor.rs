@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -95,7 +95,8 @@ impl Worker {
         let started = || -> io::Result<(Child, Link)> {
             let (link, theirs) = Link::pair()?;
             let mut command = Command::new(exe);
-            command.arg("worker").env_clear().current_dir("/");
+            // In a group of its own, so that Ctrl-C reaches the supervisor alone, which then says how the run ended.
+            command.arg("worker").env_clear().current_dir("/").process_group(0);
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             Ok((command.spawn()?, link))

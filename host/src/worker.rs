@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -124,23 +124,27 @@ fn confine(running: Option<&Limits>) -> rustix::io::Result<()> {
     limit(Resource::Data, guest_bytes.saturating_add(HOST_DATA_BYTES))
 }
 
-fn compile(limits: &Limits, mut component: File, mut code: File) -> Result<News, Failed> {
-    let bytes = read_component(&mut component)?;
+fn compile(limits: &Limits, component: File, mut code: File) -> Result<News, Failed> {
+    let bytes = read_component(&component)?;
     let checked = precheck::check(&bytes).map_err(failed)?;
     let compiled = Sandbox::new(limits).and_then(|sandbox| sandbox.compile(&checked)).map_err(failed)?;
     code.write_all(&compiled).map_err(|e| internal(format!("writing compiled code: {e}")))?;
     Ok(News::Compiled)
 }
 
-fn read_component(component: &mut File) -> Result<Vec<u8>, FaultReport> {
+/// Reads a component from its beginning: the descriptor is shared with other workers, and so is its position.
+fn read_component(component: &File) -> Result<Vec<u8>, FaultReport> {
     let mut bytes = Vec::new();
-    let mut bounded = component.take(precheck::COMPONENT_BYTES_MAX + 1);
-    bounded.read_to_end(&mut bytes).map_err(|e| internal(format!("reading the component: {e}")))?;
+    let mut component = component;
+    let read = component
+        .rewind()
+        .and_then(|()| component.take(precheck::COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|e| internal(format!("reading the component: {e}")))?;
     Ok(bytes)
 }
 
-fn inspect(limits: Limits, mut component: File, code: File) -> Result<News, Failed> {
-    let bytes = read_component(&mut component)?;
+fn inspect(limits: Limits, component: File, code: File) -> Result<News, Failed> {
+    let bytes = read_component(&component)?;
     let checked = precheck::check(&bytes).map_err(failed)?;
     let loaded = load(&limits, &code)?;
     let setup =

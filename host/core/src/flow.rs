@@ -194,7 +194,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             Said::Opened { table, name, schema } => {
                 let wanted = self.wanted.contains(&name);
                 if wanted {
-                    self.sinks.open(table, &name, &schema.declared())?;
+                    self.sinks.open(table, &name, schema.declared())?;
                 }
                 let contract = TableContract::declared(&schema);
                 self.tables.push(Table { contract, pending: Vec::new(), released: 0 });

@@ -10,6 +10,8 @@
 //! * [`description`], what a parser says it is.
 //! * [`limits`], every bound with its unit; [`fault`], whose fault it is; [`id`] and [`guest_text`], names and strangers' words.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 pub mod batch;
 pub mod contract;
 pub mod description;

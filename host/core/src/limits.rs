@@ -55,7 +55,7 @@ pub struct Limits {
     pub uncommitted_bytes_max: u64,
     /// Tables that one run may open.
     pub tables_max: u64,
-    /// Log text of one run. Past it lines are dropped and counted.
+    /// Log text of one run; a line counts for at least 64 bytes. Past it lines are dropped and counted.
     pub log_bytes_max: u64,
     /// One log line. Past it the line is cut.
     pub log_line_bytes_max: u64,

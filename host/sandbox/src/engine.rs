@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn no_knob_that_bounds_a_guest_stands_at_its_default() {
         let limits = Limits { stack_bytes_max: 768 * 1024, ..Limits::default() };
-        let (ours, default) = (profile(&limits), Config::new());
+        let (ours, default) = (engine(&limits).expect("our engine"), Engine::default());
         assert_eq!(ours.get_max_wasm_stack(), 768 * 1024);
         assert_ne!(ours.get_max_wasm_stack(), default.get_max_wasm_stack());
         assert!(ours.get_consume_fuel() && !default.get_consume_fuel());

@@ -19,7 +19,7 @@ pub enum SessionFault {
     #[error(transparent)]
     Limit(LimitExceeded),
     /// The guest trapped.
-    #[error("{}", trapped(*code, frames, said.as_ref()))]
+    #[error("{}", trapped(code, frames, said.as_ref()))]
     Trap {
         /// Which trap.
         code: &'static str,

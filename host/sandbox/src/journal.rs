@@ -7,6 +7,9 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::limits::{LimitExceeded, Limits, Meter};
 use serde::{Deserialize, Serialize};
 
+/// What a line counts for at least: telling one costs something, even where it says nothing.
+const LINE_BYTES_MIN: u64 = 64;
+
 /// How grave a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,7 +77,7 @@ impl Journal {
         if level == Level::Error {
             pages.last_error = Some(text.clone());
         }
-        match pages.bytes.spend(text.raw().len() as u64) {
+        match pages.bytes.spend((text.raw().len() as u64).max(LINE_BYTES_MIN)) {
             Ok(()) => (pages.ear)(LogLine { level, text, at }),
             Err(limit) => {
                 pages.lines_dropped += 1;
@@ -117,20 +120,20 @@ mod tests {
 
     #[test]
     fn the_last_byte_of_the_log_is_kept_and_the_next_is_dropped_and_counted() {
-        let (journal, lines) = journal(6);
+        let (journal, lines) = journal(2 * LINE_BYTES_MIN);
         journal.write(Level::Info, "abc", None);
-        journal.write(Level::Info, "def", None);
+        journal.write(Level::Info, "", None);
         assert_eq!((journal.lines_dropped(), journal.overflow()), (0, None));
-        journal.write(Level::Info, "g", None);
+        journal.write(Level::Info, "", None);
         assert_eq!(journal.lines_dropped(), 1);
-        let overflow = LimitExceeded { name: "log bytes", limit: 6, current: 6, wanted: 1 };
+        let overflow = LimitExceeded { name: "log bytes", limit: 128, current: 128, wanted: 64 };
         assert_eq!(journal.overflow(), Some(overflow));
         assert_eq!(lines.try_iter().count(), 2);
     }
 
     #[test]
     fn a_line_past_its_bound_is_cut() {
-        let (journal, lines) = journal(100);
+        let (journal, lines) = journal(LINE_BYTES_MIN);
         journal.write(Level::Error, "abcdefgh", None);
         assert_eq!(lines.recv().expect("one line").text.raw(), "abcd…");
     }

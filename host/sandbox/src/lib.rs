@@ -20,6 +20,8 @@
 //! What is absent on purpose: an epoch ticker (the run is a process that its supervisor kills at the deadline), a pool of
 //! instances, threads, garbage collection, exceptions, 64-bit memories, async.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 mod bindings;
 pub mod compile;
 mod engine;

@@ -11,7 +11,7 @@ use casparian_core::intake::Intake;
 use casparian_core::limits::{LimitExceeded, Limits};
 use thiserror::Error;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use crate::bindings::Parser;
 use crate::bindings::casparian::parser::types;
@@ -85,22 +85,7 @@ pub struct Session {
 impl Loaded {
     /// Opens a fresh guest: nothing of an earlier one is left in it.
     pub fn open(&self, setup: Setup) -> Result<Session, Ended> {
-        let journal = Journal::new(&setup.limits, setup.log_level, setup.log);
-        let mut handles = ResourceTable::new();
-        handles.set_max_capacity(usize::try_from(setup.limits.handles_max).unwrap_or(usize::MAX));
-        let state = State {
-            handles,
-            wasi: wasi::context(&setup.limits, &journal),
-            attachments: setup.attachments,
-            limiter: Limiter::new(&setup.limits),
-            journal,
-            limits: setup.limits,
-            talk: None,
-        };
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.limiter);
-        let hostcall_bytes = store.data().limits.hostcall_bytes_max;
-        store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+        let mut store = furnish(&self.engine, setup);
         let fuel = store.data().limits.fuel_granted(0, 0);
         let opened = store.set_fuel(fuel).and_then(|()| self.guest.instantiate(&mut store));
         match opened {
@@ -108,6 +93,28 @@ impl Loaded {
             Err(error) => Err(end(store, error)),
         }
     }
+}
+
+/// Makes a store in which every knob that bounds a guest is set. Those of the engine stand in its profile, that of WASI's
+/// randomness in `wasi`.
+fn furnish(engine: &Engine, setup: Setup) -> Store<State> {
+    let journal = Journal::new(&setup.limits, setup.log_level, setup.log);
+    let mut handles = ResourceTable::new();
+    handles.set_max_capacity(usize::try_from(setup.limits.handles_max).unwrap_or(usize::MAX));
+    let state = State {
+        handles,
+        wasi: wasi::context(&setup.limits, &journal),
+        attachments: setup.attachments,
+        limiter: Limiter::new(&setup.limits),
+        journal,
+        limits: setup.limits,
+        talk: None,
+    };
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.limiter);
+    let hostcall_bytes = store.data().limits.hostcall_bytes_max;
+    store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+    store
 }
 
 impl Session {
@@ -369,5 +376,28 @@ fn option_kind(kind: types::OptionKind) -> description::OptionKind {
         types::OptionKind::Number => description::OptionKind::Number,
         types::OptionKind::Flag => description::OptionKind::Flag,
         types::OptionKind::Choice => description::OptionKind::Choice,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_knob_of_a_store_stands_at_its_default() {
+        let limits = Limits::default();
+        let engine = crate::engine::engine(&limits).expect("our engine");
+        let setup = Setup {
+            limits: limits.clone(),
+            attachments: BTreeMap::new(),
+            log_level: Level::Info,
+            log: Box::new(|_| {}),
+        };
+        let (ours, default) = (furnish(&engine, setup), Store::new(&engine, ()));
+        assert_eq!(ours.hostcall_fuel() as u64, limits.hostcall_bytes_max);
+        assert_ne!(ours.hostcall_fuel(), default.hostcall_fuel());
+        assert_eq!(ours.data().handles.max_capacity() as u64, limits.handles_max);
+        assert_ne!(ours.data().handles.max_capacity(), ResourceTable::new().max_capacity());
+        assert!(limits.random_bytes_max < wasmtime_wasi::random::DEFAULT_MAX_SIZE);
     }
 }

@@ -63,9 +63,9 @@ impl Script {
         // Tables are opened first, so that a cut never makes a later word impossible.
         let cut = TABLES + seed.below((script.said.len() - TABLES) as u64) as usize;
         script.said.truncate(cut);
-        let commits =
+        let mut commits =
             script.said.iter().filter_map(|s| if let Said::Commit(at) = s { Some(*at) } else { None });
-        script.released_up_to = commits.last().unwrap_or(0);
+        script.released_up_to = commits.next_back().unwrap_or(0);
         if script.ending == Ending::IsRefused {
             let breach = match seed.below(5) {
                 0 if script.released_up_to > 0 => Breach::CommitBack,

@@ -26,9 +26,11 @@ use seed::Seed;
 struct Left {
     /// Per table: record number, span and value of every row.
     accepted: Vec<Vec<(u64, Span, i64)>>,
-    /// Record number, span, table with ordinal and value (none: unreadable), rules.
-    quarantined: Vec<(u64, Span, Option<(usize, u64, Option<i64>)>, Vec<String>)>,
+    quarantined: Vec<Held>,
 }
+
+/// Record number, span, table with ordinal and value (none: unreadable), rules.
+type Held = (u64, Span, Option<(usize, u64, Option<i64>)>, Vec<String>);
 
 struct Collect(Left);
 
@@ -49,7 +51,7 @@ impl Sinks for &mut Collect {
 }
 
 /// The hold is a second collector, put together with the first one afterwards.
-struct CollectHeld(Vec<(u64, Span, Option<(usize, u64, Option<i64>)>, Vec<String>)>);
+struct CollectHeld(Vec<Held>);
 
 impl Hold for &mut CollectHeld {
     fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
