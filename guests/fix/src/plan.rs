@@ -1,5 +1,7 @@
 //! What is settled once for a log: which delimiter to expect, and where it can be cut.
 
+use std::ops::Range;
+
 use casparian_sdk::prelude::*;
 use memchr::memmem;
 
@@ -8,9 +10,9 @@ use crate::delimiter::{BeginString, Delimiter};
 /// So much of a log is looked at to learn what it is.
 pub const SAMPLE_BYTES: usize = 64 << 10;
 /// Bytes read at a time in search of a cut.
-const SEARCH_BYTES: usize = 64 << 10;
-/// Search steps share so many bytes, so that no mark is missed between two.
-const OVERLAP: usize = 16;
+const SEARCH_BYTES: u64 = 64 << 10;
+/// So many bytes before and behind a place tell whether a record begins there.
+const OVERLAP: u64 = 16;
 /// A cut where a message has visibly ended is looked for this far; then the end of any line will do.
 const FIRM_SEARCH_BYTES: u64 = 1 << 20;
 
@@ -77,34 +79,32 @@ pub fn boundary(input: &Input<'_>, delimiter: Delimiter, after: u64, firm: bool)
     if after >= input.len() {
         return None;
     }
-    let near = after.saturating_add(if firm { FIRM_SEARCH_BYTES } else { 0 });
-    search(input, after, near, |bytes, place| begins_record(bytes, place, delimiter, true))
-        .or_else(|| {
-            search(input, after, input.len(), |bytes, place| begins_record(bytes, place, delimiter, false))
-        })
-        .or(Some(input.len()))
+    let (begin, end) = (after + 1, input.len());
+    if firm {
+        let near = begin.saturating_add(FIRM_SEARCH_BYTES);
+        let found =
+            search(input, begin..near.min(end), |bytes, place| begins_record(bytes, place, delimiter, true));
+        // Where the input ends within reach, its end is the firm one.
+        if found.is_some() || near >= end {
+            return found.or(Some(end));
+        }
+    }
+    search(input, begin..end, |bytes, place| begins_record(bytes, place, delimiter, false)).or(Some(end))
 }
 
-fn search(
-    input: &Input<'_>,
-    after: u64,
-    until: u64,
-    is_boundary: impl Fn(&[u8], usize) -> bool,
-) -> Option<u64> {
-    // The bytes before `after` tell whether a boundary right behind it is one.
-    let mut at = (after + 1).saturating_sub(OVERLAP as u64);
-    while at < until.min(input.len()) {
-        let bytes = input.bytes(at, SEARCH_BYTES + 2 * OVERLAP);
-        let last = at + bytes.len() as u64 >= input.len();
-        let from = usize::try_from((after + 1).saturating_sub(at))
-            .unwrap_or(usize::MAX)
-            .max(OVERLAP.min(bytes.len()));
-        let from = if at == 0 { usize::try_from(after + 1).unwrap_or(usize::MAX) } else { from };
-        let to = if last { bytes.len() } else { bytes.len() - OVERLAP };
-        if let Some(found) = (from..to).find(|place| is_boundary(&bytes, *place)) {
-            return Some(at + found as u64);
+/// The first of `places` that is a boundary, seen with some bytes before and behind it.
+fn search(input: &Input<'_>, places: Range<u64>, is_boundary: impl Fn(&[u8], usize) -> bool) -> Option<u64> {
+    let mut next = places.start;
+    while next < places.end {
+        let start = next.saturating_sub(OVERLAP);
+        let until = places.end.min(next + SEARCH_BYTES);
+        let length = usize::try_from(until + OVERLAP - start).ok()?;
+        let bytes = input.bytes(start, length);
+        let place = |offset: u64| usize::try_from(offset - start).unwrap_or(bytes.len()).min(bytes.len());
+        if let Some(found) = (place(next)..place(until)).find(|place| is_boundary(&bytes, *place)) {
+            return Some(start + found as u64);
         }
-        at += SEARCH_BYTES as u64;
+        next = until;
     }
     None
 }
@@ -129,5 +129,52 @@ fn ends_message(before: &[u8], delimiter: Delimiter) -> bool {
     match rest.strip_suffix(delimiter.shown()).unwrap_or(rest) {
         [.., b'1', b'0', b'=', a, b, c] => [a, b, c].iter().all(|digit| digit.is_ascii_digit()),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use casparian_sdk::harness::Memory;
+
+    use super::*;
+
+    fn cuts_of(log: &[u8], target_bytes: u64) -> Vec<u64> {
+        let memory = Memory::new("log", log).with_read_seed(1);
+        cuts(&Input::new(&memory), Delimiter::Soh, target_bytes)
+    }
+
+    #[test]
+    fn a_log_is_cut_behind_a_message_and_not_inside_raw_data() {
+        let raw = b"8=FIX.4.4\x019=36\x0135=n\x0195=17\x0196=one\ntwo\nthree\nfo\x0110=000\x01\n";
+        let log = raw.repeat(20);
+        for target_bytes in 1..200 {
+            let cuts = cuts_of(&log, target_bytes);
+            assert!(!cuts.is_empty());
+            assert!(cuts.iter().all(|cut| cut % raw.len() as u64 == 0), "{target_bytes}: {cuts:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_cut_between_messages() {
+        let message = b"8=FIX.4.2\x019=5\x0135=0\x0110=161\x01";
+        let log = message.repeat(10_000);
+        let cuts = cuts_of(&log, 100_000);
+        assert_eq!(cuts.len(), 2);
+        assert!(cuts.iter().all(|cut| cut % message.len() as u64 == 0));
+    }
+
+    #[test]
+    fn a_log_without_messages_is_cut_by_lines() {
+        let log = b"nothing here\n".repeat(200_000);
+        assert!(cuts_of(&log, 1_000_000).iter().all(|cut| cut % 13 == 0));
+    }
+
+    #[test]
+    fn a_log_knows_itself_by_its_messages() {
+        let lines = |line: &str| Sample::of(line.repeat(50).as_bytes());
+        assert_eq!(lines("8=FIX.4.2|9=5|35=0|10=161|\n").certainty(), 95);
+        assert_eq!(lines("8=FIX.4.2|9=5|35=0|10=161|\n").delimiter(), Delimiter::Pipe);
+        assert_eq!(lines("8=FIX.4.2^A9=5^A35=0^A10=161^A\n").delimiter(), Delimiter::Caret);
+        assert_eq!(lines("a,b,c\n").certainty(), 0);
     }
 }

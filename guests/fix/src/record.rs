@@ -213,3 +213,62 @@ impl LineEnds {
         Some(if feed > at && bytes[feed - 1] == b'\r' { feed - 1 } else { feed })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEAT: &str = "8=FIX.4.2|9=5|35=0|10=161|";
+
+    fn records(log: &str) -> Vec<Record> {
+        let mut reader = Reader::new(1 << 20);
+        let (mut at, mut records) = (0, Vec::new());
+        while at < log.len() {
+            let record = reader.next(log.as_bytes(), at, true);
+            at = match record {
+                Record::Blank(end) | Record::NonFix(end) | Record::Truncated(end) | Record::Message(end) => {
+                    end
+                }
+                other => panic!("{other:?} at {at}"),
+            };
+            records.push(record);
+        }
+        records
+    }
+
+    #[test]
+    fn a_record_is_its_line_from_prefix_to_terminator() {
+        let line = format!("2025-03-14 13:30:02 OUT {BEAT}\r\n");
+        assert_eq!(records(&line), [Record::Message(line.len())]);
+        assert_eq!(records(&format!("[{BEAT}]\n")), [Record::Message(29)]);
+    }
+
+    #[test]
+    fn messages_on_one_line_are_records_of_their_own() {
+        assert_eq!(records(&BEAT.repeat(3)), [Record::Message(26), Record::Message(52), Record::Message(78)]);
+    }
+
+    #[test]
+    fn what_follows_a_message_on_its_line_is_a_record_of_its_own() {
+        assert_eq!(records(&format!("{BEAT} and more\n")), [Record::Message(26), Record::NonFix(36)]);
+        assert_eq!(records(&format!("{BEAT}58=late|\n")), [Record::Message(26), Record::NonFix(35)]);
+    }
+
+    #[test]
+    fn blank_lines_are_one_skip_and_blanks_before_words_are_not() {
+        assert_eq!(records(" \n\r\n\t\n  text\n"), [Record::Blank(6), Record::NonFix(13)]);
+        assert_eq!(records("\n\n"), [Record::Blank(2)]);
+    }
+
+    #[test]
+    fn a_message_without_its_beginning_is_no_prefix_of_the_next() {
+        let fragment = "34=7|52=20250314-13:30:02|10=123|";
+        assert_eq!(records(&format!("{fragment}{BEAT}")), [Record::NonFix(33), Record::Message(59)]);
+    }
+
+    #[test]
+    fn prose_about_messages_is_no_message() {
+        assert_eq!(records("expected 8=FIX header, found none\n"), [Record::NonFix(34)]);
+        assert_eq!(records("8=FIX.4.\n"), [Record::Truncated(9)]);
+    }
+}

@@ -7,6 +7,7 @@ mod generate;
 use casparian_sdk::harness::{Run, Said};
 use casparian_sdk::{Parser, Span};
 use fix::Fix;
+use fix::record::{Reader, Record};
 use generate::{Generator, Order};
 
 fn log(seed: u64, lines: usize, delimiter: u8, dirty_percent: u64) -> Vec<u8> {
@@ -235,5 +236,39 @@ fn a_log_of_nothing_but_beginnings_is_read_in_one_pass() {
         let log = piece.repeat(1_500_000 / piece.len());
         let said = over(&messages_only(), &log);
         assert_no_dark_bytes(&said, log.len(), &String::from_utf8_lossy(&piece[..piece.len().min(40)]));
+    }
+}
+
+#[test]
+fn more_bytes_never_change_what_a_record_is() {
+    let mut random = Random(3);
+    for round in 0..rounds(12) {
+        let mut log = [stream(round, 4), log(round, 4, b'|', 40), caret(&log(round, 3, 1, 40))].concat();
+        damage(&mut log, &mut random);
+        let mut reader = Reader::new(1 << 20);
+        let mut at = 0;
+        while at < log.len() {
+            let (record, end) = next(&mut reader, &log, at, true);
+            for len in at..log.len() {
+                let (early, _) = next(&mut reader, &log[..len], at, false);
+                assert!(
+                    early == Record::Incomplete || early == record,
+                    "round {round}: {len} bytes at {at}: {early:?}, then {record:?}"
+                );
+            }
+            at = end;
+        }
+    }
+}
+
+/// What a reader that knows nothing yet finds, and where that ends.
+fn next(reader: &mut Reader, bytes: &[u8], at: usize, last: bool) -> (Record, usize) {
+    reader.forget();
+    let record = reader.next(bytes, at, last);
+    match record {
+        Record::Blank(end) | Record::NonFix(end) | Record::Truncated(end) | Record::Message(end) => {
+            (record, end)
+        }
+        Record::Incomplete | Record::Oversized => (record, bytes.len()),
     }
 }
