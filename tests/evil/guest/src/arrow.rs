@@ -114,7 +114,8 @@ pub(crate) fn schema(columns: &[Column]) -> Vec<u8> {
     let header = flat.message(HEADER_SCHEMA, 0);
     let (at, table) = flat.table(&[Slot::Absent, Slot::Later]);
     flat.point(header, table);
-    let fields: Vec<Field<'_>> = columns.iter().map(|c| (c.name.as_str(), c.nullable, c.cells.kind())).collect();
+    let fields: Vec<Field<'_>> =
+        columns.iter().map(|c| (c.name.as_str(), c.nullable, c.cells.kind())).collect();
     flat.fields(at[1], &fields);
     flat.enclose(&[])
 }
@@ -282,7 +283,8 @@ impl Flat {
         self.0.resize(start + 4 * fields.len(), 0);
         for (index, (name, nullable, kind)) in fields.iter().enumerate() {
             let (nullable, tag) = (Slot::Byte(u8::from(*nullable)), Slot::Byte(kind.tag()));
-            let (at, table) = self.table(&[Slot::Later, nullable, tag, Slot::Later, Slot::Absent, Slot::Later]);
+            let (at, table) =
+                self.table(&[Slot::Later, nullable, tag, Slot::Later, Slot::Absent, Slot::Later]);
             self.point(start + 4 * index, table);
             self.text(at[0], name);
             self.kind(at[3], kind);

@@ -3,7 +3,13 @@
 #![cfg(target_family = "wasm")]
 
 mod bindings {
-    #![allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated from wit/world.wit")]
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        unsafe_code,
+        clippy::all,
+        reason = "generated from wit/world.wit"
+    )]
     wit_bindgen::generate!({ path: "../../../wit", world: "parser" });
     use super::Guest;
     export!(Guest with_types_in self);

@@ -18,7 +18,8 @@ pub(crate) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(input: &'a Blob, range: Span, options: &'a [(String, String)]) -> Self {
-        let value = |name: &str| options.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        let value =
+            |name: &str| options.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         let number = |name: &str| value(name).parse().unwrap_or(0);
         Scene { input, range, evil: value("evil"), n: number("n"), m: number("m"), text: value("text") }
     }
@@ -37,9 +38,21 @@ impl<'a> Scene<'a> {
 /// The columns of `rows`, with rows: a span and a text each.
 pub(crate) fn columns(spans: &[(u64, u32)], texts: &[&str]) -> Vec<Column> {
     vec![
-        Column { name: "_cf_offset".into(), nullable: false, cells: Cells::U64(spans.iter().map(|s| s.0).collect()) },
-        Column { name: "_cf_length".into(), nullable: false, cells: Cells::U32(spans.iter().map(|s| s.1).collect()) },
-        Column { name: "text".into(), nullable: true, cells: Cells::Text(texts.iter().map(|t| (*t).into()).collect()) },
+        Column {
+            name: "_cf_offset".into(),
+            nullable: false,
+            cells: Cells::U64(spans.iter().map(|s| s.0).collect()),
+        },
+        Column {
+            name: "_cf_length".into(),
+            nullable: false,
+            cells: Cells::U32(spans.iter().map(|s| s.1).collect()),
+        },
+        Column {
+            name: "text".into(),
+            nullable: true,
+            cells: Cells::Text(texts.iter().map(|t| (*t).into()).collect()),
+        },
     ]
 }
 

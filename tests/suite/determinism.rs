@@ -1,0 +1,87 @@
+//! Same bytes in, same bytes out: whatever the sizes of reads, whether code was kept, how often it is tried.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::host::{self, Desk, INPUT, guest};
+
+/// A log with good and bad messages, of several windows' size.
+fn log() -> Vec<u8> {
+    let samples = host::root().join("guests/fix/samples");
+    let mut names: Vec<_> = ["good", "bad"].iter().flat_map(|folder| logs(&samples.join(folder))).collect();
+    names.sort();
+    let one = std::fs::read(samples.join("demo.log")).expect("a sample");
+    let mut log = one.repeat(1 + (600 << 10) / one.len());
+    log.extend(names.iter().flat_map(|path| std::fs::read(path).expect("a sample")));
+    log
+}
+
+fn logs(folder: &Path) -> Vec<std::path::PathBuf> {
+    let names = host::names(folder).into_iter().filter(|name| name.ends_with(".log"));
+    names.map(|name| folder.join(name)).collect()
+}
+
+/// All that a run wrote, and its report without what may differ.
+fn run(desk: &Desk, out: &str, more: &[&str]) -> (BTreeMap<String, Vec<u8>>, Json) {
+    let call = desk
+        .call(&["run"])
+        .arg(guest("fix"))
+        .arg(desk.path(INPUT))
+        .args(&["--json", "--tables", "all", "--out", out]);
+    let said = call.args(more).cache(desk.path("cache")).done();
+    assert_eq!(said.exit, 0, "{said:?}");
+    let folder = desk.path(out);
+    let read = |name: String| (name.clone(), std::fs::read(folder.join(name)).expect("a file"));
+    let files = host::names(&folder).into_iter().map(read).collect();
+    let mut report = said.report();
+    assert!(report["wall_ms"].take().is_u64());
+    (files, without(out, report))
+}
+
+/// Takes the name of the output out of a report's paths.
+fn without(out: &str, report: Json) -> Json {
+    let text = report.to_string().replace(&format!("{out}/"), "OUT/");
+    serde_json::from_str(&text).expect("still JSON")
+}
+
+fn assert_same(
+    one: &(BTreeMap<String, Vec<u8>>, Json),
+    other: &(BTreeMap<String, Vec<u8>>, Json),
+    what: &str,
+) {
+    assert_eq!(one.0.keys().collect::<Vec<_>>(), other.0.keys().collect::<Vec<_>>(), "{what}");
+    for (name, bytes) in &one.0 {
+        assert!(other.0[name] == *bytes, "{what}: {name} differs");
+    }
+    assert_eq!(one.1, other.1, "{what}");
+}
+
+#[test]
+fn two_runs_write_the_same_bytes_and_kept_code_changes_nothing() {
+    let desk = Desk::new(&log());
+    let cold = run(&desk, "cold", &[]);
+    assert!(cold.0.contains_key("_quarantine.parquet") && cold.0.contains_key("messages.parquet"));
+    assert_same(&run(&desk, "warm", &[]), &cold, "the second run");
+}
+
+#[test]
+fn how_much_a_read_gives_changes_nothing_that_is_written() {
+    let desk = Desk::new(&log());
+    let (files, report) = run(&desk, "full", &[]);
+    for sizes in ["1:4096", "2:70000", "3:262144"] {
+        let (short_files, short_report) = run(&desk, &sizes.replace(':', "-"), &["--read-sizes", sizes]);
+        for (name, bytes) in &files {
+            assert!(short_files[name] == *bytes, "--read-sizes {sizes}: {name} differs");
+        }
+        // More reads are more calls, and calls cost fuel; how much memory a guest takes is its own affair.
+        for part in ["tables", "quarantine", "accounting", "records", "status"] {
+            assert_eq!(
+                short_report[part].to_string().replace(&sizes.replace(':', "-"), "full"),
+                report[part].to_string(),
+                "{sizes}: {part}"
+            );
+        }
+    }
+}

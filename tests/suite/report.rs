@@ -1,0 +1,211 @@
+//! Every number of a report against another way of finding it: digests and sizes taken here, rows counted in the files that were
+//! written, byte classes painted from spans.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use arrow_array::RecordBatch;
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+
+use crate::host::{self, Desk, INPUT, guest};
+use crate::tables::{self, Reason};
+
+/// A log with every fault that the parser knows, and blank lines.
+fn log() -> Vec<u8> {
+    let samples = host::root().join("guests/fix/samples");
+    let mut log = std::fs::read(samples.join("demo.log")).expect("a sample");
+    for name in host::names(&samples.join("bad")).iter().filter(|name| name.ends_with(".log")) {
+        if !log.ends_with(b"\n") {
+            log.push(b'\n');
+        }
+        log.extend_from_slice(b"\n  \r\n");
+        log.extend(std::fs::read(samples.join("bad").join(name)).expect("a sample"));
+    }
+    log
+}
+
+/// One run, and what it wrote.
+struct Ran {
+    input: Vec<u8>,
+    report: Json,
+    elapsed_ms: u128,
+    /// The files of the tables, by name.
+    tables: BTreeMap<String, Vec<RecordBatch>>,
+    quarantine: Vec<RecordBatch>,
+    desk: Desk,
+}
+
+fn ran() -> Ran {
+    let input = log();
+    let desk = Desk::new(&input);
+    let begun = Instant::now();
+    let said = desk.run(&guest("fix")).args(&["--tables", "all"]).done();
+    let elapsed_ms = begun.elapsed().as_millis();
+    assert_eq!(said.exit, 0, "{said:?}");
+    let table = |name: &str| (name.to_owned(), tables::read(&desk.path(&format!("out/{name}.parquet"))));
+    let tables = ["messages", "fields"].map(table).into();
+    let quarantine = tables::read(&desk.path("out/_quarantine.parquet"));
+    Ran { input, report: said.report(), elapsed_ms, tables, quarantine, desk }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The spans of accepted and of quarantined records.
+fn spans(ran: &Ran) -> (BTreeSet<(u64, u64)>, BTreeSet<(u64, u64)>) {
+    let accepted = ran.tables.values().flat_map(|rows| tables::spans(rows, "_cf_offset", "_cf_length"));
+    let quarantined = tables::spans(&ran.quarantine, "byte_offset", "byte_length");
+    (accepted.flatten().collect(), quarantined.into_iter().flatten().collect())
+}
+
+fn counted<T: Ord>(items: impl Iterator<Item = T>) -> BTreeMap<T, u64> {
+    let mut counts = BTreeMap::new();
+    items.for_each(|item| *counts.entry(item).or_default() += 1);
+    counts
+}
+
+/// Counts rows by a part of their reasons, each row once.
+fn rows_by(ran: &Ran, part: impl Fn(Reason) -> String) -> Json {
+    let reasons = tables::reasons(&ran.quarantine).into_iter();
+    let parts = reasons.flat_map(|reasons| reasons.into_iter().map(&part).collect::<BTreeSet<_>>());
+    serde_json::to_value(counted(parts)).expect("JSON")
+}
+
+#[test]
+fn who_and_what_it_was_is_what_it_is() {
+    let ran = ran();
+    let component = std::fs::read(guest("fix")).expect("a component");
+    assert_eq!(ran.report["schema"], 1);
+    assert_eq!(ran.report["input"]["sha256"], sha256(&ran.input));
+    assert_eq!(ran.report["input"]["bytes"], ran.input.len());
+    assert_eq!(ran.report["input"]["path"], ran.desk.path(INPUT).to_string_lossy().as_ref());
+    assert_eq!(ran.report["component"]["sha256"], sha256(&component));
+    assert_eq!(ran.report["component"]["name"], "fix");
+    assert_eq!((&ran.report["contract"], &ran.report["isolation"]), (&Json::Null, &Json::from("L1")));
+}
+
+#[test]
+fn rows_are_as_many_as_the_files_have() {
+    let ran = ran();
+    let sent_to = counted(tables::texts(&ran.quarantine, "table").into_iter().flatten());
+    for table in ran.report["tables"].as_array().expect("tables") {
+        let name = table["name"].as_str().expect("a name");
+        assert_eq!(table["accepted"], tables::count(&ran.tables[name]), "{name}");
+        assert_eq!(table["quarantined"], sent_to.get(name).copied().unwrap_or(0), "{name}");
+        let path = ran.desk.path("out").join(format!("{name}.parquet"));
+        assert_eq!(table["path"], path.to_string_lossy().as_ref());
+    }
+    assert_eq!(ran.report["tables"].as_array().map(Vec::len), Some(2));
+    assert_eq!(ran.report["quarantine"]["rows"], tables::count(&ran.quarantine));
+    assert_eq!(ran.report["quarantine"]["by_code"], rows_by(&ran, |(code, _)| code));
+    assert_eq!(ran.report["quarantine"]["by_rule"], rows_by(&ran, |(_, rule)| rule));
+    assert_eq!(ran.report["status"], "completed_with_quarantine");
+}
+
+#[test]
+fn byte_classes_are_what_painting_every_byte_comes_to() {
+    let ran = ran();
+    let (accepted, quarantined) = spans(&ran);
+    let mut paint = vec!['-'; ran.input.len()];
+    for (class, spans) in [('a', &accepted), ('q', &quarantined)] {
+        for (offset, length) in spans {
+            for byte in &mut paint[*offset as usize..(offset + length) as usize] {
+                assert_eq!(*byte, '-', "byte classes overlap in the record at {offset}");
+                *byte = class;
+            }
+        }
+    }
+    let painted = |class| paint.iter().filter(|found| **found == class).count();
+    let accounting = &ran.report["accounting"];
+    assert_eq!(accounting["accepted_bytes"], painted('a'));
+    assert_eq!(accounting["quarantined_bytes"], painted('q'));
+    assert_eq!(accounting["skipped_bytes"], painted('-'));
+    assert_eq!(accounting["skipped_by_kind"], serde_json::json!({ "blank": painted('-') }));
+    assert_eq!((&accounting["dark_bytes"], &accounting["dark_ranges"]), (&Json::from(0), &Json::from(0)));
+    assert_eq!(accounting["coverage"], "full");
+    let unspoken = paint.iter().zip(&ran.input).filter(|(class, _)| **class == '-');
+    assert!(unspoken.clone().count() > 0 && unspoken.clone().all(|(_, byte)| byte.is_ascii_whitespace()));
+    assert_eq!(ran.report["records"], accepted.len() + quarantined.len());
+}
+
+#[test]
+fn records_are_numbered_in_the_order_of_the_input() {
+    let ran = ran();
+    let (accepted, quarantined) = spans(&ran);
+    let records: Vec<(u64, u64)> = accepted.union(&quarantined).copied().collect();
+    let number = |span: Option<(u64, u64)>| {
+        span.and_then(|span| records.binary_search(&span).ok()).map(|at| at as u64)
+    };
+    for (name, rows) in &ran.tables {
+        let due: Vec<_> = tables::spans(rows, "_cf_offset", "_cf_length").into_iter().map(number).collect();
+        assert_eq!(tables::numbers(rows, "_cf_record_no"), due, "{name}");
+    }
+    let due: Vec<_> =
+        tables::spans(&ran.quarantine, "byte_offset", "byte_length").into_iter().map(number).collect();
+    assert_eq!(tables::numbers(&ran.quarantine, "record_no"), due);
+    assert!(due.is_sorted());
+}
+
+#[test]
+fn a_quarantined_row_carries_its_bytes_its_lines_and_its_names() {
+    let ran = ran();
+    let spans = tables::spans(&ran.quarantine, "byte_offset", "byte_length");
+    let raw = tables::blobs(&ran.quarantine, "raw");
+    let (first, last) =
+        (tables::numbers(&ran.quarantine, "line_first"), tables::numbers(&ran.quarantine, "line_last"));
+    let line_of =
+        |byte: usize| Some(1 + ran.input[..byte].iter().filter(|byte| **byte == b'\n').count() as u64);
+    for (row, span) in spans.iter().enumerate() {
+        let (offset, length) = span.expect("every record has a place");
+        let (from, to) = (offset as usize, (offset + length) as usize);
+        assert_eq!(raw[row].as_deref(), Some(&ran.input[from..to]), "row {row}");
+        assert_eq!((first[row], last[row]), (line_of(from), line_of(to - 1)), "row {row}");
+    }
+    for column in ["input_sha256", "parser_hash"] {
+        let due = if column == "parser_hash" { &ran.report["component"] } else { &ran.report["input"] };
+        let found: BTreeSet<_> = tables::texts(&ran.quarantine, column).into_iter().flatten().collect();
+        assert_eq!(
+            found.into_iter().map(Json::from).collect::<Vec<_>>(),
+            [due["sha256"].clone()],
+            "{column}"
+        );
+    }
+    let ids: BTreeSet<_> = tables::texts(&ran.quarantine, "q_id").into_iter().collect();
+    assert_eq!(
+        ids.len() as u64,
+        tables::count(&ran.quarantine),
+        "every quarantined row has a name of its own"
+    );
+}
+
+#[test]
+fn fuel_memory_and_time_are_plausible_and_fuel_is_exact() {
+    let (one, other) = (ran(), ran());
+    assert_eq!(one.report["fuel"], other.report["fuel"]);
+    let fuel = one.report["fuel"].as_u64().expect("fuel");
+    assert!(fuel > one.input.len() as u64, "{fuel} fuel for {} bytes", one.input.len());
+    let peak = one.report["memory_peak_bytes"].as_u64().expect("a peak");
+    assert!(peak > 0 && peak <= 256 << 20 && peak.is_multiple_of(65_536), "{peak} bytes of memory");
+    assert_eq!(one.report["memory_peak_bytes"], other.report["memory_peak_bytes"]);
+    let wall_ms = one.report["wall_ms"].as_u64().expect("a time");
+    assert!(u128::from(wall_ms) <= one.elapsed_ms, "{wall_ms} ms within {} ms", one.elapsed_ms);
+}
+
+#[test]
+fn where_rows_go_changes_nothing_that_the_guest_could_notice() {
+    let ran = ran();
+    let call = ran
+        .desk
+        .call(&["run"])
+        .arg(guest("fix"))
+        .arg(ran.desk.path(INPUT))
+        .args(&["--json", "--tables", "all"]);
+    let whatif = call.arg("--whatif").done().report();
+    for part in ["fuel", "memory_peak_bytes", "records", "accounting"] {
+        assert_eq!(whatif[part], ran.report[part], "{part}");
+    }
+    assert_eq!(whatif["quarantine"]["by_rule"], ran.report["quarantine"]["by_rule"]);
+    assert_eq!((&whatif["tables"][0]["path"], &whatif["quarantine"]["path"]), (&Json::Null, &Json::Null));
+}
