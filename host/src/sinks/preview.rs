@@ -15,6 +15,8 @@ const CELL_BYTES_MAX: usize = 64;
 /// Past this a column's type is cut: structs name their fields.
 const TYPE_BYTES_MAX: usize = 128;
 const NAME_BYTES_MAX: usize = 256;
+/// Stands for a value that cannot be written as text.
+const NOT_SHOWN: &str = "(not shown)";
 
 /// Begins the preview of a table.
 pub(super) fn begin(table: TableName, schema: &Schema) -> Preview {
@@ -40,15 +42,13 @@ pub(super) fn add(preview: &mut Preview, rows: &RecordBatch, rows_max: usize) ->
     for row in 0..wanted {
         let cells = columns.iter().zip(&formatters).map(|(column, formatter)| {
             if column.is_null(row) {
-                return Ok(None);
+                return None;
             }
-            let text = match formatter {
-                Some(formatter) => formatter.value(row).try_to_string()?,
-                None => "(not shown)".to_owned(),
-            };
-            Ok(Some(GuestText::new(&text, CELL_BYTES_MAX)))
+            // A parser may send days that no calendar has.
+            let text = formatter.as_ref().and_then(|formatter| formatter.value(row).try_to_string().ok());
+            Some(GuestText::new(text.as_deref().unwrap_or(NOT_SHOWN), CELL_BYTES_MAX))
         });
-        preview.rows.push(cells.collect::<Result<_, ArrowError>>()?);
+        preview.rows.push(cells.collect());
     }
     Ok(())
 }
