@@ -81,19 +81,21 @@ pub fn is_checksum(value: &[u8]) -> bool {
     (1..=3).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
 }
 
+/// More digits are no tag of anybody's.
+const TAG_DIGITS_MAX: usize = 9;
+
 /// Returns the field at `start`, which ends with the next delimiter or with the bytes.
 pub fn plain_field(bytes: &[u8], start: usize, delimiter: Delimiter) -> Field {
     let end = delimiter.find(&bytes[start..]).map_or(bytes.len(), |at| start + at);
-    let equals = bytes[start..end].iter().position(|byte| *byte == b'=');
-    let tag = equals.map_or(0, |at| tag(&bytes[start..start + at]));
-    Field { tag, start, value: equals.map_or(start, |at| start + at + 1), end, counted: false }
-}
-
-/// A positive number without leading zeros that fits u32; else 0.
-fn tag(text: &[u8]) -> u32 {
-    match text.first() {
-        None | Some(b'0') => 0,
-        Some(_) if text.len() > 10 => 0,
-        Some(_) => parse_u64(text).and_then(|tag| u32::try_from(tag).ok()).unwrap_or(0),
+    let field = &bytes[start..end];
+    let (mut tag, mut digits) = (0u32, 0);
+    for byte in field.iter().take(TAG_DIGITS_MAX).take_while(|byte| byte.is_ascii_digit()) {
+        tag = tag * 10 + u32::from(byte - b'0');
+        digits += 1;
     }
+    if digits > 0 && field[0] != b'0' && field.get(digits) == Some(&b'=') {
+        return Field { tag, start, value: start + digits + 1, end, counted: false };
+    }
+    let equals = field.iter().position(|byte| *byte == b'=');
+    Field { tag: 0, start, value: equals.map_or(start, |at| start + at + 1), end, counted: false }
 }

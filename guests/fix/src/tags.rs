@@ -223,22 +223,45 @@ pub fn known() -> impl Iterator<Item = (u32, u8)> {
         .chain(DATA_FIELDS.into_iter().map(|(length, _)| (length, slot::LENGTH)))
 }
 
+/// Tags below this have their slot in a table; beyond are the length fields of extension packs.
+const TABLED: usize = 4096;
+
+static SLOTS: [u8; TABLED] = {
+    let mut table = [slot::OTHER; TABLED];
+    let mut at = 0;
+    while at < COLUMNS.len() {
+        table[COLUMNS[at].0 as usize] = COLUMNS[at].1;
+        at += 1;
+    }
+    at = 0;
+    while at < WATCHED.len() {
+        table[WATCHED[at] as usize] = slot::WATCHED + at as u8;
+        at += 1;
+    }
+    at = 0;
+    while at < DATA_FIELDS.len() && (DATA_FIELDS[at].0 as usize) < TABLED {
+        table[DATA_FIELDS[at].0 as usize] = slot::LENGTH;
+        at += 1;
+    }
+    table
+};
+
 /// Returns the slot of a tag.
 pub fn slot_of(tag: u32) -> u8 {
-    if let Ok(at) = COLUMNS.binary_search_by_key(&tag, |column| column.0) {
-        COLUMNS[at].1
-    } else if let Some(at) = WATCHED.iter().position(|watched| *watched == tag) {
-        slot::WATCHED + at as u8
-    } else if data_tag(tag).is_some() {
-        slot::LENGTH
-    } else {
-        slot::OTHER
+    match SLOTS.get(tag as usize) {
+        Some(slot) => *slot,
+        None if length_field(tag).is_some() => slot::LENGTH,
+        None => slot::OTHER,
     }
 }
 
 /// Returns the tag of the data field that must follow the length field `tag`; `None` where `tag` is no length field.
 pub fn data_tag(tag: u32) -> Option<u32> {
-    DATA_FIELDS.binary_search_by_key(&tag, |pair| pair.0).ok().map(|at| DATA_FIELDS[at].1)
+    if slot_of(tag) == slot::LENGTH { length_field(tag).map(|at| DATA_FIELDS[at].1) } else { None }
+}
+
+fn length_field(tag: u32) -> Option<usize> {
+    DATA_FIELDS.binary_search_by_key(&tag, |pair| pair.0).ok()
 }
 
 #[cfg(test)]
