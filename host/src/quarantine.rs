@@ -197,7 +197,7 @@ fn broken() -> SinkFault {
 }
 
 fn unencoded(error: ArrowError) -> PortFault {
-    SinkFault::Unwritten { file: WHAT.to_owned(), bytes: 0, error: error.into() }.into()
+    SinkFault::Unwritten { file: WHAT.to_owned(), bytes: 0, error: error.to_string() }.into()
 }
 
 fn layout() -> Layout {

@@ -228,7 +228,7 @@ impl Previews {
         preview::add(preview, rows.rows(), self.rows_max).map_err(|error| SinkFault::Unwritten {
             file,
             bytes: 0,
-            error: error.into(),
+            error: error.to_string(),
         })
     }
 }
@@ -436,7 +436,12 @@ mod tests {
         let (sinks, _, tally, _) = flow.finish(1000);
         let fault = casparian_core::fault::Blamed::report(&sinks.finish(&tally).unwrap_err());
         assert_eq!(fault.code, "disk-full");
-        assert!(fault.message.starts_with("no space left for table `orders`"), "{}", fault.message);
+        assert!(fault.message.starts_with("no space left for table `orders` after "), "{}", fault.message);
+        assert!(
+            fault.message.ends_with(" bytes of it: No space left on device (os error 28)"),
+            "{}",
+            fault.message
+        );
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub enum SinkFault {
         /// Bytes that were written.
         bytes: u64,
         /// What the system says.
-        error: ParquetError,
+        error: String,
     },
     /// It cannot be written.
     #[error("{file} cannot be written after {bytes} bytes of it: {error}")]
@@ -72,7 +72,7 @@ pub enum SinkFault {
         /// Bytes that were written.
         bytes: u64,
         /// What the encoder or the system says.
-        error: ParquetError,
+        error: String,
     },
 }
 
@@ -281,17 +281,20 @@ fn encode_column<'a>(
 
 fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
     let file = what.to_owned();
-    match has_no_space(&error) {
-        true => SinkFault::NoSpace { file, bytes, error },
-        false => SinkFault::Unwritten { file, bytes, error },
+    let from_system = match &error {
+        ParquetError::External(inner) => inner.downcast_ref::<io::Error>(),
+        _ => None,
+    };
+    let Some(from_system) = from_system else {
+        return SinkFault::Unwritten { file, bytes, error: error.to_string() };
+    };
+    let error = from_system.to_string();
+    match from_system.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            SinkFault::NoSpace { file, bytes, error }
+        }
+        _ => SinkFault::Unwritten { file, bytes, error },
     }
-}
-
-fn has_no_space(error: &ParquetError) -> bool {
-    let ParquetError::External(inner) = error else { return false };
-    inner.downcast_ref::<io::Error>().is_some_and(|error| {
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    })
 }
 
 fn key_values(provenance: &Provenance) -> Vec<KeyValue> {
