@@ -265,3 +265,29 @@ fn damaged_logs_are_accounted_for_to_the_last_byte() {
         }
     }
 }
+
+#[test]
+fn no_message_that_an_engine_accepts_has_a_fault() {
+    let Some(data) = data() else { return };
+    let mut accepted = 0;
+    for path in files(&data, "log") {
+        let log = std::fs::read(&path).expect("a log");
+        let verdicts = std::fs::read_to_string(path.with_extension("expected.jsonl")).expect("its verdicts");
+        let said = run(&log, "utf-8");
+        let lines = log.split_inclusive(|byte| *byte == b'\n');
+        let mut offset = 0;
+        for (line, verdict) in lines.zip(verdicts.lines()) {
+            let verdict: Json = serde_json::from_str(verdict).expect("JSON");
+            let response = verdict["engine_response"]["msg_type"].as_str();
+            // `1,8=…` names the session that a line is for; the collection left those without length and sum.
+            if line.starts_with(b"8=") && response.is_some_and(|response| response != "3") {
+                let found = found(&said, offset).expect("a record");
+                assert_eq!(found.faults, [""; 0], "{} at {offset}", path.display());
+                accepted += 1;
+            }
+            offset += line.len() as u64;
+        }
+    }
+    println!("{accepted} messages that an engine accepted have no fault");
+    assert!(accepted > 300);
+}
