@@ -3,6 +3,7 @@
 //! A sink is given descriptors and knows no path, so that it can stand in a process that may open nothing.
 
 mod chunks;
+mod decimals;
 #[cfg(test)]
 pub(crate) mod guest;
 mod parquet;
@@ -146,6 +147,13 @@ impl Files {
 
     fn write(&mut self, table: TableId, rows: &Accepted) -> Result<(), SinkFault> {
         let Some(table) = self.tables.get_mut(&table) else { return Err(never_opened(table)) };
+        if let Some((column, error)) = decimals::first_misfit(rows.rows()) {
+            return Err(SinkFault::Decimal {
+                file: what(&table.name),
+                column: GuestText::new(&column, 64),
+                error,
+            });
+        }
         let mut file = table.take(rows.spans().is_some(), &self.layout, &self.provenance)?;
         file.write(file_rows(&table.declared, rows).map_err(|error| file.fault(error.into()))?)?;
         table.state = FileState::Begun(file);
@@ -442,6 +450,21 @@ mod tests {
             "{}",
             fault.message
         );
+    }
+
+    #[test]
+    fn a_decimal_with_more_digits_than_its_type_has_is_never_written_as_another_number() {
+        for value in [100_000, -100_000, i128::from(i64::MAX), i128::MAX] {
+            let prices = Decimal128Array::from(vec![1, value]).with_precision_and_scale(5, 2).unwrap();
+            let schema = Schema::new(vec![Field::new("price", prices.data_type().clone(), true)]);
+            let rows = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(prices)]).unwrap();
+            let (sinks, _) = files(1);
+            let mut flow = Flow::new(sinks, NoHold, vec![TableName::new("orders").unwrap()], Vec::new());
+            let mut said = said(&rows, 2).into_iter();
+            let fault = said.find_map(|said| flow.hear(said).err()).unwrap();
+            assert_eq!(casparian_core::fault::Blamed::blame(&fault), casparian_core::fault::Blame::Guest);
+            assert!(fault.to_string().starts_with("column `price` of table `orders`: "), "{fault}");
+        }
     }
 
     #[test]

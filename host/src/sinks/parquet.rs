@@ -6,9 +6,10 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::{ArrowError, Field, SchemaRef};
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::flow::PortFault;
+use casparian_core::guest_text::GuestText;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -54,6 +55,16 @@ pub enum SinkFault {
         /// Why.
         error: io::Error,
     },
+    /// A decimal has more digits than its type.
+    #[error("column `{column}` of {file}: {error}")]
+    Decimal {
+        /// What should be in the file.
+        file: String,
+        /// The column.
+        column: GuestText,
+        /// The value, and what it may be.
+        error: ArrowError,
+    },
     /// There is no space left.
     #[error("no space left for {file} after {bytes} bytes of it: {error}")]
     NoSpace {
@@ -80,6 +91,7 @@ impl Blamed for SinkFault {
     fn blame(&self) -> Blame {
         match self {
             Self::NoFile { .. } | Self::Unwritten { .. } => Blame::Host,
+            Self::Decimal { .. } => Blame::Guest,
             Self::NoSpace { .. } => Blame::Operator,
         }
     }
@@ -87,6 +99,7 @@ impl Blamed for SinkFault {
     fn code(&self) -> &'static str {
         match self {
             Self::NoFile { .. } | Self::Unwritten { .. } => "output-failed",
+            Self::Decimal { .. } => "decimal-too-large",
             Self::NoSpace { .. } => "disk-full",
         }
     }
@@ -95,6 +108,9 @@ impl Blamed for SinkFault {
         match self {
             Self::NoSpace { .. } => {
                 Some("free some space, or choose another place for the output".to_owned())
+            }
+            Self::Decimal { .. } => {
+                Some("the parser must declare a decimal that holds its values".to_owned())
             }
             Self::NoFile { .. } | Self::Unwritten { .. } => None,
         }
