@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::clock::Spent;
 use crate::contest::{Contender, Series, contest};
 use crate::input::Log;
-use crate::native::Input;
+use crate::native::{self, Input};
 use crate::order::Order;
 use crate::report::Section;
 use crate::site::Site;
@@ -123,7 +123,7 @@ impl Host for Scribe {
     }
 
     fn wanted(&self, table: &str) -> bool {
-        table == "messages"
+        table == native::TABLE
     }
 
     fn batch_bytes(&self) -> u32 {

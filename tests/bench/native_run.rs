@@ -29,7 +29,7 @@ pub(crate) fn run(input: &Path, out: &Path) -> Outcome {
     let source = Arc::new(Source::open(input)?);
     let staging = Arc::new(Staging::create(out, false)?);
     let input_sha256 = source.hash(&mut |_| {})?;
-    let wanted = native::default_tables()?;
+    let wanted = native::tables()?;
     let flow = flow(&source, &staging, input_sha256, wanted.clone())?;
     let flow = join(flow, &source, &wanted)?;
     let (sinks, hold, tally, _) = flow.finish(source.size());

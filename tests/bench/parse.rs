@@ -26,7 +26,7 @@ Left out: compiling, loading, judging, encoding.";
 pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
     let sandboxed = Sandboxed::load(&site.component)?;
     let source = Arc::new(Source::open(&LOG.path(site)?)?);
-    let wanted = native::default_tables()?;
+    let wanted = native::tables()?;
     let (by_native, by_guest) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
     let native = Contender::new("native", |_| {
         on_guest_thread(|| {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
+use crate::native;
 
 /// The places that measurements share.
 pub(crate) struct Site {
@@ -54,7 +55,7 @@ impl Site {
     pub(crate) fn host_run(&self) -> Command {
         let mut command = Command::new(&self.host);
         command.env("CASPARIAN_CACHE_DIR", self.folder.join("cache"));
-        command.arg("run").arg(&self.component).arg("--no-progress");
+        command.arg("run").arg(&self.component).args(["--tables", native::TABLE, "--no-progress"]);
         command
     }
 }

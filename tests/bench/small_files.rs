@@ -31,11 +31,11 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
     let (by_native, by_guest) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
     let contenders = vec![
         Contender::new("native, in one process", |round| {
-            each(turn(&files, round), |input| native::parse(&input, &native::default_tables()?, by_native.ear()))
+            each(turn(&files, round), |input| native::parse(&input, &native::tables()?, by_native.ear()))
         }),
         Contender::new("sandbox, in one process", |round| {
             each(turn(&files, round), |input| {
-                sandboxed.parse(input, native::default_tables()?, by_guest.ear()).map(|_| ())
+                sandboxed.parse(input, native::tables()?, by_guest.ear()).map(|_| ())
             })
         }),
         Contender::new("host run --whatif", |round| {
