@@ -5,39 +5,27 @@
 //! time and jobs are null until somebody who has one keeps the quarantine. Memory does not follow the number of rows.
 
 mod cells;
+mod columns;
 
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder, UInt64Builder};
-use arrow_array::{
-    ArrayRef, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array,
-    new_null_array,
-};
-use arrow_buffer::OffsetBuffer;
-use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use casparian_core::contract::verdict::{Rejected, Violation};
+use arrow_schema::{ArrowError, SchemaRef};
+use casparian_core::contract::verdict::Rejected;
 use casparian_core::fault::{Blamed, Span};
 use casparian_core::flow::{Hold, PortFault};
 use casparian_core::id::{Digest, FieldHasher};
 
 use self::cells::RowEncoder;
+use self::columns::Gathered;
 use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
 
 /// Past this a record's own bytes are cut.
 pub const RAW_BYTES_MAX: usize = 64 << 10;
-/// Rows that are gathered before they are encoded.
-const GATHERED_ROWS_MAX: usize = 8 << 10;
-/// Bytes that are gathered before they are encoded.
-const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// The quarantine's share of the memory for row groups is that of one table among so many.
 const SHARE: usize = 4;
-/// What the house says of every row that enters.
-const OPEN: &str = "open";
-/// What breaking a rule means. There is no milder way yet.
-const ERROR: &str = "error";
 /// What the file holds, for messages.
 const WHAT: &str = "the quarantine";
 
@@ -71,7 +59,7 @@ impl Quarantine {
             rows: RowEncoder::default(),
             unreadable: None,
             circumstances,
-            schema: schema(),
+            schema: columns::schema(),
         }))
     }
 
@@ -139,7 +127,7 @@ impl QuarantineFile {
     }
 
     fn finish(mut self) -> Result<Option<Written>, SinkFault> {
-        if self.gathered.rows > 0 {
+        if !self.gathered.is_empty() {
             self.flush()?;
         }
         match self.file {
@@ -152,8 +140,7 @@ impl QuarantineFile {
     fn flush(&mut self) -> Result<(), SinkFault> {
         let mut file = self.take_file()?;
         let gathered = std::mem::take(&mut self.gathered);
-        let columns = gathered.columns(&self.circumstances, &self.records.source);
-        let rows = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&self.schema), columns));
+        let rows = gathered.into_batch(&self.schema, &self.circumstances, &self.records.source);
         file.write(rows.map_err(|error| file.fault(error.into()))?)?;
         self.file = FileState::Begun(file);
         Ok(())
@@ -290,229 +277,6 @@ impl Records {
     }
 }
 
-/// Rows on their way into a batch, by column. What is the same in all of them is added at the end.
-#[derive(Default)]
-struct Gathered {
-    rows: usize,
-    /// Bytes in the columns whose values have no fixed width.
-    bytes: usize,
-    q_id: StringBuilder,
-    row_id: StringBuilder,
-    table: StringBuilder,
-    record_no: UInt64Builder,
-    line_first: UInt64Builder,
-    line_last: UInt64Builder,
-    byte_offset: UInt64Builder,
-    byte_length: UInt64Builder,
-    raw: BinaryBuilder,
-    raw_truncated: BooleanBuilder,
-    row: BinaryBuilder,
-    n_violations: UInt64Builder,
-    violations: GatheredViolations,
-}
-
-impl Gathered {
-    fn add(&mut self, ids: &Ids, rejected: &Rejected, record: &Record<'_>, row: Option<&[u8]>) {
-        self.q_id.append_value(hex(&ids.quarantined).as_str());
-        self.row_id.append_value(hex(&ids.row).as_str());
-        self.table.append_option(rejected.row().map(|row| row.table().as_str()));
-        self.record_no.append_option(rejected.record_no());
-        self.line_first.append_option(record.lines.map(|lines| lines.first));
-        self.line_last.append_option(record.lines.map(|lines| lines.last));
-        self.byte_offset.append_option(record.at.map(|at| at.offset));
-        self.byte_length.append_option(record.at.map(|at| at.length));
-        self.raw.append_option(record.raw);
-        self.raw_truncated.append_value(record.at.is_some_and(|at| at.length > RAW_BYTES_MAX as u64));
-        self.row.append_option(row);
-        self.n_violations.append_value(rejected.n_violations());
-        let violations = self.violations.add(rejected.violations());
-        self.rows += 1;
-        self.bytes += record.raw.map_or(0, <[u8]>::len) + row.map_or(0, <[u8]>::len) + violations;
-    }
-
-    fn is_full(&self, shared_bytes_per_row: usize) -> bool {
-        self.rows >= GATHERED_ROWS_MAX || self.bytes + self.rows * shared_bytes_per_row >= GATHERED_BYTES_MAX
-    }
-
-    /// Returns all columns, in the order of [`schema`].
-    fn columns(
-        mut self,
-        circumstances: &Circumstances,
-        source: &Source,
-    ) -> Result<Vec<ArrayRef>, ArrowError> {
-        let same = Same { rows: self.rows };
-        let provenance = &circumstances.provenance;
-        let contract = provenance.contract.as_ref();
-        Ok(vec![
-            Arc::new(self.q_id.finish()),
-            Arc::new(self.row_id.finish()),
-            same.text(None),
-            Arc::new(UInt32Array::new_null(self.rows)),
-            Arc::new(self.table.finish()),
-            same.text(Some(source.name())),
-            same.text(Some(&provenance.input_sha256.to_string())),
-            Arc::new(self.record_no.finish()),
-            Arc::new(self.line_first.finish()),
-            Arc::new(self.line_last.finish()),
-            Arc::new(self.byte_offset.finish()),
-            Arc::new(self.byte_length.finish()),
-            Arc::new(self.raw.finish()),
-            Arc::new(self.raw_truncated.finish()),
-            Arc::new(self.row.finish()),
-            same.text(Some(provenance.parser_name.raw())),
-            same.text(Some(provenance.parser_version.raw())),
-            same.text(Some(&provenance.parser_sha256.to_string())),
-            same.text(contract.map(|contract| contract.id.as_str())),
-            same.text(contract.map(|contract| contract.version.as_str())),
-            same.text(contract.map(|contract| contract.hash.to_string()).as_deref()),
-            Arc::new(self.n_violations.finish()),
-            same.text(Some(OPEN)),
-            same.no_time(),
-            same.no_time(),
-            self.violations.finish()?,
-        ])
-    }
-}
-
-/// Columns whose rows are all the same.
-struct Same {
-    rows: usize,
-}
-
-impl Same {
-    fn text(&self, value: Option<&str>) -> ArrayRef {
-        match value {
-            Some(value) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, self.rows))),
-            None => new_null_array(&DataType::Utf8, self.rows),
-        }
-    }
-
-    fn no_time(&self) -> ArrayRef {
-        Arc::new(TimestampMicrosecondArray::new_null(self.rows).with_timezone("UTC"))
-    }
-}
-
-/// The reasons of gathered rows, as one list for each row.
-#[derive(Default)]
-struct GatheredViolations {
-    /// How many each row has.
-    counts: Vec<usize>,
-    code: StringBuilder,
-    column: StringBuilder,
-    rule: StringBuilder,
-    expected: StringBuilder,
-    observed: StringBuilder,
-}
-
-impl GatheredViolations {
-    /// Adds the reasons of one row. Returns their bytes.
-    fn add(&mut self, violations: &[Violation]) -> usize {
-        self.counts.push(violations.len());
-        violations.iter().map(|violation| self.add_one(violation)).sum()
-    }
-
-    fn add_one(&mut self, violation: &Violation) -> usize {
-        let code = violation.code.as_str();
-        let column = violation.column.as_deref();
-        let expected = violation.expected.as_deref();
-        let observed = violation.observed.as_ref().map(|text| text.raw());
-        self.code.append_value(code);
-        self.column.append_option(column);
-        self.rule.append_value(&violation.rule);
-        self.expected.append_option(expected);
-        self.observed.append_option(observed);
-        let optional: usize = [column, expected, observed].into_iter().flatten().map(str::len).sum();
-        code.len() + violation.rule.len() + optional
-    }
-
-    fn finish(mut self) -> Result<ArrayRef, ArrowError> {
-        let same = Same { rows: self.counts.iter().sum() };
-        let fields = violation_fields();
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.code.finish()),
-            same.text(Some(ERROR)),
-            Arc::new(self.column.finish()),
-            Arc::new(self.rule.finish()),
-            same.text(None),
-            Arc::new(self.expected.finish()),
-            Arc::new(self.observed.finish()),
-        ];
-        let structs = StructArray::try_new(fields.clone(), columns, None)?;
-        let offsets = OffsetBuffer::from_lengths(self.counts);
-        Ok(Arc::new(ListArray::try_new(violation_item(fields), offsets, Arc::new(structs), None)?))
-    }
-}
-
-fn violation_fields() -> Fields {
-    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
-    Fields::from(vec![
-        text("code", false),
-        text("severity", false),
-        text("column", true),
-        text("rule", false),
-        text("rule_hash", true),
-        text("expected", true),
-        text("observed", true),
-    ])
-}
-
-fn violation_item(fields: Fields) -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Struct(fields), false))
-}
-
-/// Returns the columns of a quarantine file, in their order.
-pub fn schema() -> SchemaRef {
-    let field = Field::new;
-    let text = |name: &'static str, nullable| field(name, DataType::Utf8, nullable);
-    let time = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
-        text("q_id", false),
-        text("row_id", false),
-        text("job_id", true),
-        field("attempt", DataType::UInt32, true),
-        text("table", true),
-        text("input_path", false),
-        text("input_sha256", false),
-        field("record_no", DataType::UInt64, true),
-        field("line_first", DataType::UInt64, true),
-        field("line_last", DataType::UInt64, true),
-        field("byte_offset", DataType::UInt64, true),
-        field("byte_length", DataType::UInt64, true),
-        field("raw", DataType::Binary, true),
-        field("raw_truncated", DataType::Boolean, false),
-        field("row", DataType::Binary, true),
-        text("parser_name", false),
-        text("parser_version", false),
-        text("parser_hash", false),
-        text("contract_id", true),
-        text("contract_version", true),
-        text("contract_hash", true),
-        field("n_violations", DataType::UInt64, false),
-        text("status", false),
-        field("first_seen", time(), true),
-        field("last_seen", time(), true),
-        field("violations", DataType::List(violation_item(violation_fields())), false),
-    ]))
-}
-
-/// A digest in hex, without the detour of a formatter: there are two of them in every row.
-struct Hex([u8; 64]);
-
-fn hex(digest: &Digest) -> Hex {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(digest.as_bytes()) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
-    Hex(text)
-}
-
-impl Hex {
-    fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -520,8 +284,9 @@ mod tests {
 
     use arrow_array::cast::AsArray;
     use arrow_array::types::{UInt32Type, UInt64Type};
-    use arrow_array::{Array, Int64Array};
+    use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
     use arrow_ipc::reader::StreamReader;
+    use arrow_schema::{DataType, Field, Schema};
     use casparian_core::contract::verdict::Accepted;
     use casparian_core::flow::{Flow, Sinks};
     use casparian_core::guest_text::GuestText;
@@ -529,6 +294,7 @@ mod tests {
     use casparian_core::intake::{Rejection, Said, TableId};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+    use super::columns::GATHERED_ROWS_MAX;
     use super::*;
     use crate::sinks::guest::{Spoken, spans, with_spans};
 
