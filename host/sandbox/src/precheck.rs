@@ -1,10 +1,14 @@
-//! A look at a component before anything of it is compiled: is it one, of our world, and does it import only what is on
-//! the list? Linear in the bytes, and without wasmtime.
+//! A look at a component before anything of it is compiled: is it one, of our world, does it import only what is on the
+//! list, and can it be compiled at a price that a parser is worth? Linear in the bytes, and without wasmtime.
+
+mod cost;
 
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::guest_text::GuestText;
 use thiserror::Error;
 use wasmparser::{Encoding, Parser, Payload};
+
+pub use cost::TooDear;
 
 /// Most bytes of a component.
 pub const COMPONENT_BYTES_MAX: u64 = 128 * 1024 * 1024;
@@ -113,6 +117,9 @@ pub enum PrecheckFault {
         /// What it was built for.
         found: GuestText,
     },
+    /// Compiling it would cost too much.
+    #[error("too dear to compile: {0}")]
+    TooDear(#[from] TooDear),
     /// It is no parser.
     #[error("it exports no {PACKAGE}/format@{PACKAGE_VERSION}")]
     NotAParser,
@@ -132,6 +139,7 @@ impl Blamed for PrecheckFault {
             PrecheckFault::NotAComponent { .. } => "not-a-component",
             PrecheckFault::Invalid { .. } => "invalid-component",
             PrecheckFault::ImportDenied { .. } => "import-denied",
+            PrecheckFault::TooDear(fault) => fault.code(),
             PrecheckFault::WrongVersion { .. } | PrecheckFault::NotAParser => "world-mismatch",
         }
     }
@@ -160,6 +168,10 @@ pub fn check(bytes: &[u8]) -> Result<Checked<'_>, PrecheckFault> {
     let (imports, exports) = names(bytes)?;
     imports.iter().try_for_each(|name| check_import(name))?;
     check_exports(&exports)?;
+    cost::check(bytes).map_err(|refused| match refused {
+        cost::Refused::Invalid(error) => invalid(error),
+        cost::Refused::TooDear(fault) => fault.into(),
+    })?;
     Ok(Checked { bytes, imports, exports })
 }
 
