@@ -668,16 +668,25 @@ fn a_19_batches_without_rows_do_not_go_on_for_ever() {
 }
 
 #[test]
-fn a_24_a_25_values_at_the_ends_of_their_types_are_written_or_refused_and_never_kill() {
+fn a_25_values_at_the_ends_of_their_types_are_written_and_shown() {
     let desk = Desk::new(FILE);
-    let said = desk.evil("extreme_values").args(&["--tables", "extremes"]).done();
-    said.assert_completed();
+    desk.evil("extreme_values").args(&["--tables", "extremes"]).done().assert_completed();
     let rows = tables::read(&desk.path("out/extremes.parquet"));
     assert_eq!(tables::count(&rows), 4);
     let shown = Desk::new(FILE);
     let call = shown.call(&["run"]).arg(guest("evil")).arg(shown.path(INPUT)).args(&["--tables", "extremes"]);
     let preview = call.option("evil", "extreme_values").done();
     assert_eq!(preview.exit, 0, "{preview:?}");
+    assert!(preview.stdout.contains("(not shown)") && preview.stdout.contains("-inf"), "{preview:?}");
+}
+
+#[test]
+fn a_24_a_decimal_of_more_digits_than_its_type_has_is_the_guests_fault() {
+    let desk = Desk::new(FILE);
+    let said = desk.evil("extreme_values").option("text", "beyond").args(&["--tables", "extremes"]).done();
+    let report = said.report();
+    assert_eq!((said.exit, &report["fault"]["blame"]), (10, &Json::from("guest")), "{report}");
+    desk.assert_untouched();
 }
 
 #[test]
