@@ -11,16 +11,13 @@ use crate::delimiter::Delimiter;
 use crate::fields::Slots;
 use crate::message::Frame;
 use crate::record::is_field;
-use crate::tags::{self, slot};
+use crate::sequence::Sequences;
+use crate::tags::slot;
 
-/// Repeats of these are looked at the careful way.
-const WATCHED_REPEATS: u64 = tags::UNREPEATABLE | tags::TIMES;
 /// A prefix longer than this is read the careful way.
 const PREFIX_BYTES_MAX: usize = 512;
 /// From this length on a body is looked at first: one with other messages inside is read the careful way.
 const LONG_BYTES: usize = 2 << 10;
-/// Tags read the fast way.
-const TAGS: usize = 1 << 16;
 /// `8=FIX.5.0SP2|9=` is 15 bytes long; longer ones are read the careful way.
 const HEADER_BYTES_MAX: usize = 16;
 
@@ -40,7 +37,7 @@ pub struct Fast {
     pub slots: Slots,
     /// Its lengths and sums.
     pub frame: Frame,
-    slot_by_tag: Box<[u8; TAGS]>,
+    sequences: Sequences,
     delimiter: u8,
     surplus: u8,
     index: Index,
@@ -60,7 +57,7 @@ impl Fast {
         Some(Fast {
             slots: Slots::default(),
             frame: Frame::default(),
-            slot_by_tag: slot_by_tag(),
+            sequences: Sequences::new(1 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM),
             delimiter: byte,
             surplus: delimiter.surplus(),
             index: Index::new(),
@@ -147,33 +144,30 @@ impl Fast {
         at[usize::from(slot::BEGIN_STRING)] = ((start + 2) as u32, (start + self.header_len - 3) as u32);
         at[usize::from(slot::BODY_LENGTH)] = ((start + self.header_len) as u32, (body - 1) as u32);
         at[usize::from(slot::CHECKSUM)] = ((checksum + 3) as u32, (checksum + 6) as u32);
-        let (mut seen, mut repeated) =
-            (1u64 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM, 0);
-        let (mut begin, mut odd, mut next) = (body, 0u64, first);
+        // Any two bytes that tell kinds of messages apart will do: `D|`, `AE`.
+        let kind = padded[body + 3].wrapping_mul(31).wrapping_add(padded[body + 4]);
+        let (mut step, mut begin, mut next, mut empty) = (self.sequences.root(kind), body, first, 0u32);
         while begin < checksum {
             let Some(end) = positions.get(next).map(|end| *end as usize) else { return false };
             let Some(word) = padded.get(begin..begin + 8).and_then(|eight| eight.first_chunk()) else {
                 return false;
             };
-            let tag = Tag::read(u64::from_le_bytes(*word));
-            let slot = self.slot_by_tag[usize::from(tag.number)];
-            let value = begin + tag.digits + 1;
+            let Some(at_step) = self.sequences.follow(step, u64::from_le_bytes(*word)) else { return false };
+            step = at_step;
+            let known = self.sequences.step(step);
+            let value = begin + usize::from(known.width);
             // The top bit of the difference says that the value is empty.
-            odd |= tag.odd | u64::from((end as u32).wrapping_sub(value as u32 + 1) >> 31);
-            let bit = 1u64 << (slot & 63);
-            repeated |= seen & bit;
-            // A value that is not the first of its kind goes where nobody looks.
-            let place = if seen & bit == 0 { slot } else { slot::OTHER };
-            seen |= bit;
-            at[usize::from(place) & (slot::COUNT - 1)] = (value as u32, end as u32);
+            empty |= (end as u32).wrapping_sub(value as u32 + 1);
+            at[usize::from(known.place) % slot::COUNT] = (value as u32, end as u32);
             begin = end + 1;
             next += 1;
         }
+        let last = self.sequences.step(step);
         self.cursor = next;
-        self.slots.seen = seen;
-        self.slots.repeated = repeated;
+        self.slots.seen = last.seen;
+        self.slots.repeated = 0;
         self.frame.fields = (next - first + 3) as u32;
-        odd == 0 && begin == checksum && seen >> slot::LENGTH == 0 && repeated & WATCHED_REPEATS == 0
+        empty >> 31 == 0 && begin == checksum && !last.is_unusual
     }
 
     /// Which delimiter is the first behind `body`, where the one of BodyLength stands right before it: usually the third from
@@ -199,51 +193,6 @@ fn two_words(bytes: &[u8], at: usize) -> Option<[u64; 2]> {
     let bytes: &[u8; 16] = bytes.get(at..)?.first_chunk()?;
     let [low, high] = bytes.as_chunks::<8>().0 else { return None };
     Some([u64::from_le_bytes(*low), u64::from_le_bytes(*high)])
-}
-
-/// A tag, read out of the first eight bytes of a field.
-#[derive(Clone, Copy, Debug)]
-struct Tag {
-    number: u16,
-    digits: usize,
-    /// Not 0: these bytes are no tag below 65536 and an equals sign.
-    odd: u64,
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const TOPS: u64 = ONES << 7;
-
-impl Tag {
-    #[inline(always)]
-    fn read(word: u64) -> Tag {
-        let apart = word ^ (ONES * b'=' as u64);
-        // The lowest top bit is that of the first equals sign; none is, where there is none.
-        let equals = apart.wrapping_sub(ONES) & !apart & TOPS;
-        let before = equals.wrapping_sub(1) & !equals & TOPS;
-        let values = word ^ (ONES * b'0' as u64);
-        // From 0 to 9 all of them, the first not 0, and one at least.
-        let low = values.wrapping_sub(1);
-        let odd = (low.wrapping_add(ONES * 0x76 + 1) | low) & before | equals & 0x80;
-        // The values of the digits in the highest bytes, the last one on top, and nothing below them: to pairs, fours, all.
-        let bits = equals.trailing_zeros() & 0x78;
-        let digits = values.wrapping_shl(bits.wrapping_neg());
-        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
-        let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
-        let number = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32;
-        // Eight digits without an equals sign are a number far beyond 16 bits.
-        Tag { number: number as u16, digits: (bits >> 3) as usize, odd: odd | u64::from(number >> 16) }
-    }
-}
-
-/// The slot of every tag below 65536.
-fn slot_by_tag() -> Box<[u8; TAGS]> {
-    let mut slots = Box::new([slot::OTHER; TAGS]);
-    for (tag, slot) in tags::known() {
-        if let Some(place) = slots.get_mut(tag as usize) {
-            *place = slot;
-        }
-    }
-    slots
 }
 
 /// Where the message of the record at `at` begins: there, or behind a prefix on the same line.
@@ -306,49 +255,6 @@ fn record_end(padded: &[u8], len: usize, end: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tag_is_digits_and_an_equals_sign() {
-        let cases = [
-            (b"8=FIX.4.", Some((8, 1))),
-            (b"35=D\x0149=", Some((35, 2))),
-            (b"1128=9\x01x", Some((1128, 4))),
-            (b"65535=ab", Some((65_535, 5))),
-            (b"65536=ab", None),
-            (b"1234567=", None),
-            (b"35==D\x0149", Some((35, 2))),
-            (b"12345678", None),
-            (b"=D\x0149=xy", None),
-            (b"=0000000", None),
-            (b"035=D\x0149", None),
-            (b"5X=bad\x01y", None),
-            (b"-5=bad\x01y", None),
-            (b"58\x0149=ab", None),
-        ];
-        for (bytes, expected) in cases {
-            let tag = Tag::read(u64::from_le_bytes(*bytes));
-            let found = (tag.odd == 0).then_some((tag.number, tag.digits));
-            assert_eq!(found, expected, "{}", String::from_utf8_lossy(bytes));
-        }
-    }
-
-    #[test]
-    fn the_table_of_slots_is_what_the_lists_say() {
-        for (tag, slot) in (0u32..).zip(slot_by_tag().iter()) {
-            assert_eq!(*slot, tags::slot_of(tag), "{tag}");
-        }
-    }
-
-    #[test]
-    fn every_tag_is_the_number_that_it_is() {
-        for number in 1..=u16::MAX {
-            let mut bytes = [1; 8];
-            let text = format!("{number}=");
-            bytes[..text.len()].copy_from_slice(text.as_bytes());
-            let tag = Tag::read(u64::from_le_bytes(bytes));
-            assert_eq!((tag.odd, tag.number, tag.digits), (0, number, text.len() - 1));
-        }
-    }
 
     #[test]
     fn a_usual_message_is_read_the_fast_way() {

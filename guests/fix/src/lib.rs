@@ -18,6 +18,7 @@ pub mod parse;
 pub mod plan;
 pub mod prefix;
 pub mod record;
+pub mod sequence;
 pub mod tables;
 pub mod tags;
 pub mod time;

@@ -214,15 +214,6 @@ pub const UNREPEATABLE: u64 = {
     mask
 };
 
-/// Returns every tag that has a slot, with it.
-pub fn known() -> impl Iterator<Item = (u32, u8)> {
-    let watched = WATCHED.into_iter().zip(slot::WATCHED..);
-    COLUMNS
-        .into_iter()
-        .chain(watched)
-        .chain(DATA_FIELDS.into_iter().map(|(length, _)| (length, slot::LENGTH)))
-}
-
 /// Tags below this have their slot in a table; beyond are the length fields of extension packs.
 const TABLED: usize = 4096;
 
