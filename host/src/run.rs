@@ -15,11 +15,8 @@ use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
 pub use crate::request::{Progress, RunRequest, TableChoice};
 use crate::source::Source;
-use crate::staging::Staging;
+use crate::staging::{QUARANTINE_FILE, Staging};
 use crate::supervisor::Worker;
-
-/// The quarantine's file among the tables'. No table's name begins with an underscore.
-pub const QUARANTINE_FILE: &str = "_quarantine.parquet";
 
 /// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
 pub fn run(request: &RunRequest, progress: &mut dyn FnMut(Progress)) -> Report {
