@@ -39,6 +39,13 @@ pub struct Step {
     pub is_unusual: bool,
 }
 
+impl Step {
+    #[inline(always)]
+    fn fits(&self, word: u64) -> bool {
+        (word ^ self.key) & self.mask == 0
+    }
+}
+
 /// The sequences met so far.
 #[derive(Debug)]
 pub struct Sequences {
@@ -72,8 +79,15 @@ impl Sequences {
     /// Returns the step behind `before` for the field that begins with these eight bytes; `None` where it has no tag.
     #[inline(always)]
     pub fn follow(&mut self, before: usize, word: u64) -> Option<usize> {
-        let mut at = usize::from(self.step(before).child);
-        while (word ^ self.step(at).key) & self.step(at).mask != 0 {
+        let first = usize::from(self.step(before).child);
+        if first != 0 && self.step(first).fits(word) { Some(first) } else { self.search(before, first, word) }
+    }
+
+    /// Looks among the other steps behind `before`. Apart, because most of the time the first one fits.
+    #[inline(never)]
+    fn search(&mut self, before: usize, first: usize, word: u64) -> Option<usize> {
+        let mut at = first;
+        while !self.step(at).fits(word) {
             at = usize::from(self.step(at).sibling);
         }
         if at != 0 { Some(at) } else { self.learn(before, word) }
