@@ -77,7 +77,8 @@ impl Delimiter {
                     None => return BeginString::CutOff,
                 },
                 b'A'..=b'Z' | b'0'..=b'9' | b'.' => continue,
-                b'\r' | b'\n' => return BeginString::CutOff,
+                b'\n' => return BeginString::CutOff,
+                b'\r' if matches!(bytes.get(at + 1), None | Some(b'\n')) => return BeginString::CutOff,
                 _ => return BeginString::None,
             };
             return BeginString::EndsWith(delimiter);
@@ -103,11 +104,13 @@ mod tests {
 
     #[test]
     fn a_message_says_its_own_delimiter() {
-        let cases: [(&[u8], BeginString); 7] = [
+        let cases: [(&[u8], BeginString); 9] = [
             (b"FIX.4.4\x019=5", BeginString::EndsWith(Delimiter::Soh)),
             (b"FIXT.1.1|9=5", BeginString::EndsWith(Delimiter::Pipe)),
             (b"FIX.5.0SP2^A9=5", BeginString::EndsWith(Delimiter::Caret)),
             (b"FIX.4.", BeginString::CutOff),
+            (b"FIX.4\r\n", BeginString::CutOff),
+            (b"FIX.\r4.4|9=5", BeginString::None),
             (b"FIX.4.4^", BeginString::CutOff),
             (b"FIX header expected", BeginString::None),
             (b"FIX.4.4^B9=5", BeginString::None),

@@ -4,8 +4,9 @@
 //! is rejected; blank lines are skipped. Nothing else happens to a byte. Nothing here knows a dictionary: what is said of
 //! a field is true of it in every version.
 //!
-//! The rooms: [`record`] finds where records end, [`message`] reads one message the careful way ([`framing`], [`fields`]), [`fast`] reads the usual ones
-//! in one pass, [`tables`] writes rows, [`plan`] cuts a log into ranges. The rest are the small things they stand on.
+//! The rooms: [`record`] finds where records end; [`message`] reads one message the careful way, with [`framing`] and
+//! [`fields`]; [`fast`] reads the usual ones in one pass, with [`sequence`]; [`tables`] writes rows; [`plan`] cuts a log into
+//! ranges. The rest are the small things they stand on.
 
 pub mod delimiter;
 pub mod fast;

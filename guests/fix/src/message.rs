@@ -96,7 +96,7 @@ impl Message {
         self.frame = Frame::default();
         match Delimiter::behind_begin_string(view.bytes.get(begin + 2..).unwrap_or_default()) {
             BeginString::EndsWith(delimiter) => self.delimiter = delimiter,
-            BeginString::CutOff => return self.cut_off_begin(view, begin, line_end()),
+            BeginString::CutOff => return self.cut_off_begin(view, line_end()),
             BeginString::None => return Reading::None,
         }
         let framed = match frame_by_length(view, begin, self.delimiter) {
@@ -130,12 +130,11 @@ impl Message {
         declared == Some(u64::from(scan::checksum(summed).wrapping_sub(surplus)))
     }
 
-    fn cut_off_begin(&self, view: View<'_>, begin: usize, line_end: Option<usize>) -> Reading {
+    fn cut_off_begin(&self, view: View<'_>, line_end: Option<usize>) -> Reading {
         match line_end {
             Some(end) => Reading::Truncated(end),
             None if view.last => Reading::Truncated(view.bytes.len()),
-            None if begin + 32 > view.bytes.len() => Reading::Incomplete,
-            None => Reading::None,
+            None => Reading::Incomplete,
         }
     }
 

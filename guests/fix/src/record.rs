@@ -144,19 +144,19 @@ fn before_begin(bytes: &[u8], at: usize, begin: usize) -> Before {
     let BeginString::EndsWith(delimiter) = Delimiter::behind_begin_string(&bytes[begin + 2..]) else {
         return Before::Prefix;
     };
-    let (mut rest, mut chunks, mut fields, mut closed) = (before, 0, 0, false);
+    let (mut rest, mut chunks, mut fields, mut first3) = (before, 0, 0, 0);
     while let Some(end) = delimiter.find(rest) {
+        let chunk = &rest[..end];
         chunks += 1;
         // Words before a message hold `name=value` now and then, but no SOH.
-        fields +=
-            u32::from(is_field(&rest[..end]) || (delimiter == Delimiter::Soh && rest[..end].contains(&b'=')));
-        closed |= rest.starts_with(b"10=");
+        fields += u32::from(is_field(chunk) || (delimiter == Delimiter::Soh && chunk.contains(&b'=')));
+        first3 += u32::from(chunk.starts_with(b"9=") || chunk.starts_with(b"35="));
         rest = &rest[end + delimiter.width()..];
     }
     let runs_on = is_field(rest) || rest.last().is_some_and(u8::is_ascii_alphanumeric);
     match fields {
         0 if !is_field(rest) => Before::Prefix,
-        1 | 2 if fields == chunks && !closed && rest.is_empty() => Before::Fields,
+        1 | 2 if first3 == chunks && rest.is_empty() => Before::Fields,
         _ if runs_on => Before::Fragment(begin),
         _ => Before::Fragment(begin - rest.len()),
     }
