@@ -99,7 +99,7 @@ impl Worker {
             command.arg("worker").env_clear().current_dir("/").process_group(0);
             // Two threads with a heap each, fed by one and freed by the other, keep what they once had: glibc's way to let
             // memory follow the length of a run.
-            command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "8388608");
+            command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "1048576").env("MALLOC_MMAP_THRESHOLD_", "524288");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             Ok((command.spawn()?, link))

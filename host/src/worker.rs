@@ -34,7 +34,7 @@ use crate::sinks::{Provenance, Tables};
 use crate::source::Source;
 
 /// What is said and not yet judged. More would only cost memory.
-const CHANNEL_BATCHES: usize = 8;
+const CHANNEL_BATCHES: usize = 2;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Stack for the host's own calls, on top of the guest's.
