@@ -15,15 +15,8 @@ fn set_off(bomb: String) -> Said {
     let path = desk.write("text.wasm", &component);
     let begun = Instant::now();
     let said = desk.run(&path).cache(desk.path("cache")).done();
-    println!(
-        "{} bytes, {:?}: exit {} {}",
-        component.len(),
-        begun.elapsed(),
-        said.exit,
-        said.report()["fault"]
-    );
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
-    assert!(!desk.path("out").exists() || said.exit == 0);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?} for {} bytes", begun.elapsed(), component.len());
+    assert!(!desk.path("out").exists());
     said
 }
 

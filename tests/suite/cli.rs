@@ -55,7 +55,7 @@ fn replace_takes_away_nothing_that_no_run_has_made() {
 }
 
 #[test]
-fn an_input_that_is_not_there_or_is_no_file_is_refused() {
+fn i_03_an_input_that_is_not_there_or_is_no_file_is_refused() {
     let desk = Desk::new(FILE);
     let run = |input: &str| {
         let call = desk.call(&["run"]).arg(guest("evil")).args(&[input, "--json", "--out", "out"]);
@@ -85,7 +85,7 @@ fn an_empty_input_has_no_records_and_no_dark_bytes() {
 }
 
 #[test]
-fn a_name_with_escapes_in_it_is_shown_and_not_obeyed() {
+fn i_07_a_name_with_escapes_in_it_is_shown_and_not_obeyed() {
     let desk = Desk::new(FILE);
     let name = "evil\u{1b}]52;c;aGk=\u{7}\n\u{202e}gol.txt";
     desk.write(name, FILE);

@@ -14,22 +14,76 @@ struct File {
 }
 
 impl File {
-    /// The code alone: no comments, and no tests, which stand last.
-    fn code(&self) -> String {
-        let code = self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-        let lines = code.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line });
-        lines.map(|line| line.split(" // ").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The code without what stands between quotes.
+    /// The words of the code: no comments, no texts, and no tests, which stand last.
     fn words(&self) -> String {
-        let code = self.code();
-        code.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+        words(self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default())
     }
 
     fn is_in(&self, folders: &[&str]) -> bool {
         folders.iter().any(|folder| self.path.starts_with(folder))
     }
+}
+
+/// Takes comments, texts and characters out of a source.
+fn words(source: &str) -> String {
+    let mut words = String::new();
+    let mut rest = source;
+    while let Some(next) = rest.chars().next() {
+        let after_word = words.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let skipped = match next {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '"' => text_bytes(rest),
+            'r' if !after_word => raw_text_bytes(rest).unwrap_or(0),
+            '\'' => character_bytes(rest),
+            _ => 0,
+        };
+        if skipped == 0 {
+            words.push(next);
+        }
+        rest = &rest[if skipped == 0 { next.len_utf8() } else { skipped }..];
+    }
+    words
+}
+
+/// How long the text is that begins here.
+fn text_bytes(rest: &str) -> usize {
+    let mut is_escaped = false;
+    let end = rest[1..].find(|c: char| {
+        let ends = c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        ends
+    });
+    end.map_or(rest.len(), |end| end + 2)
+}
+
+/// How long the raw text is that begins here, if one does.
+fn raw_text_bytes(rest: &str) -> Option<usize> {
+    let hashes = rest[1..].bytes().take_while(|byte| *byte == b'#').count();
+    let inside = rest[1 + hashes..].strip_prefix('"')?;
+    let end = format!("\"{}", "#".repeat(hashes));
+    let bytes = inside.find(&end).map_or(inside.len(), |at| at + end.len());
+    Some(2 + hashes + bytes)
+}
+
+/// How long the character is that begins here; 0 for a lifetime.
+fn character_bytes(rest: &str) -> usize {
+    let mut inside = rest[1..].chars();
+    match inside.next() {
+        Some('\\') => rest[3..].find('\'').map_or(0, |end| end + 4),
+        Some(c) if inside.next() == Some('\'') => 2 + c.len_utf8(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn the_reader_of_sources_is_not_led_astray() {
+    let source = r##"a /* b */ 'x' '"' '\'' '\u{1b}' "c \" // d" r#"e " f"# &'static g // h
+        br"i" var"##;
+    let words = words(source);
+    assert_eq!(
+        words.split_whitespace().collect::<Vec<_>>(),
+        ["a", "/*", "b", "*/", "&'static", "g", "br", "var"]
+    );
 }
 
 /// Reads the files below a folder whose names end so. Folders that are made by tools are passed by.
@@ -267,7 +321,7 @@ fn the_reader_of_messages_has_no_decompressor() {
 
 #[test]
 fn the_knobs_that_bound_a_guest_are_set() {
-    let all: String = files("host/sandbox/src", ".rs").iter().map(File::code).collect();
+    let all: String = files("host/sandbox/src", ".rs").iter().map(File::words).collect();
     for knob in [
         "set_hostcall_fuel",
         "set_max_capacity",
@@ -289,6 +343,53 @@ fn every_evil_has_a_test() {
         let is_furniture = ["lib", "arrow", "scene"].contains(&name);
         assert!(is_furniture || tests.contains(&format!("\"{name}\"")), "no test runs the evil `{name}`");
     }
+}
+
+/// The cases that are listed: their ids, and who holds them.
+fn cases() -> Vec<(String, String)> {
+    let list = read("tests/evil/CASES.md");
+    let rows = list.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let cases = rows.filter_map(|row| match row.as_slice() {
+        ["", id, _, _, held_by, ""] if id.contains('-') && !id.contains("---") => {
+            Some(((*id).to_owned(), (*held_by).to_owned()))
+        }
+        _ => None,
+    });
+    cases.collect()
+}
+
+#[test]
+fn every_case_is_held_where_the_list_says() {
+    let suite: String = files("tests/suite", ".rs").iter().map(|file| file.text.clone()).collect();
+    let cases = cases();
+    assert!(cases.len() > 70, "{} cases: the list is not read", cases.len());
+    let mut broken = Vec::new();
+    for (id, held_by) in &cases {
+        let name = id.to_lowercase().replace('-', "_");
+        let is_held = match held_by.as_str() {
+            "suite" => suite.contains(&format!("fn {name}_")) || suite.contains(&format!("_{name}_")),
+            file => root().join(file).is_file(),
+        };
+        broken.extend((!is_held).then(|| format!("{id}: {held_by}")));
+    }
+    assert_none(broken, "a case without a test is a hope");
+}
+
+#[test]
+fn every_test_of_a_case_is_in_the_list() {
+    let listed: BTreeSet<String> = cases().into_iter().map(|(id, _)| id).collect();
+    let mut broken = Vec::new();
+    for file in files("tests/suite", ".rs") {
+        for name in file.text.lines().filter_map(|line| line.trim().strip_prefix("fn ")) {
+            let parts: Vec<&str> = name.split(['_', '(']).collect();
+            let ids = parts.windows(2).filter(|pair| matches!(pair[0], "c" | "e" | "a" | "i" | "s"));
+            let ids =
+                ids.filter(|pair| pair[1].len() == 2 && pair[1].bytes().all(|byte| byte.is_ascii_digit()));
+            let ids = ids.map(|pair| format!("{}-{}", pair[0].to_uppercase(), pair[1]));
+            broken.extend(ids.filter(|id| !listed.contains(id)).map(|id| format!("{}: {id}", file.path)));
+        }
+    }
+    assert_none(broken, "a test of a case that tests/evil/CASES.md does not list");
 }
 
 #[test]
