@@ -45,7 +45,7 @@ impl Parser for Fix {
             .faults::<Flaw>()
             .option(
                 OptionInfo::choice(Settings::TEXT_ENCODING, &Encoding::ALL.map(|(_, name)| name))
-                    .default("utf-8")
+                    .default("auto")
                     .doc("How text values are encoded. Text that is not valid in it is a fault, never altered."),
             )
             .option(

@@ -86,6 +86,9 @@ table! {
 /// How text values are encoded in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
+    /// UTF-8 where it is that, else ISO 8859-1. Text in one is hardly ever valid in the other: a letter beyond ASCII is a
+    /// lone byte there and never here. What is neither (ISO 8859-1 has control characters at 80 to 9F) is a flaw.
+    Auto,
     /// UTF-8; anything else is a flaw.
     Utf8,
     /// ISO 8859-1, which every byte is.
@@ -94,7 +97,13 @@ pub enum Encoding {
 
 impl Encoding {
     /// Every encoding with the name that the option `text-encoding` knows it by.
-    pub const ALL: [(Encoding, &'static str); 2] = [(Encoding::Utf8, "utf-8"), (Encoding::Latin1, "latin-1")];
+    pub const ALL: [(Encoding, &'static str); 3] =
+        [(Encoding::Auto, "auto"), (Encoding::Utf8, "utf-8"), (Encoding::Latin1, "latin-1")];
+}
+
+/// Returns whether bytes are text in ISO 8859-1: no control characters of its upper half.
+fn is_latin1_text(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|byte| (0x80..0xa0).contains(byte))
 }
 
 /// A message about to become a row.
@@ -182,14 +191,21 @@ impl Writer {
 
     /// Returns whether the bytes are text in the log's encoding.
     pub fn is_text(&self, bytes: &[u8]) -> bool {
-        self.encoding == Encoding::Latin1 || scan::is_utf8(bytes)
+        match self.encoding {
+            Encoding::Auto => scan::is_utf8(bytes) || is_latin1_text(bytes),
+            Encoding::Utf8 => scan::is_utf8(bytes),
+            Encoding::Latin1 => true,
+        }
     }
 
     #[cold]
     fn decode<'a>(&self, value: &'a [u8]) -> Option<std::borrow::Cow<'a, str>> {
+        let utf8 = || std::str::from_utf8(value).ok().map(Into::into);
+        let latin1 = || value.iter().map(|byte| char::from(*byte)).collect::<String>().into();
         match self.encoding {
-            Encoding::Utf8 => std::str::from_utf8(value).ok().map(Into::into),
-            Encoding::Latin1 => Some(value.iter().map(|byte| char::from(*byte)).collect::<String>().into()),
+            Encoding::Auto => utf8().or_else(|| is_latin1_text(value).then(latin1)),
+            Encoding::Utf8 => utf8(),
+            Encoding::Latin1 => Some(latin1()),
         }
     }
 
@@ -245,10 +261,7 @@ impl Writer {
             if tags::TIMES >> slot_of(field.tag) & 1 == 1 && self.clock.utc(value).is_none() {
                 flaws.insert(Flaw::BadTimestamp);
             }
-            if !field.counted
-                && self.encoding == Encoding::Utf8
-                && !scan::is_utf8(&bytes[field.start..field.end])
-            {
+            if !field.counted && !self.is_text(&bytes[field.start..field.end]) {
                 flaws.insert(Flaw::UndecodableText);
             }
         }

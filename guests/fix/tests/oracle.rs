@@ -90,7 +90,7 @@ fn true_fields(truth: &Json) -> Option<Vec<(String, String)>> {
 }
 
 fn check_log(log: &[u8], truths: &[Json], confusion: &mut BTreeMap<(String, String), u32>) -> Vec<String> {
-    let said = run(log, "latin-1");
+    let said = run(log, "auto");
     let mut wrong = Vec::new();
     for truth in truths {
         let offset = truth["offset"].as_u64().expect("an offset");
