@@ -1,7 +1,10 @@
 //! Decoded rows that nobody has judged yet, and where in the input each of them comes from.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ListArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::types::{UInt32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow_schema::ArrowError;
+use arrow_select::{concat, take};
 
 use crate::fault::Span;
 
@@ -64,6 +67,60 @@ impl Batch {
         self.rows
     }
 
+    /// Returns `count` rows from row `from` on, which must be there. Nothing is copied.
+    pub(crate) fn slice(&self, from: usize, count: usize) -> Self {
+        let slice = |spans: &Spans| Spans {
+            offset: spans.offset.slice(from, count),
+            length: spans.length.slice(from, count),
+        };
+        Self {
+            rows: self.rows.slice(from, count),
+            spans: self.spans.as_ref().map(slice),
+            faults: self.faults.as_ref().map(|faults| faults.slice(from, count)),
+            wire_bytes: self.wire_bytes,
+        }
+    }
+
+    /// Returns the listed rows, in the order listed.
+    pub(crate) fn take(&self, rows: &UInt64Array) -> Result<Self, ArrowError> {
+        let pick = |column: &dyn Array| take::take(column, rows, None);
+        let spans = match &self.spans {
+            Some(Spans { offset, length }) => Some(Spans {
+                offset: pick(offset)?.as_primitive::<UInt64Type>().clone(),
+                length: pick(length)?.as_primitive::<UInt32Type>().clone(),
+            }),
+            None => None,
+        };
+        let faults = match &self.faults {
+            Some(faults) => Some(pick(faults)?.as_list::<i32>().clone()),
+            None => None,
+        };
+        let rows = take::take_record_batch(&self.rows, rows)?;
+        Ok(Self { rows, spans, faults, wire_bytes: self.wire_bytes })
+    }
+
+    /// Makes one batch of many of the same table. None: of none.
+    pub(crate) fn concat(parts: &[Batch]) -> Result<Option<Self>, ArrowError> {
+        let Some(first) = parts.first() else { return Ok(None) };
+        let join = |column: fn(&Batch) -> Option<&dyn Array>| -> Result<Option<ArrayRef>, ArrowError> {
+            let columns: Option<Vec<&dyn Array>> = parts.iter().map(column).collect();
+            columns.map(|columns| concat::concat(&columns)).transpose()
+        };
+        let offset = join(|part| part.spans.as_ref().map(|spans| &spans.offset as &dyn Array))?;
+        let length = join(|part| part.spans.as_ref().map(|spans| &spans.length as &dyn Array))?;
+        let faults = join(|part| part.faults.as_ref().map(|faults| faults as &dyn Array))?;
+        let spans = offset.zip(length).map(|(offset, length)| Spans {
+            offset: offset.as_primitive::<UInt64Type>().clone(),
+            length: length.as_primitive::<UInt32Type>().clone(),
+        });
+        Ok(Some(Self {
+            rows: concat::concat_batches(&first.rows.schema(), parts.iter().map(|part| &part.rows))?,
+            spans,
+            faults: faults.map(|faults| faults.as_list::<i32>().clone()),
+            wire_bytes: parts.iter().map(|part| part.wire_bytes).sum(),
+        }))
+    }
+
     /// Returns how many rows there are.
     pub fn num_rows(&self) -> u64 {
         self.rows.num_rows() as u64
@@ -123,8 +180,8 @@ fn codes(faults: &ListArray, row: usize) -> impl Iterator<Item = &str> {
 mod tests {
     use std::sync::Arc;
 
+    use arrow_array::Int8Array;
     use arrow_array::builder::{ListBuilder, StringBuilder};
-    use arrow_array::{ArrayRef, Int8Array};
 
     use super::*;
 

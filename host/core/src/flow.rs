@@ -1,30 +1,32 @@
 //! The story: what a guest says becomes verdicts, and at each commit rows leave for a sink or for the hold.
 //!
 //! ```text
-//! Said::Rows ── judge ──> pending ──┐
-//! Said::Rejected ─────────────────> │  Said::Committed(up_to): every record that begins before it is complete
-//! Said::Skipped ──────────────────> │    one bad row makes its whole record bad, in all tables
-//!                                   ├──> good rows ──> Sinks      (as `Accepted`, which only this room makes)
-//!                                   ├──> bad rows  ──> Hold       (as `Rejected`, with every reason)
-//!                                   └──> spans     ──> Ledger     (every byte in exactly one class)
+//! Said::Rows ─────> waiting ──┐
+//! Said::Rejected ───────────> │  Said::Committed(up_to): every record that begins before it is complete
+//! Said::Skipped ────────────> │    its rows are judged; one bad row makes its whole record bad, in all tables
+//!                             ├──> good rows ──> Sinks      (as `Accepted`, which only this room makes)
+//!                             ├──> bad rows  ──> Hold       (as `Rejected`, with every reason)
+//!                             └──> spans     ──> Ledger     (every byte in exactly one class)
 //! ```
 //!
 //! Nothing leaves between commits. What a commit releases depends on what was said before it and on nothing else: not on
-//! where batches were cut, not on threads, not on time.
+//! where batches were cut, not on threads, not on time. Memory follows what waits: what is made of a bad row is made when
+//! it is held, one row at a time.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
-use arrow_array::{RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::UInt64Array;
 use arrow_schema::{ArrowError, SchemaRef};
-use arrow_select::{concat, take};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::batch::Batch;
 use crate::contract::TableContract;
-use crate::contract::judge::{Finding, Findings, judge};
+use crate::contract::judge::{Finding, Flaws, finding, judge};
 use crate::contract::verdict::{Accepted, Code, Rejected, RejectedRow, Violation};
 use crate::fault::{Blame, Blamed, FaultReport, Span};
+use crate::guest_text::GuestText;
 use crate::id::TableName;
 use crate::intake::{Rejection, Said, SkipKind, TableId};
 use crate::ledger::{Account, Ledger, Overlap, Record};
@@ -168,7 +170,7 @@ pub struct Flow<S, H> {
 /// A table of the run and what of it waits for a commit.
 struct Table {
     contract: TableContract,
-    pending: Vec<Rows>,
+    waiting: Vec<Waiting>,
     /// Rows released so far. The ordinal of a row that has no record to count in.
     released: u64,
 }
@@ -197,17 +199,19 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
                     self.sinks.open(table, &name, schema.declared())?;
                 }
                 let contract = TableContract::declared(&schema);
-                self.tables.push(Table { contract, pending: Vec::new(), released: 0 });
+                self.tables.push(Table { contract, waiting: Vec::new(), released: 0 });
                 let has_spans = schema.has_spans();
                 self.tally.tables.push(TableTally { name, wanted, has_spans, accepted: 0, quarantined: 0 });
             }
             Said::Rows { table, batch } => {
                 let at = self.tables.get_mut(table.0).ok_or(FlowFault::UnknownTable(table))?;
-                at.pending.push(Rows::judged(batch, &at.contract));
+                at.waiting.push(Waiting::new(batch));
             }
             Said::Rejected(records) => self.rejections.extend(records),
             Said::Skipped(skip) => {
-                *self.tally.skipped_by_kind.entry(skip.kind).or_default() += skip.at.length;
+                let skipped = self.tally.skipped_by_kind.entry(skip.kind).or_default();
+                // A byte may be said again and again.
+                *skipped = skipped.saturating_add(skip.at.length);
                 self.ledger.skip(skip.at);
             }
             Said::Committed { up_to } => self.commit(up_to)?,
@@ -228,286 +232,300 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     fn commit(&mut self, up_to: u64) -> Result<(), FlowFault> {
         let mut due = Vec::with_capacity(self.tables.len());
         for table in &mut self.tables {
-            due.push(Rows::gather(Rows::split_off_due(&mut table.pending, up_to)?)?);
+            due.push(Due::of(table, up_to)?);
         }
         let rejections = self.take_due_rejections(up_to);
-        let bad = Bad::among(&due, &self.tally.tables, &rejections);
+        let bad = Bad::among(&due, &rejections);
         let records = records_of(&due, &rejections, &bad);
         self.ledger.settle(up_to, &records)?;
 
         let numbers = Numbers { first: self.tally.records, records: &records };
         self.tally.records += records.len() as u64;
-        let mut rejected = self.reject_unreadable(rejections, &numbers);
-        for (at, rows) in due.into_iter().enumerate() {
-            let Some(rows) = rows else { continue };
-            self.route(TableId(at), rows, &bad, &numbers, &mut rejected)?;
+        for (at, due) in due.iter().enumerate() {
+            self.accept(TableId(at), due, &bad, &numbers)?;
         }
-        self.hold_in_order(rejected)
+        self.hold_the_bad(&due, &rejections, &bad, &numbers)
     }
 
+    /// Returns the rejections that a commit releases, in offset order; those of one record as they were said.
     fn take_due_rejections(&mut self, up_to: u64) -> Vec<Rejection> {
-        let (due, later) =
+        let (mut due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.rejections).into_iter().partition(|r| r.at.offset < up_to);
         self.rejections = later;
+        due.sort_by_key(|rejection| rejection.at.offset);
         due
     }
 
-    /// Sends the good rows of one table on and collects the bad ones.
-    fn route(
+    /// Counts the rows of one table and sends the good ones on.
+    fn accept(
         &mut self,
         table: TableId,
-        rows: Rows,
+        due: &Due,
         bad: &Bad,
         numbers: &Numbers<'_>,
-        rejected: &mut Vec<(Place, Rejected)>,
     ) -> Result<(), FlowFault> {
-        let first_ordinal = self.tables.get(table.0).map_or(0, |t| t.released);
-        let verdicts = rows.verdicts(bad);
+        let Some(rows) = &due.rows else { return Ok(()) };
         let tally = self.tally.tables.get_mut(table.0).ok_or(FlowFault::UnknownTable(table))?;
-        tally.accepted += (rows.len() - verdicts.bad.len()) as u64;
-        tally.quarantined += verdicts.bad.len() as u64;
-        let name = tally.name.clone();
-        let wanted = tally.wanted;
-        for row in &verdicts.bad {
-            let ordinal = if rows.spans.is_some() { rows.ordinal(*row) } else { first_ordinal + *row as u64 };
-            let place = Place { offset: rows.offset(*row), table: table.0, ordinal };
-            rejected.push((place, rows.reject(*row, ordinal, &name, bad, numbers)));
-        }
+        let quarantined = due.bad_rows(bad).count() as u64;
+        tally.accepted += rows.num_rows() - quarantined;
+        tally.quarantined += quarantined;
         if let Some(table) = self.tables.get_mut(table.0) {
-            table.released += rows.len() as u64;
+            table.released += rows.num_rows();
         }
-        if wanted && verdicts.bad.len() < rows.len() {
-            let accepted = rows.accept(&verdicts, numbers)?;
-            self.sinks.write(table, &accepted)?;
+        if tally.wanted && quarantined < rows.num_rows() {
+            let good = if quarantined == 0 { rows.clone() } else { due.good_rows(rows, bad)? };
+            self.sinks.write(table, &numbers.accepted(&good))?;
+        }
+        Ok(())
+    }
+
+    /// Holds what is bad, in the order of the input: a record that could not be read before its rows, since it is the reason
+    /// for what follows; then table by table.
+    fn hold_the_bad(
+        &mut self,
+        due: &[Due],
+        rejections: &[Rejection],
+        bad: &Bad,
+        numbers: &Numbers<'_>,
+    ) -> Result<(), FlowFault> {
+        for place in in_order(due, rejections, bad) {
+            let rejected = match place.what {
+                What::Unreadable(at) => rejections.get(at).map(|r| self.unreadable(r, numbers)),
+                What::Row { table, row, ordinal } => {
+                    due.get(table).and_then(|due| self.bad_row(due, (table, row, ordinal), bad, numbers))
+                }
+            };
+            let Some(rejected) = rejected else { continue };
+            self.tally.quarantine.add(&rejected);
+            self.hold.hold(&rejected)?;
         }
         Ok(())
     }
 
-    fn reject_unreadable(&self, rejections: Vec<Rejection>, numbers: &Numbers<'_>) -> Vec<(Place, Rejected)> {
-        let unreadable = |(ordinal, rejection): (usize, Rejection)| {
-            let rule = self.fault_codes.get(usize::from(rejection.fault)).cloned().unwrap_or_default();
-            let violation = Violation {
-                code: Code::ParserFault,
-                column: None,
-                rule,
-                expected: None,
-                observed: Some(rejection.message).filter(|m| !m.raw().is_empty()),
-            };
-            // Before the rows of any table: what could not be read is the reason for what follows.
-            let place = Place { offset: Some(rejection.at.offset), table: 0, ordinal: 0 };
-            let rejected = Rejected {
-                record_no: numbers.of(rejection.at.offset),
-                at: Some(rejection.at),
-                row: None,
-                violations: vec![violation],
-                n_violations: 1,
-            };
-            (ordinal, (place, rejected))
+    fn unreadable(&self, rejection: &Rejection, numbers: &Numbers<'_>) -> Rejected {
+        let violation = Violation {
+            code: Code::ParserFault,
+            column: None,
+            rule: self.fault_codes.get(usize::from(rejection.fault)).cloned().unwrap_or_default(),
+            expected: None,
+            observed: Some(rejection.message.clone()).filter(|m| !m.raw().is_empty()),
         };
-        rejections.into_iter().enumerate().map(unreadable).map(|(_, placed)| placed).collect()
-    }
-
-    fn hold_in_order(&mut self, mut rejected: Vec<(Place, Rejected)>) -> Result<(), FlowFault> {
-        rejected.sort_by_key(|(place, rejected)| {
-            (place.offset, rejected.row.is_some(), place.table, place.ordinal)
-        });
-        for (_, rejected) in &rejected {
-            self.tally.quarantine.add(rejected);
-            self.hold.hold(rejected)?;
+        Rejected {
+            record_no: numbers.of(rejection.at.offset),
+            at: Some(rejection.at),
+            row: None,
+            violations: vec![violation],
+            n_violations: 1,
         }
-        Ok(())
-    }
-}
-
-/// Where a quarantined row stands in the order of the quarantine.
-struct Place {
-    offset: Option<u64>,
-    table: usize,
-    ordinal: u64,
-}
-
-/// Rows of one table that were judged and wait for a commit, or have just been released by one.
-struct Rows {
-    cells: RecordBatch,
-    spans: Option<(UInt64Array, UInt32Array)>,
-    findings: Findings,
-}
-
-/// The rows of a table that go to quarantine, ascending.
-struct Verdicts {
-    bad: Vec<usize>,
-}
-
-impl Rows {
-    fn judged(batch: Batch, contract: &TableContract) -> Self {
-        let findings = judge(&batch, contract);
-        let spans = batch.spans().map(|spans| (spans.offsets().clone(), spans.lengths().clone()));
-        Self { cells: batch.into_rows(), spans, findings }
     }
 
-    fn len(&self) -> usize {
-        self.cells.num_rows()
-    }
-
-    fn offset(&self, row: usize) -> Option<u64> {
-        self.spans.as_ref().and_then(|(offsets, _)| offsets.values().get(row).copied())
-    }
-
-    fn span(&self, row: usize) -> Option<Span> {
-        let (offsets, lengths) = self.spans.as_ref()?;
-        let length = u64::from(*lengths.values().get(row)?);
-        Some(Span { offset: *offsets.values().get(row)?, length })
-    }
-
-    /// The row's place among the rows of its record. Rows are in offset order here, so its record's rows stand together.
-    fn ordinal(&self, row: usize) -> u64 {
-        let offset = self.offset(row);
-        (0..row).rev().take_while(|before| self.offset(*before) == offset).count() as u64
-    }
-
-    /// Takes what begins before `up_to` out of `pending`. Rows without spans are always due.
-    fn split_off_due(pending: &mut Vec<Rows>, up_to: u64) -> Result<Vec<Rows>, FlowFault> {
-        let mut due = Vec::with_capacity(pending.len());
-        let mut later = Vec::new();
-        for rows in std::mem::take(pending) {
-            let is_due = |row: &usize| rows.offset(*row).is_none_or(|offset| offset < up_to);
-            let (now, then): (Vec<usize>, Vec<usize>) = match &rows.spans {
-                // Nearly always a batch is due as a whole: say so without listing its rows.
-                Some((offsets, _)) if offsets.values().iter().any(|offset| *offset >= up_to) => {
-                    (0..rows.len()).partition(is_due)
-                }
-                _ => {
-                    due.push(rows);
-                    continue;
-                }
-            };
-            if !now.is_empty() {
-                due.push(rows.take(&now)?);
-            }
-            later.push(rows.take(&then)?);
+    fn bad_row(
+        &self,
+        due: &Due,
+        (table, row, ordinal): (usize, usize, u64),
+        bad: &Bad,
+        numbers: &Numbers<'_>,
+    ) -> Option<Rejected> {
+        let rows = due.rows.as_ref()?;
+        let mut finding = finding(rows, row, &self.tables.get(table)?.contract);
+        let at = rows.span(row);
+        if finding.count == 0 {
+            let culprit = at.and_then(|at| bad.records.get(&at.offset));
+            finding = Finding::of(self.companion(culprit));
         }
-        *pending = later;
-        Ok(due)
-    }
-
-    /// Makes one of many, in offset order; rows of one record keep the order in which they were said.
-    fn gather(mut parts: Vec<Rows>) -> Result<Option<Rows>, FlowFault> {
-        let rows = match parts.len() {
-            0 => return Ok(None),
-            1 => parts.remove(0),
-            _ => Self::concat(&parts)?,
-        };
-        let Some((offsets, _)) = rows.spans.as_ref().filter(|(offsets, _)| !offsets.values().is_sorted())
-        else {
-            return Ok(Some(rows));
-        };
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|row| offsets.values().get(*row));
-        rows.take(&order).map(Some)
-    }
-
-    fn concat(parts: &[Rows]) -> Result<Rows, FlowFault> {
-        let schema = parts
-            .first()
-            .map(|rows| rows.cells.schema())
-            .unwrap_or_else(|| SchemaRef::new(arrow_schema::Schema::empty()));
-        let cells = concat::concat_batches(&schema, parts.iter().map(|rows| &rows.cells))?;
-        let spans: Option<Vec<_>> = parts.iter().map(|rows| rows.spans.as_ref()).collect();
-        let spans = spans.map(|spans| {
-            let offsets = spans.iter().flat_map(|(offsets, _)| offsets.values().iter().copied());
-            let lengths = spans.iter().flat_map(|(_, lengths)| lengths.values().iter().copied());
-            (UInt64Array::from_iter_values(offsets), UInt32Array::from_iter_values(lengths))
-        });
-        let mut findings = Findings::default();
-        let mut base = 0;
-        for rows in parts {
-            findings.append(&rows.findings, base);
-            base += rows.len();
-        }
-        Ok(Rows { cells, spans, findings })
-    }
-
-    /// Returns the listed rows, in the order listed.
-    fn take(&self, rows: &[usize]) -> Result<Rows, FlowFault> {
-        let indices = UInt64Array::from_iter_values(rows.iter().map(|row| *row as u64));
-        let spans = self.spans.as_ref().map(|(offsets, lengths)| {
-            let pick =
-                |row: &usize| (offsets.values().get(*row).copied(), lengths.values().get(*row).copied());
-            let (offsets, lengths): (Vec<_>, Vec<_>) = rows.iter().map(pick).unzip();
-            (UInt64Array::from(offsets), UInt32Array::from(lengths))
-        });
-        Ok(Rows {
-            cells: take::take_record_batch(&self.cells, &indices)?,
-            spans,
-            findings: self.findings.pick(rows),
+        Some(Rejected {
+            record_no: at.and_then(|at| numbers.of(at.offset)),
+            at,
+            row: Some(RejectedRow {
+                table: self.tally.tables.get(table)?.name.clone(),
+                ordinal,
+                cells: rows.rows().slice(row, 1),
+            }),
+            violations: finding.violations,
+            n_violations: finding.count,
         })
     }
 
-    /// A row is bad if its record is, or, where it has none, if something is wrong with itself.
-    fn verdicts(&self, bad: &Bad) -> Verdicts {
-        let Some((offsets, _)) = &self.spans else {
-            return Verdicts { bad: self.findings.rows().collect() };
-        };
-        if bad.records.is_empty() {
-            return Verdicts { bad: Vec::new() };
-        }
-        let is_bad = |(row, offset): (usize, &u64)| bad.records.contains_key(offset).then_some(row);
-        Verdicts { bad: offsets.values().iter().enumerate().filter_map(is_bad).collect() }
-    }
-
-    fn accept(&self, verdicts: &Verdicts, numbers: &Numbers<'_>) -> Result<Accepted, FlowFault> {
-        if verdicts.bad.is_empty() {
-            let record_no = numbers.column(self);
-            return Ok(Accepted::new(self.cells.clone(), record_no, self.spans.clone()));
-        }
-        let mut bad = verdicts.bad.iter().peekable();
-        let good: Vec<usize> = (0..self.len()).filter(|row| bad.next_if_eq(&row).is_none()).collect();
-        let kept = self.take(&good)?;
-        let record_no = numbers.column(&kept);
-        Ok(Accepted::new(kept.cells, record_no, kept.spans))
-    }
-
-    fn reject(
-        &self,
-        row: usize,
-        ordinal: u64,
-        table: &TableName,
-        bad: &Bad,
-        numbers: &Numbers<'_>,
-    ) -> Rejected {
-        let finding = self.findings.of(row).cloned().unwrap_or_else(|| {
-            let culprit = self.offset(row).and_then(|offset| bad.records.get(&offset));
-            Finding::of(companion(culprit))
+    /// The reason of a row that is only there because another row of its record is bad.
+    fn companion(&self, culprit: Option<&Culprit>) -> Violation {
+        let observed = culprit.map(|culprit| match culprit {
+            Culprit::Row { table, ordinal } => {
+                let name = self.tally.tables.get(*table).map_or("", |table| table.name.as_str());
+                format!("row {ordinal} of table `{name}` is bad")
+            }
+            Culprit::Unreadable => "the parser could not read the record".to_owned(),
         });
-        Rejected {
-            record_no: self.offset(row).and_then(|offset| numbers.of(offset)),
-            at: self.span(row),
-            row: Some(RejectedRow { table: table.clone(), ordinal, cells: self.cells.slice(row, 1) }),
-            violations: finding.violations,
-            n_violations: finding.count,
+        Violation {
+            code: Code::Companion,
+            column: None,
+            rule: "record".to_owned(),
+            expected: Some("every row of the record is good".to_owned()),
+            observed: observed.map(|text| GuestText::new(&text, 256)),
         }
     }
 }
 
-/// The reason of a row that is only there because another row of its record is bad.
-fn companion(culprit: Option<&Culprit>) -> Violation {
-    let observed = culprit.map(|culprit| match culprit {
-        Culprit::Row { table, ordinal } => format!("row {ordinal} of table `{table}` is bad"),
-        Culprit::Unreadable => "the parser could not read the record".to_owned(),
-    });
-    Violation {
-        code: Code::Companion,
-        column: None,
-        rule: "record".to_owned(),
-        expected: Some("every row of the record is good".to_owned()),
-        observed: observed.map(|text| crate::guest_text::GuestText::new(&text, 256)),
+/// Rows of one table that wait for a commit.
+struct Waiting {
+    rows: Batch,
+    /// Whether the rows stand in offset order. Then a commit cuts them without copying.
+    is_ascending: bool,
+}
+
+impl Waiting {
+    fn new(rows: Batch) -> Self {
+        let is_ascending = rows.spans().is_none_or(|spans| spans.offsets().values().is_sorted());
+        Self { rows, is_ascending }
     }
+
+    /// Cuts what begins before `up_to` from what does not. Rows without spans are always due.
+    fn cut(self, up_to: u64) -> Result<(Option<Batch>, Option<Waiting>), ArrowError> {
+        let Self { rows, is_ascending } = self;
+        let Some(offsets) = rows.spans().map(|spans| spans.offsets().values()) else {
+            return Ok((Some(rows), None));
+        };
+        let is_due = |offset: &u64| *offset < up_to;
+        let count = if is_ascending {
+            offsets.partition_point(is_due)
+        } else {
+            offsets.iter().filter(|offset| is_due(offset)).count()
+        };
+        if count == 0 {
+            return Ok((None, Some(Self { rows, is_ascending })));
+        }
+        if count == offsets.len() {
+            return Ok((Some(rows), None));
+        }
+        if is_ascending {
+            let (due, later) = (rows.slice(0, count), rows.slice(count, offsets.len() - count));
+            return Ok((Some(due), Some(Self { rows: later, is_ascending })));
+        }
+        let offset = |row: &u64| usize::try_from(*row).ok().and_then(|row| offsets.get(row));
+        let (now, then): (Vec<u64>, Vec<u64>) =
+            (0..rows.num_rows()).partition(|row| offset(row).is_some_and(is_due));
+        Ok((Some(rows.take(&now.into())?), Some(Self::new(rows.take(&then.into())?))))
+    }
+}
+
+/// What a commit releases of one table, in offset order, judged.
+#[derive(Default)]
+struct Due {
+    rows: Option<Batch>,
+    flaws: Flaws,
+    /// The ordinal of the first row, where rows have no record to count in.
+    first_ordinal: u64,
+}
+
+impl Due {
+    /// Takes what begins before `up_to` out of what waits.
+    fn of(table: &mut Table, up_to: u64) -> Result<Self, ArrowError> {
+        let mut due = Vec::with_capacity(table.waiting.len());
+        for rows in std::mem::take(&mut table.waiting) {
+            let (now, later) = rows.cut(up_to)?;
+            due.extend(now);
+            table.waiting.extend(later);
+        }
+        let Some(rows) = in_offset_order(due)? else { return Ok(Self::default()) };
+        let flaws = judge(&rows, &table.contract);
+        Ok(Self { rows: Some(rows), flaws, first_ordinal: table.released })
+    }
+
+    fn offsets(&self) -> Option<&[u64]> {
+        self.rows.as_ref().and_then(Batch::spans).map(|spans| &**spans.offsets().values())
+    }
+
+    /// Lists the rows that go to quarantine, ascending: a row is bad if its record is, or, where it has none, if something is
+    /// wrong with itself.
+    fn bad_rows<'a>(&'a self, bad: &'a Bad) -> Box<dyn Iterator<Item = usize> + 'a> {
+        let Some(offsets) = self.offsets() else { return Box::new(self.flaws.rows()) };
+        if bad.records.is_empty() {
+            return Box::new(std::iter::empty());
+        }
+        let is_bad = |(_, offset): &(usize, &u64)| bad.records.contains_key(offset);
+        Box::new(offsets.iter().enumerate().filter(is_bad).map(|(row, _)| row))
+    }
+
+    fn good_rows(&self, rows: &Batch, bad: &Bad) -> Result<Batch, ArrowError> {
+        let mut bad = self.bad_rows(bad).peekable();
+        let good = (0..rows.rows().num_rows()).filter(|row| bad.next_if_eq(row).is_none());
+        rows.take(&UInt64Array::from_iter_values(good.map(|row| row as u64)))
+    }
+
+    /// Lists the rows that go to quarantine, ascending, each with its place among the rows of its record. All rows of a bad
+    /// record are bad and stand together, so counting the bad ones is enough.
+    fn bad_places<'a>(&'a self, table: usize, bad: &'a Bad) -> impl Iterator<Item = Place> + 'a {
+        let mut record = None;
+        let mut next = 0;
+        self.bad_rows(bad).map(move |row| {
+            let offset = self.offsets().and_then(|offsets| offsets.get(row)).copied();
+            if record != offset {
+                (record, next) = (offset, 0);
+            }
+            let ordinal = if offset.is_some() { next } else { self.first_ordinal + row as u64 };
+            next += 1;
+            Place { offset, what: What::Row { table, row, ordinal } }
+        })
+    }
+}
+
+/// Makes one batch of many, in offset order; rows of one record keep the order in which they were said.
+fn in_offset_order(mut parts: Vec<Batch>) -> Result<Option<Batch>, ArrowError> {
+    let rows = if parts.len() == 1 { parts.pop() } else { Batch::concat(&parts)? };
+    let Some(rows) = rows else { return Ok(None) };
+    let order = match rows.spans().map(|spans| spans.offsets().values()) {
+        Some(offsets) if !offsets.is_sorted() => {
+            let mut order: Vec<u64> = (0..rows.num_rows()).collect();
+            order.sort_by_key(|row| usize::try_from(*row).ok().and_then(|row| offsets.get(row)));
+            UInt64Array::from(order)
+        }
+        _ => return Ok(Some(rows)),
+    };
+    rows.take(&order).map(Some)
+}
+
+/// Where something in quarantine stands in its order.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    offset: Option<u64>,
+    what: What,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// A rejection, by its place in offset order.
+    Unreadable(usize),
+    Row {
+        table: usize,
+        row: usize,
+        ordinal: u64,
+    },
+}
+
+/// Merges what is bad, from lists that are in order each by itself. Nothing is gathered: there may be millions.
+fn in_order<'a>(
+    due: &'a [Due],
+    rejections: &'a [Rejection],
+    bad: &'a Bad,
+) -> impl Iterator<Item = Place> + 'a {
+    let unreadable = rejections
+        .iter()
+        .enumerate()
+        .map(|(at, rejection)| Place { offset: Some(rejection.at.offset), what: What::Unreadable(at) });
+    let mut lists: Vec<Box<dyn Iterator<Item = Place> + 'a>> = vec![Box::new(unreadable)];
+    lists.extend(due.iter().enumerate().map(|(table, due)| Box::new(due.bad_places(table, bad)) as _));
+    let mut heads = BinaryHeap::with_capacity(lists.len());
+    heads.extend(lists.iter_mut().enumerate().filter_map(|(at, list)| Some(Reverse((list.next()?, at)))));
+    std::iter::from_fn(move || {
+        let Reverse((place, at)) = heads.pop()?;
+        heads.extend(lists.get_mut(at).and_then(Iterator::next).map(|next| Reverse((next, at))));
+        Some(place)
+    })
 }
 
 /// The first reason for which a record is bad.
 enum Culprit {
     Unreadable,
-    Row { table: TableName, ordinal: u64 },
+    Row { table: usize, ordinal: u64 },
 }
 
 /// The bad records among those that a commit releases, by offset.
@@ -516,18 +534,18 @@ struct Bad {
 }
 
 impl Bad {
-    fn among(due: &[Option<Rows>], tables: &[TableTally], rejections: &[Rejection]) -> Self {
-        let mut records = BTreeMap::new();
-        for rejection in rejections {
-            records.insert(rejection.at.offset, Culprit::Unreadable);
-        }
-        for (rows, table) in due.iter().zip(tables).filter_map(|(rows, table)| Some((rows.as_ref()?, table)))
-        {
-            for row in rows.findings.rows() {
-                if let Some(offset) = rows.offset(row) {
-                    let culprit = || Culprit::Row { table: table.name.clone(), ordinal: rows.ordinal(row) };
-                    records.entry(offset).or_insert_with(culprit);
-                }
+    fn among(due: &[Due], rejections: &[Rejection]) -> Self {
+        let unreadable = rejections.iter().map(|rejection| (rejection.at.offset, Culprit::Unreadable));
+        let mut records: BTreeMap<u64, Culprit> = unreadable.collect();
+        for (table, due) in due.iter().enumerate() {
+            let Some(offsets) = due.offsets() else { continue };
+            for row in due.flaws.rows() {
+                let Some(offset) = offsets.get(row) else { continue };
+                // Counted back once in a record, for the first of its bad rows.
+                let ordinal =
+                    || offsets.iter().take(row).rev().take_while(|before| *before == offset).count();
+                let culprit = || Culprit::Row { table, ordinal: ordinal() as u64 };
+                records.entry(*offset).or_insert_with(culprit);
             }
         }
         Self { records }
@@ -535,15 +553,10 @@ impl Bad {
 }
 
 /// Lists the records that a commit releases, ascending, each once.
-fn records_of(due: &[Option<Rows>], rejections: &[Rejection], bad: &Bad) -> Vec<Record> {
+fn records_of(due: &[Due], rejections: &[Rejection], bad: &Bad) -> Vec<Record> {
     let mut spans: Vec<Span> = Vec::new();
-    for (offsets, lengths) in due.iter().flatten().filter_map(|rows| rows.spans.as_ref()) {
-        let of_table = offsets
-            .values()
-            .iter()
-            .zip(lengths.values())
-            .map(|(offset, length)| Span { offset: *offset, length: u64::from(*length) });
-        for span in of_table {
+    for of_table in due.iter().filter_map(|due| due.rows.as_ref().and_then(Batch::spans)) {
+        for span in of_table.iter() {
             if spans.last() != Some(&span) {
                 spans.push(span);
             }
@@ -571,9 +584,14 @@ impl Numbers<'_> {
         Some(self.first + at as u64)
     }
 
+    fn accepted(&self, rows: &Batch) -> Accepted {
+        let spans = rows.spans().map(|spans| (spans.offsets().clone(), spans.lengths().clone()));
+        Accepted::new(rows.rows().clone(), self.column(rows), spans)
+    }
+
     /// The record number of every row. Rows and records are both in offset order, so one walk finds them all.
-    fn column(&self, rows: &Rows) -> UInt64Array {
-        let Some((offsets, _)) = &rows.spans else { return UInt64Array::new_null(rows.len()) };
+    fn column(&self, rows: &Batch) -> UInt64Array {
+        let Some(spans) = rows.spans() else { return UInt64Array::new_null(rows.rows().num_rows()) };
         let mut at = 0;
         let number = |offset: &u64| {
             while self.records.get(at).is_some_and(|record| record.at.offset < *offset) {
@@ -581,6 +599,6 @@ impl Numbers<'_> {
             }
             self.first + at as u64
         };
-        UInt64Array::from_iter_values(offsets.values().iter().map(number))
+        UInt64Array::from_iter_values(spans.offsets().values().iter().map(number))
     }
 }

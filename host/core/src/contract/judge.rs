@@ -1,17 +1,27 @@
-//! The judge: a batch and a contract in, violations by row out. Columnar: a clean batch costs one look at each null count.
-
-use std::collections::BTreeMap;
+//! The judge: a batch and a contract in, the bad rows out. Columnar: a clean batch costs one look at each null count.
+//!
+//! Which rows are bad is a bit for each; why a row is bad is asked row by row, when it is written down. Reasons take a
+//! thousand times the memory of the row that they are about, so they are never kept.
 
 use arrow_array::Array;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 
 use super::TableContract;
 use super::verdict::{Code, VIOLATIONS_MAX, Violation};
 use crate::batch::Batch;
 
-/// What is wrong with the rows of one batch. Rows that are not in it are good.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    by_row: BTreeMap<usize, Finding>,
+/// The rows of one batch that are bad by themselves.
+#[derive(Debug, Clone, Default)]
+pub struct Flaws {
+    /// Set where a row is bad. None: all are good.
+    bad: Option<BooleanBuffer>,
+}
+
+impl Flaws {
+    /// Returns the bad rows, ascending.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.bad.iter().flat_map(BooleanBuffer::set_indices)
+    }
 }
 
 /// What is wrong with one row.
@@ -29,69 +39,48 @@ impl Finding {
         Self { violations: vec![violation], count: 1 }
     }
 
-    fn add(&mut self, violation: Violation) {
+    fn add(&mut self, violation: impl FnOnce() -> Violation) {
         self.count += 1;
         if self.violations.len() < VIOLATIONS_MAX {
-            self.violations.push(violation);
+            self.violations.push(violation());
         }
-    }
-}
-
-impl Findings {
-    /// Whether every row is good.
-    pub fn is_empty(&self) -> bool {
-        self.by_row.is_empty()
-    }
-
-    /// Returns the rows with something wrong, ascending.
-    pub fn rows(&self) -> impl Iterator<Item = usize> {
-        self.by_row.keys().copied()
-    }
-
-    /// Returns what is wrong with a row.
-    pub fn of(&self, row: usize) -> Option<&Finding> {
-        self.by_row.get(&row)
-    }
-
-    /// Adds another batch's findings, whose first row is row `base` here.
-    pub fn append(&mut self, other: &Findings, base: usize) {
-        self.by_row.extend(other.by_row.iter().map(|(row, finding)| (base + row, finding.clone())));
-    }
-
-    /// Returns the findings of the listed rows, numbered by their place in the list.
-    pub fn pick(&self, rows: &[usize]) -> Findings {
-        if self.is_empty() {
-            return Findings::default();
-        }
-        let found = |(place, row): (usize, &usize)| Some((place, self.of(*row)?.clone()));
-        Findings { by_row: rows.iter().enumerate().filter_map(found).collect() }
-    }
-
-    fn add(&mut self, row: usize, violation: Violation) {
-        self.by_row.entry(row).or_default().add(violation);
     }
 }
 
 /// Judges every row of a batch by itself.
-pub fn judge(batch: &Batch, contract: &TableContract) -> Findings {
-    let mut findings = Findings::default();
-    for (at, column) in contract.required() {
-        judge_required(batch, *at, column, &mut findings);
-    }
-    for (row, code) in batch.fault_rows() {
-        findings.add(row, parser_fault(code));
-    }
-    findings
+pub fn judge(batch: &Batch, contract: &TableContract) -> Flaws {
+    let columns = batch.rows().columns();
+    let required = contract.required().iter().map(|(at, _)| columns.get(*at)?.nulls());
+    let faultless = without_faults(batch);
+    let good = NullBuffer::union_many(required.chain([faultless.as_ref()]));
+    Flaws { bad: good.filter(|good| good.null_count() > 0).map(|good| !good.inner()) }
 }
 
-fn judge_required(batch: &Batch, at: usize, column: &str, findings: &mut Findings) {
-    let Some(nulls) = batch.rows().columns().get(at).and_then(|cells| cells.nulls()) else { return };
-    if nulls.null_count() == 0 {
-        return;
+/// Marks the rows that carry no fault. None: no row carries any.
+fn without_faults(batch: &Batch) -> Option<NullBuffer> {
+    let mut carriers = batch.fault_rows().map(|(row, _)| row).peekable();
+    carriers.peek()?;
+    let is_faultless = |row: usize| {
+        let mut is_carrier = false;
+        while carriers.next_if_eq(&row).is_some() {
+            is_carrier = true;
+        }
+        !is_carrier
+    };
+    Some(NullBuffer::new((0..batch.rows().num_rows()).map(is_faultless).collect()))
+}
+
+/// Says what is wrong with one row by itself.
+pub fn finding(batch: &Batch, row: usize, contract: &TableContract) -> Finding {
+    let mut finding = Finding::default();
+    for (at, column) in contract.required() {
+        let cells = batch.rows().columns().get(*at);
+        if cells.is_some_and(|cells| row < cells.len() && cells.is_null(row)) {
+            finding.add(|| missing(column));
+        }
     }
-    for row in (0..nulls.len()).filter(|row| nulls.is_null(*row)) {
-        findings.add(row, missing(column));
-    }
+    batch.faults(row).for_each(|code| finding.add(|| parser_fault(code)));
+    finding
 }
 
 fn missing(column: &str) -> Violation {

@@ -5,6 +5,7 @@ mod guest;
 mod oracle;
 mod rules;
 mod seed;
+mod weight;
 
 use casparian_core::contract::verdict::{Accepted, Rejected};
 use casparian_core::description::{Description, FaultInfo, TableInfo};
@@ -63,6 +64,28 @@ impl Hold for &mut CollectHeld {
         let rules = rejected.violations().iter().map(|v| v.rule.clone()).collect();
         let (number, at) = (rejected.record_no().expect("a number"), rejected.at().expect("a span"));
         self.0.push((number, at, row, rules));
+        Ok(())
+    }
+}
+
+/// Counts rows and forgets them.
+#[derive(Default)]
+struct Count(u64);
+
+impl Sinks for Count {
+    fn open(&mut self, _: TableId, _: &TableName, _: &arrow_schema::SchemaRef) -> Result<(), PortFault> {
+        Ok(())
+    }
+
+    fn write(&mut self, _: TableId, rows: &Accepted) -> Result<(), PortFault> {
+        self.0 += rows.rows().num_rows() as u64;
+        Ok(())
+    }
+}
+
+impl Hold for &mut Count {
+    fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
+        self.0 += u64::from(rejected.row().is_some());
         Ok(())
     }
 }
