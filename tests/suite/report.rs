@@ -50,7 +50,7 @@ fn ran() -> Ran {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// The spans of accepted and of quarantined records.
@@ -178,6 +178,74 @@ fn a_quarantined_row_carries_its_bytes_its_lines_and_its_names() {
         tables::count(&ran.quarantine),
         "every quarantined row has a name of its own"
     );
+}
+
+/// `H` of docs/spec/quarantine-file.md: domain and fields, each behind its length.
+fn h(domain: &str, fields: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for field in [domain.as_bytes()].iter().chain(fields) {
+        hasher.update((field.len() as u64).to_le_bytes());
+        hasher.update(field);
+    }
+    hasher.finalize().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Each row's place among the rows of its record and table. The quarantine has them next to each other.
+fn ordinals(ran: &Ran) -> Vec<u64> {
+    let places = tables::spans(&ran.quarantine, "byte_offset", "byte_length");
+    let places: Vec<_> = places.into_iter().zip(tables::texts(&ran.quarantine, "table")).collect();
+    let earlier = |row: usize| places[..row].iter().rev().take_while(|place| **place == places[row]).count();
+    (0..places.len()).map(|row| earlier(row) as u64).collect()
+}
+
+#[test]
+fn names_of_quarantined_rows_follow_from_the_written_specification() {
+    let ran = ran();
+    let component = std::fs::read(guest("fix")).expect("a component");
+    let input: [u8; 32] = Sha256::digest(&ran.input).into();
+    let parser: [u8; 32] = Sha256::digest(component).into();
+    let options = h("casparian:options:1", &[b"record-bytes-max", b"1048576", b"text-encoding", b"utf-8"]);
+    let (tables_of, spans) = (
+        tables::texts(&ran.quarantine, "table"),
+        tables::spans(&ran.quarantine, "byte_offset", "byte_length"),
+    );
+    let (row_ids, q_ids) = (tables::texts(&ran.quarantine, "row_id"), tables::texts(&ran.quarantine, "q_id"));
+    for (row, ordinal) in ordinals(&ran).into_iter().enumerate() {
+        let table = tables_of[row].clone().unwrap_or_default();
+        let (offset, _) = spans[row].expect("every record has a place");
+        let index = 0_u64.to_le_bytes();
+        let place = [offset.to_le_bytes(), ordinal.to_le_bytes()];
+        let row_id = h("casparian:row-id:1", &[&input, &index, table.as_bytes(), &place[0], &place[1]]);
+        let q_id = h("casparian:quarantine-id:1", &[&row_id, b"", &parser, &options]);
+        assert_eq!(
+            (row_ids[row].as_deref(), q_ids[row].as_deref()),
+            (Some(&*hex(&row_id)), Some(&*hex(&q_id)))
+        );
+    }
+}
+
+#[test]
+fn every_file_says_what_it_was_made_of_and_by_what() {
+    let ran = ran();
+    for file in ["messages.parquet", "fields.parquet", "_quarantine.parquet"] {
+        let footer = tables::footer(&ran.desk.path("out").join(file));
+        let says = |key: &str| footer.get(key).cloned().flatten();
+        assert_eq!(says("casparian.format_version").as_deref(), Some("1"), "{file}: {footer:?}");
+        assert_eq!(
+            says("casparian.input.sha256").map(Json::from),
+            Some(ran.report["input"]["sha256"].clone())
+        );
+        assert_eq!(
+            says("casparian.parser.sha256").map(Json::from),
+            Some(ran.report["component"]["sha256"].clone())
+        );
+        assert_eq!(says("casparian.parser.name").as_deref(), Some("fix"), "{file}");
+        assert_eq!(says("casparian.contract.id"), None, "{file}");
+    }
 }
 
 #[test]

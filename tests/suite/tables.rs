@@ -1,5 +1,6 @@
 //! What was written, read back by another reader than the one that wrote it has in mind: whole files, as batches.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -15,6 +16,15 @@ pub(crate) fn read(path: &Path) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
     let reader = reader.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     reader.map(|batch| batch.expect("a batch")).collect()
+}
+
+/// Returns the key-value pairs of a file's footer.
+#[track_caller]
+pub(crate) fn footer(path: &Path) -> BTreeMap<String, Option<String>> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
+    let pairs = reader.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()
 }
 
 /// Returns how many rows there are.
