@@ -10,10 +10,9 @@ use std::thread;
 use casparian_core::flow::Flow;
 use casparian_core::id::{Digest, TableName};
 use casparian_host::quarantine::{self, Circumstances, Quarantine};
-use casparian_host::run::QUARANTINE_FILE;
 use casparian_host::sinks::{Provenance, Tables};
 use casparian_host::source::Source;
-use casparian_host::staging::Staging;
+use casparian_host::staging::{QUARANTINE_FILE, Staging};
 use casparian_sandbox::Hangup;
 use casparian_sdk::Parser as _;
 use fix::Fix;
@@ -22,7 +21,7 @@ use crate::Outcome;
 use crate::native::{self, Input};
 
 /// As many as between a worker's threads.
-const CHANNEL_BATCHES: usize = 8;
+const CHANNEL_BATCHES: usize = 2;
 
 /// Parses `input` into the new folder `out`.
 pub(crate) fn run(input: &Path, out: &Path) -> Outcome {
