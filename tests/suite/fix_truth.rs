@@ -1,5 +1,6 @@
 //! The FIX parser in the whole house, against logs whose every message is known beforehand. The logs are not part of this
 //! repository; `CASPARIAN_DATA` names the directory that has them. Without it these tests say so and pass.
+#![expect(clippy::print_stdout, reason = "the confusion table is for whoever runs the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -53,8 +53,11 @@ fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Where records are: offset and length of each.
+type Spans = BTreeSet<(u64, u64)>;
+
 /// The spans of accepted and of quarantined records.
-fn spans(ran: &Ran) -> (BTreeSet<(u64, u64)>, BTreeSet<(u64, u64)>) {
+fn spans(ran: &Ran) -> (Spans, Spans) {
     let accepted = ran.tables.values().flat_map(|rows| tables::spans(rows, "_cf_offset", "_cf_length"));
     let quarantined = tables::spans(&ran.quarantine, "byte_offset", "byte_length");
     (accepted.flatten().collect(), quarantined.into_iter().flatten().collect())
@@ -276,4 +279,25 @@ fn where_rows_go_changes_nothing_that_the_guest_could_notice() {
     }
     assert_eq!(whatif["quarantine"]["by_rule"], ran.report["quarantine"]["by_rule"]);
     assert_eq!((&whatif["tables"][0]["path"], &whatif["quarantine"]["path"]), (&Json::Null, &Json::Null));
+}
+
+#[test]
+fn i_11_a_line_without_an_end_costs_no_more_memory_than_a_short_one() {
+    const LINE_BYTES: u64 = 64 << 20;
+    let desk = Desk::new(b"8=FIX.4.4|9=");
+    let input = std::fs::File::options().write(true).open(desk.path(INPUT)).expect("the input");
+    input.set_len(LINE_BYTES).expect("a file with a hole");
+    let said = desk.run(&guest("fix")).done();
+    let report = said.report();
+    assert_eq!(
+        (said.exit, &report["accounting"]["quarantined_bytes"]),
+        (0, &Json::from(LINE_BYTES)),
+        "{report}"
+    );
+    assert_eq!(report["quarantine"]["by_rule"], serde_json::json!({ "oversized_record": 1 }));
+    let peak = report["memory_peak_bytes"].as_u64().expect("a peak");
+    assert!(peak < 8 << 20, "{peak} bytes of memory");
+    let quarantine = tables::read(&desk.path("out/_quarantine.parquet"));
+    let raw = tables::blobs(&quarantine, "raw").remove(0).expect("raw bytes");
+    assert_eq!((raw.len(), &raw[..12]), (64 << 10, b"8=FIX.4.4|9=".as_slice()));
 }

@@ -126,9 +126,10 @@ impl Count {
                 }
                 Ok(())
             }),
-            Payload::ComponentAliasSection(section) => {
-                section.into_iter().try_for_each(|alias| Ok(self.alias(&alias?)))
-            }
+            Payload::ComponentAliasSection(section) => section.into_iter().try_for_each(|alias| {
+                self.alias(&alias?);
+                Ok(())
+            }),
             Payload::ComponentImportSection(section) => section.into_iter().try_for_each(|import| {
                 if let ComponentTypeRef::Component(_) = import?.ty {
                     self.name(UNKNOWN);
