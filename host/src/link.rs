@@ -69,6 +69,24 @@ impl Link {
 
     /// Sends one message. Waits while the other end is behind.
     pub(crate) fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), LinkFault> {
+        self.send_with(message, fds, SendFlags::empty())
+    }
+
+    /// Sends one message to an end that may not be listening. Fails rather than waits.
+    pub(crate) fn send_now<T: Serialize>(
+        &self,
+        message: &T,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), LinkFault> {
+        self.send_with(message, fds, SendFlags::DONTWAIT)
+    }
+
+    fn send_with<T: Serialize>(
+        &self,
+        message: &T,
+        fds: &[BorrowedFd<'_>],
+        flags: SendFlags,
+    ) -> Result<(), LinkFault> {
         let bytes = serde_json::to_vec(message)?;
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(LinkFault::TooLarge { bytes: bytes.len() });
@@ -78,7 +96,7 @@ impl Link {
         if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
             return Err(io::Error::other("too many descriptors for one message").into());
         }
-        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
+        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL | flags)?;
         Ok(())
     }
 
@@ -152,6 +170,13 @@ mod tests {
         let (ours, _theirs) = Link::pair().expect("a socket");
         let refused = ours.send(&"x".repeat(MESSAGE_BYTES_MAX), &[]).expect_err("too large");
         assert_eq!(refused.to_string(), "message bytes: limit 131072, wanted 131074");
+    }
+
+    #[test]
+    fn an_end_that_does_not_listen_is_not_waited_for() {
+        let (ours, _theirs) = Link::pair().expect("a socket");
+        let refused = (0..100_000).find_map(|_| ours.send_now(&"answer", &[]).err()).expect("it fills up");
+        assert!(matches!(refused, LinkFault::Io(error) if error.kind() == io::ErrorKind::WouldBlock));
     }
 
     #[test]

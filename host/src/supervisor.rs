@@ -99,7 +99,10 @@ impl Worker {
             command.arg("worker").env_clear().current_dir("/").process_group(0);
             // Two threads with a heap each, fed by one and freed by the other, keep what they once had: glibc's way to let
             // memory follow the length of a run.
-            command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "1048576").env("MALLOC_MMAP_THRESHOLD_", "524288");
+            command
+                .env("MALLOC_ARENA_MAX", "1")
+                .env("MALLOC_TRIM_THRESHOLD_", "1048576")
+                .env("MALLOC_MMAP_THRESHOLD_", "524288");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             Ok((command.spawn()?, link))
@@ -111,30 +114,32 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Waits for the worker's next word.
+    /// Waits for the worker's next word. The deadline holds for a worker that never stops talking, too.
     pub(crate) fn hear(&mut self) -> Result<News, SupervisorFault> {
         let deadline = self.begun + Duration::from_millis(self.deadline_ms);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(SupervisorFault::Interrupted);
             }
+            if Instant::now() >= deadline {
+                return Err(self.overdue());
+            }
             let until = deadline.min(Instant::now() + STOP_EVERY);
             match self.link.receive_until(until)? {
                 Received::Message(news, _) => return Ok(news),
                 Received::Closed => return Err(self.died()),
-                Received::Nothing if Instant::now() >= deadline => return Err(self.overdue()),
                 Received::Nothing => {}
             }
         }
     }
 
-    /// Answers a worker's question.
+    /// Answers a worker's question. Whoever asks listens: there is room for the answer, or the worker is not ours any more.
     pub(crate) fn answer<T: Serialize>(
         &self,
         answer: &T,
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), SupervisorFault> {
-        Ok(self.link.send(answer, fds)?)
+        Ok(self.link.send_now(answer, fds)?)
     }
 
     /// Names a word that is not due now.
@@ -149,7 +154,10 @@ impl Worker {
         SupervisorFault::Deadline(LimitExceeded { name: "deadline ms", limit, current: spent, wanted: 1 })
     }
 
+    /// Says how a worker ended that closed its socket. One that lives on without it would be waited for in vain; one that is
+    /// ending keeps the end that it has.
     fn died(&mut self) -> SupervisorFault {
+        let _ = self.child.kill();
         match self.child.wait() {
             Ok(status) => SupervisorFault::Died(epitaph(status)),
             Err(error) => SupervisorFault::Died(format!("and nobody knows how: {error}")),
@@ -173,5 +181,37 @@ fn epitaph(status: ExitStatus) -> String {
         (Some(31), _) => "SIGSYS".to_owned(),
         (Some(signal), _) => format!("signal {signal}"),
         (None, code) => format!("status {}", code.unwrap_or(-1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casparian_core::limits::Limits;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    /// Starts a script in a worker's place. It takes its task and then does what it likes.
+    fn start(script: &str, deadline_ms: u64) -> (tempfile::TempDir, Worker) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let exe = folder.path().join("worker");
+        let text = format!("#!/bin/sh\ndd bs=131072 count=1 of=/dev/null 2>/dev/null\n{script}\n");
+        std::fs::write(&exe, text).expect("written");
+        std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).expect("executable");
+        let task = Task::Compile { limits: Limits::default() };
+        let worker = Worker::start(&exe, &task, &[], deadline_ms, &Arc::default()).expect("started");
+        (folder, worker)
+    }
+
+    #[test]
+    fn a_worker_that_hangs_up_and_lives_on_is_not_waited_for() {
+        let (_folder, mut worker) = start("exec 0<&-; exec sleep 600", 60_000);
+        assert!(matches!(worker.hear(), Err(SupervisorFault::Died(_))));
+    }
+
+    #[test]
+    fn a_worker_that_never_stops_talking_meets_its_deadline() {
+        let (_folder, mut worker) = start("while :; do printf '\"Compiled\"' >&0; done", 300);
+        let fault = (0..10_000_000).find_map(|_| worker.hear().err());
+        assert!(matches!(fault, Some(SupervisorFault::Deadline(_))), "{fault:?}");
     }
 }
