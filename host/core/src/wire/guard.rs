@@ -100,8 +100,11 @@ struct Walk<'a, 'm> {
     buffers_left: std::slice::Iter<'m, [u8; 16]>,
     /// Where the buffer before ends. `end <= body.len()`.
     end: u64,
-    /// Most values of one child array. Only lists of bools could have more of them than there are bytes.
+    /// Most values in lists, all lists together. Only bools could have more of them than there are bytes, and whoever writes
+    /// them out again needs a dozen bytes for each.
     elements_max: u64,
+    /// Values in lists so far. `elements <= elements_max`.
+    elements: u64,
     /// The column being walked, for messages.
     column: &'a str,
     nodes: Vec<Node>,
@@ -123,6 +126,7 @@ impl<'a, 'm> Walk<'a, 'm> {
             buffers_left: buffers.iter(),
             end: 0,
             elements_max,
+            elements: 0,
             column: "",
             nodes: Vec::with_capacity(nodes.len()),
             buffers: Vec::with_capacity(buffers.len()),
@@ -273,7 +277,12 @@ impl<'a, 'm> Walk<'a, 'm> {
         read: impl Fn([u8; N]) -> T + Copy,
     ) -> Result<(), WireFault> {
         let (_, elements) = self.offsets(length, read)?;
-        within("batch elements", self.elements_max, elements)?;
+        let wanted = elements.saturating_mul(leaves(item.data_type()));
+        let (limit, current) = (self.elements_max, self.elements);
+        if wanted > limit.saturating_sub(current) {
+            return Err(LimitExceeded { name: "batch elements", limit, current, wanted }.into());
+        }
+        self.elements = current.saturating_add(wanted);
         self.array(item.data_type(), elements)
     }
 
@@ -359,6 +368,15 @@ impl<'a, 'm> Walk<'a, 'm> {
 
     fn shown(&self) -> GuestText {
         GuestText::new(self.column, usize::MAX)
+    }
+}
+
+/// Counts the columns that hold the values of a type: a struct's fields, to their leaves. A list counts as one; what is in it
+/// is counted when it is come to. The schema bounds the recursion.
+fn leaves(data_type: &DataType) -> u64 {
+    match data_type {
+        DataType::Struct(fields) => fields.iter().map(|field| leaves(field.data_type())).sum(),
+        _ => 1,
     }
 }
 
