@@ -114,6 +114,16 @@ pub enum DescriptionFault {
         /// The name.
         name: GuestText,
     },
+    /// What an option is when nobody says is none of its values.
+    #[error("the parser's option {name} is {default} by default, which is not {wanted}")]
+    BadDefault {
+        /// Of which option.
+        name: GuestText,
+        /// The default.
+        default: GuestText,
+        /// What the option takes.
+        wanted: GuestText,
+    },
 }
 
 impl Blamed for DescriptionFault {
@@ -126,19 +136,21 @@ impl Blamed for DescriptionFault {
             DescriptionFault::TooMany { .. } => "description-too-long",
             DescriptionFault::BadName { .. } => "bad-name",
             DescriptionFault::Twice { .. } => "duplicate-name",
+            DescriptionFault::BadDefault { .. } => "bad-default",
         }
     }
 }
 
 impl Description {
-    /// Checks what the types cannot say: list lengths, name patterns, no name twice.
+    /// Checks what the types cannot say: list lengths, name patterns, no name twice, defaults that fit.
     pub fn check(&self) -> Result<(), DescriptionFault> {
         let tables: Vec<&str> = self.tables.iter().map(|t| t.name.as_str()).collect();
         let faults: Vec<&str> = self.faults.iter().map(|f| f.code.as_str()).collect();
         let options: Vec<&str> = self.options.iter().map(|o| o.name.as_str()).collect();
         check_names("table", &tables, false)?;
         check_names("fault", &faults, false)?;
-        check_names("option", &options, true)
+        check_names("option", &options, true)?;
+        self.options.iter().try_for_each(OptionInfo::check_default)
     }
 
     /// Returns the tables that a run which names none wants.
@@ -256,6 +268,18 @@ impl OptionInfo {
         Err(OptionFault::Value { name: self.name.clone(), wanted: self.wanted(), value: value.to_owned() })
     }
 
+    /// Checks that a guest would never see, from itself, a value that a person could not give.
+    fn check_default(&self) -> Result<(), DescriptionFault> {
+        match &self.default {
+            Some(default) if self.check(default.raw()).is_err() => Err(DescriptionFault::BadDefault {
+                name: GuestText::new(&self.name, 64),
+                default: default.clone(),
+                wanted: GuestText::new(&self.wanted(), 256),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn wanted(&self) -> String {
         match self.kind {
             OptionKind::Text => "text".to_owned(),
@@ -319,6 +343,15 @@ mod tests {
             "option `delimiter` takes one of `soh`, `pipe`, not `tab`"
         );
         assert_eq!(refused(&[pair("depth", "1"), pair("depth", "2")]), "option `depth` is given twice");
+    }
+
+    #[test]
+    fn a_default_that_nobody_could_give_is_refused() {
+        let mut bad = described();
+        bad.options.push(option("width", OptionKind::Integer, Some("wide")));
+        let refused = bad.check().unwrap_err().to_string();
+        assert_eq!(refused, "the parser's option width is wide by default, which is not an integer");
+        assert_eq!(described().check(), Ok(()));
     }
 
     #[test]
