@@ -5,7 +5,6 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -85,12 +84,16 @@ impl CodeCache {
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(path).map_err(io)?;
-        let found = std::fs::symlink_metadata(path).map_err(io)?;
-        if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 || !found.is_dir()
-        {
-            return Err(CacheFault::NotOurs { path: shown, owner: found.uid(), mode: found.mode() & 0o7777 });
-        }
         let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority()).map_err(io)?;
+        // Of what was opened, so that nobody can put another in its place behind the check.
+        let found = rustix::fs::fstat(&dir).map_err(|errno| io(errno.into()))?;
+        if found.st_uid != rustix::process::geteuid().as_raw() || found.st_mode & 0o022 != 0 {
+            return Err(CacheFault::NotOurs {
+                path: shown,
+                owner: found.st_uid,
+                mode: found.st_mode & 0o7777,
+            });
+        }
         let mac_key = read_or_make_key(&dir).map_err(io)?;
         Ok(Self { dir, shown, mac_key })
     }
@@ -120,6 +123,8 @@ impl CodeCache {
             let mut file = self.dir.open_with(&temporary, &options)?;
             file.write_all(&self.mac(key, code).finalize().into_bytes())?;
             file.write_all(code)?;
+            // Else a power cut leaves a name without its bytes, which would look as if somebody had been here.
+            file.sync_all()?;
             self.dir.rename(&temporary, &self.dir, name(key))
         };
         write().and_then(|()| seal(code)).map_err(|error| self.io(error))

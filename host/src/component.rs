@@ -20,6 +20,9 @@ use crate::supervisor::Worker;
 /// How long compiling may take. A language runtime takes seconds, a parser a fraction of one.
 const COMPILE_MS_MAX: u64 = 120_000;
 
+/// Most bytes of compiled code: a component of the largest size, ten times over.
+const CODE_BYTES_MAX: u64 = 10 * precheck::COMPONENT_BYTES_MAX;
+
 /// A component, open.
 pub(crate) struct Component {
     source: Source,
@@ -112,8 +115,17 @@ impl Component {
             News::Failed { fault, .. } => return Err(fault),
             other => return Err(worker.misspoke(&other)),
         }
+        // Gone before its work is read, so that nobody writes to it meanwhile.
+        drop(worker);
         let mut bytes = Vec::new();
-        code.rewind().and_then(|()| code.read_to_end(&mut bytes)).map_err(internal)?;
+        code.rewind()
+            .and_then(|()| code.take(CODE_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(internal)?;
+        if bytes.len() as u64 > CODE_BYTES_MAX {
+            return Err(internal(std::io::Error::other(format!(
+                "there are more than {CODE_BYTES_MAX} bytes"
+            ))));
+        }
         Ok(bytes)
     }
 }
