@@ -132,7 +132,7 @@ impl Bench {
             locked(&heard).push(word);
             Ok(())
         });
-        let wanted = description.tables.iter().map(|table| table.name.clone()).collect();
+        let wanted: Vec<_> = description.tables.iter().map(|table| table.name.clone()).collect();
         let session = session.attach(Arc::new(Memory(input.to_vec())), &description, wanted, ear)?;
         let (mut session, layout) = session.plan(&options, u64::MAX)?;
         for range in layout.ranges {

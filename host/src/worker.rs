@@ -20,9 +20,10 @@ use casparian_core::flow::{Flow, FlowFault};
 use casparian_core::id::TableName;
 use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
+use casparian_core::wanted::Wanted;
 use casparian_sandbox::journal::Level;
 use casparian_sandbox::session::{Ended, Session};
-use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, Setup, Usage, precheck};
+use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, Usage, precheck};
 
 use crate::interface::Interface;
 use crate::link::{Link, LinkFault, Received};
@@ -31,7 +32,7 @@ use crate::quarantine::{self, Circumstances, Quarantine};
 use crate::report::{Preview, Used};
 use crate::request::TableChoice;
 use crate::sinks::{Provenance, Tables};
-use crate::source::Source;
+use crate::source::{Source, SourceFault};
 
 /// What is said and not yet judged. More would only cost memory.
 const CHANNEL_BATCHES: usize = 2;
@@ -55,7 +56,13 @@ pub fn main() -> ExitCode {
         Err(fault) => Err(broken(&fault).into()),
     };
     let news = result.unwrap_or_else(|failed| News::Failed { fault: failed.fault, used: failed.used });
-    match link.send(&news, &[]) {
+    let told = match link.send(&news, &[]) {
+        Err(fault @ LinkFault::TooLarge { .. }) => {
+            link.send(&News::Failed { fault: too_much_said(&fault), used: Used::default() }, &[])
+        }
+        told => told,
+    };
+    match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(70),
     }
@@ -78,7 +85,12 @@ fn failed(fault: impl Blamed) -> Failed {
 }
 
 fn ended(ended: Ended) -> Failed {
-    Failed { fault: ended.fault.report(), used: ended.usage.into() }
+    let of_source = match &ended.fault {
+        // A file that was cut short while it was read is not the machine's fault.
+        SessionFault::Input { error, .. } => SourceFault::within(error).map(Blamed::report),
+        _ => None,
+    };
+    Failed { fault: of_source.unwrap_or_else(|| ended.fault.report()), used: ended.usage.into() }
 }
 
 fn internal(message: String) -> FaultReport {
@@ -211,7 +223,7 @@ fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Fail
         Setup { limits: limits.clone(), attachments: BTreeMap::new(), log_level: order.log_level, log };
     let opened = on_guest_stack(limits, || loaded.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
-    link.send(&News::Described(Box::new(description.clone())), &[]).map_err(|e| described_too_long(&e))?;
+    link.send(&News::Described(Box::new(description.clone())), &[]).map_err(|e| too_much_said(&e))?;
 
     let wanted = choose(&order.tables, &description)?;
     let options = description.resolve_options(&order.options).map_err(failed)?;
@@ -223,7 +235,8 @@ fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Fail
         contract: None,
     };
     let source_of_hold = source(for_hold.into())?;
-    let (sinks, hold) = ports(link, order, provenance, source_of_hold, &options, wanted.len())?;
+    let (sinks, hold) =
+        ports(link, order, provenance, source_of_hold, &options, files_at_most(&wanted, limits))?;
     let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
     let flow = Flow::new(sinks, hold, wanted.clone(), codes);
 
@@ -238,7 +251,8 @@ fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Fail
     Ok(Done { has_quarantine, tally, account, used: usage.into() })
 }
 
-fn described_too_long(fault: &LinkFault) -> FaultReport {
+/// A parser may describe itself, or its tables, at more length than we can pass on.
+fn too_much_said(fault: &LinkFault) -> FaultReport {
     match fault {
         LinkFault::TooLarge { .. } => FaultReport {
             blame: Blame::Guest,
@@ -255,7 +269,7 @@ fn described_too_long(fault: &LinkFault) -> FaultReport {
 struct Guest {
     session: Session,
     description: Description,
-    wanted: Vec<TableName>,
+    wanted: Wanted,
     options: Vec<(String, String)>,
     input: Arc<Input>,
 }
@@ -319,12 +333,24 @@ fn judge(link: &Link, flow: &mut RunFlow, heard: Receiver<Said>) -> Result<(), F
     Ok(())
 }
 
-/// Picks the tables that a run writes.
-fn choose(choice: &TableChoice, description: &Description) -> Result<Vec<TableName>, FaultReport> {
-    match choice {
-        TableChoice::Default => Ok(description.default_tables().cloned().collect()),
-        TableChoice::All => Ok(description.tables.iter().map(|table| table.name.clone()).collect()),
-        TableChoice::Named(names) => names.iter().map(|name| named(name, description)).collect(),
+/// Picks the tables that a run writes. Where a parser's tables follow from the input, all of them are wanted unless somebody
+/// names some.
+fn choose(choice: &TableChoice, description: &Description) -> Result<Wanted, FaultReport> {
+    Ok(Wanted::Only(match choice {
+        TableChoice::Named(names) => {
+            names.iter().map(|name| named(name, description)).collect::<Result<_, _>>()?
+        }
+        _ if description.tables.is_empty() => return Ok(Wanted::All),
+        TableChoice::Default => description.default_tables().cloned().collect(),
+        TableChoice::All => description.tables.iter().map(|table| table.name.clone()).collect(),
+    }))
+}
+
+/// How many files a run may write at once: they share the memory there is.
+fn files_at_most(wanted: &Wanted, limits: &Limits) -> usize {
+    match wanted {
+        Wanted::All => usize::try_from(limits.tables_max).unwrap_or(usize::MAX),
+        Wanted::Only(tables) => tables.len(),
     }
 }
 
@@ -349,7 +375,7 @@ fn ports(
     provenance: Provenance,
     source: Source,
     options: &[(String, String)],
-    wanted: usize,
+    files: usize,
 ) -> Result<(Tables, Quarantine), FaultReport> {
     if let Some(rows_max) = order.preview_rows {
         return Ok((Tables::previews(rows_max), Quarantine::Nowhere));
@@ -362,7 +388,7 @@ fn ports(
         Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
     let provide_hold = Box::new(move || ask_for_file(&hold, FileFor::Quarantine));
     Ok((
-        Tables::files(provide_table, provenance, wanted),
+        Tables::files(provide_table, provenance, files),
         Quarantine::file(provide_hold, Arc::new(source), circumstances),
     ))
 }

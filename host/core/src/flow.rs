@@ -30,6 +30,7 @@ use crate::guest_text::GuestText;
 use crate::id::TableName;
 use crate::intake::{Rejection, Said, SkipKind, TableId};
 use crate::ledger::{Account, Ledger, Overlap, Record};
+use crate::wanted::Wanted;
 
 /// Where good rows go.
 pub trait Sinks {
@@ -160,7 +161,7 @@ pub struct Flow<S, H> {
     /// The words of the faults that rejections refer to by index.
     fault_codes: Vec<String>,
     /// Tables whose rows are written.
-    wanted: Vec<TableName>,
+    wanted: Wanted,
     tables: Vec<Table>,
     rejections: Vec<Rejection>,
     ledger: Ledger,
@@ -177,12 +178,12 @@ struct Table {
 
 impl<S: Sinks, H: Hold> Flow<S, H> {
     /// Opens a flow. `wanted` are the tables to write; `fault_codes` the parser's own words, by index.
-    pub fn new(sinks: S, hold: H, wanted: Vec<TableName>, fault_codes: Vec<String>) -> Self {
+    pub fn new(sinks: S, hold: H, wanted: impl Into<Wanted>, fault_codes: Vec<String>) -> Self {
         Self {
             sinks,
             hold,
             fault_codes,
-            wanted,
+            wanted: wanted.into(),
             tables: Vec::new(),
             rejections: Vec::new(),
             ledger: Ledger::default(),
@@ -194,7 +195,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     pub fn hear(&mut self, said: Said) -> Result<(), FlowFault> {
         match said {
             Said::Opened { table, name, schema } => {
-                let wanted = self.wanted.contains(&name);
+                let wanted = self.wanted.has(name.as_str());
                 if wanted {
                     self.sinks.open(table, &name, schema.declared())?;
                 }

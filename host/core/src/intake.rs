@@ -3,6 +3,8 @@
 //! The intake stands on the guest's own thread, so whatever a guest can observe follows from its own history alone. What
 //! passes becomes a [`Said`], in order; [`crate::flow`] hears it, perhaps on another thread.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use crate::batch::Batch;
@@ -228,7 +230,7 @@ pub struct Intake {
     input_bytes: u64,
     /// Table names that may be opened. Empty: any.
     described: Vec<TableName>,
-    fault_codes: Vec<String>,
+    fault_codes: BTreeSet<String>,
     tables: Vec<(TableName, TableSchema)>,
     /// What `plan` or `parse` may speak of now; `None` outside them. Records begin in it.
     range: Option<Span>,
@@ -261,6 +263,11 @@ impl Intake {
     /// Returns the watermark: how much of the input has been said to the end.
     pub fn watermark(&self) -> u64 {
         self.watermark
+    }
+
+    /// Returns how many bytes wait for a commit. Each commit has to look at them again.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.pending.bytes
     }
 
     /// Lets the guest speak of the records that begin in `range`.
@@ -381,7 +388,7 @@ impl Intake {
     }
 
     fn check_fault_codes(&self, table: &TableName, batch: &Batch) -> Result<(), Refusal> {
-        match batch.fault_codes().find(|code| !self.fault_codes.iter().any(|known| known == code)) {
+        match batch.fault_codes().find(|code| !self.fault_codes.contains(*code)) {
             Some(code) => {
                 Err(Refusal::UnknownFaultCode { table: table.clone(), code: GuestText::new(code, 64) })
             }

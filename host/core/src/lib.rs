@@ -7,7 +7,7 @@
 //! * [`wire`], the door for bytes: nothing hostile passes it. [`batch`] is what comes out.
 //! * [`contract`], what rows must be, and the judge.
 //! * [`ledger`], which bytes were accepted, quarantined, skipped, and the dark rest.
-//! * [`description`], what a parser says it is.
+//! * [`description`], what a parser says it is; [`wanted`], which of its tables somebody wants.
 //! * [`limits`], every bound with its unit; [`fault`], whose fault it is; [`id`] and [`guest_text`], names and strangers' words.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
@@ -22,4 +22,5 @@ pub mod id;
 pub mod intake;
 pub mod ledger;
 pub mod limits;
+pub mod wanted;
 pub mod wire;

@@ -9,6 +9,7 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::intake::Intake;
 use casparian_core::limits::{LimitExceeded, Limits};
+use casparian_core::wanted::Wanted;
 use thiserror::Error;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
@@ -133,15 +134,21 @@ impl Session {
         mut self,
         input: Arc<dyn Blob>,
         description: &Description,
-        wanted: Vec<TableName>,
+        wanted: impl Into<Wanted>,
         ear: Ear,
     ) -> Result<Self, Ended> {
         let input_bytes = input.len();
         let limits = &self.store.data().limits;
         let intake = Intake::new(description, limits, input_bytes);
         let (base, granted) = (limits.fuel_granted(0, 0), limits.fuel_granted(0, input_bytes));
-        self.store.data_mut().talk =
-            Some(Talk { intake, ear, wanted, input_bytes, fuel_granted: granted, refused: None });
+        self.store.data_mut().talk = Some(Talk {
+            intake,
+            ear,
+            wanted: wanted.into(),
+            input_bytes,
+            fuel_granted: granted,
+            refused: None,
+        });
         let refuelled =
             self.store.get_fuel().and_then(|left| self.store.set_fuel(left.saturating_add(granted - base)));
         let (mut session, ()) = self.settle(refuelled)?;
@@ -251,13 +258,14 @@ fn usage(store: &Store<State>) -> Usage {
 fn end(store: Store<State>, error: wasmtime::Error) -> Ended {
     let usage = usage(&store);
     let state = store.data();
+    // The first refusal is final, whatever came of it.
+    if let Some(refusal) = state.talk.as_ref().and_then(|talk| talk.refused.clone()) {
+        return Ended { fault: SessionFault::Refused(refusal), usage };
+    }
     let error = match error.downcast::<SessionFault>() {
         Ok(fault) => return Ended { fault, usage },
         Err(error) => error,
     };
-    if let Some(refusal) = state.talk.as_ref().and_then(|talk| talk.refused.clone()) {
-        return Ended { fault: SessionFault::Refused(refusal), usage };
-    }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Ended { fault: SessionFault::Exit { status: exit.0 }, usage };
     }

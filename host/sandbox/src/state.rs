@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use casparian_core::id::TableName;
 use casparian_core::intake::{Intake, Refusal, Said};
 use casparian_core::limits::Limits;
+use casparian_core::wanted::Wanted;
 use wasmtime::component::ResourceTable;
 
 use crate::handles::Blob;
@@ -35,7 +35,7 @@ pub(crate) struct State {
 pub(crate) struct Talk {
     pub(crate) intake: Intake,
     pub(crate) ear: Ear,
-    pub(crate) wanted: Vec<TableName>,
+    pub(crate) wanted: Wanted,
     pub(crate) input_bytes: u64,
     /// Fuel handed out so far.
     pub(crate) fuel_granted: u64,

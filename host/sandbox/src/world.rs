@@ -25,6 +25,12 @@ const READ_BYTES_MAX: u64 = 1024 * 1024;
 const FUEL_PER_CALL: u64 = 200;
 /// What a byte costs that is copied, guarded or decoded. A guest spends dozens to make one.
 const FUEL_PER_BYTE: u64 = 1;
+/// What opening a table costs: its fields may take a hundred times the bytes of their message.
+const FUEL_PER_OPEN: u64 = 50_000;
+/// What a rejection costs.
+const FUEL_PER_REJECTION: u64 = 100;
+/// How many bytes that a commit leaves waiting cost one unit: the next commit looks at them again.
+const WAITING_BYTES_PER_FUEL: u64 = 16;
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Answer<T> = Result<T, types::Fault>;
@@ -66,7 +72,10 @@ fn link_log(log: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             pay(&mut store, line_bytes_max)?;
             let text = message.to_str(&store)?;
             store.data().journal.write(level_of(level), &text, at.map(span_of));
-            Ok(())
+            // All of it was looked at, however little of it is kept.
+            let more = (text.len() as u64).saturating_sub(line_bytes_max);
+            drop(text);
+            pay_more(&mut store, more)
         },
     )
 }
@@ -106,8 +115,8 @@ fn attachment(
     mut store: Store<'_>,
     (name,): (WasmStr,),
 ) -> wasmtime::Result<(Option<Resource<BlobHandle>>,)> {
-    pay(&mut store, 0)?;
-    let found = store.data().attachments.get(name.to_str(&store)?.as_ref()).map(Arc::clone);
+    let name = read_name(&mut store, name)?;
+    let found = store.data().attachments.get(&name).map(Arc::clone);
     let Some(blob) = found else { return Ok((None,)) };
     Ok((Some(hand_out(&mut store, BlobHandle(blob))?),))
 }
@@ -118,8 +127,8 @@ fn table_open(
     mut store: Store<'_>,
     (name, schema): (WasmStr, WasmList<u8>),
 ) -> wasmtime::Result<(Answer<Resource<TableHandle>>,)> {
-    pay(&mut store, schema.len() as u64)?;
-    let name = name.to_str(&store)?.into_owned();
+    pay(&mut store, FUEL_PER_OPEN.saturating_add(schema.len() as u64))?;
+    let name = read_name(&mut store, name)?;
     // A copy, since the guest's memory cannot be read while the state is written. The schema is bounded by the call's bound.
     let schema = schema.as_le_slice(&store).to_vec();
     let opened = talk(&mut store, "output.table.open")?.intake.open(&name, &schema);
@@ -156,12 +165,15 @@ fn reject(
     (records,): (WasmList<types::Rejection>,),
 ) -> wasmtime::Result<(Answer<()>,)> {
     let mut taken = Vec::with_capacity(records.len().min(1024));
-    pay(&mut store, records.len() as u64 * 100)?;
+    pay(&mut store, (records.len() as u64).saturating_mul(FUEL_PER_REJECTION))?;
+    let mut text_bytes = 0_u64;
     for record in records.iter(&mut store)? {
         let record = record?;
+        text_bytes = text_bytes.saturating_add(record.message.len() as u64);
         let message = GuestText::new(&record.message, NOTE_BYTES_MAX);
         taken.push(Rejection { at: span_of(record.at), fault: record.fault, message });
     }
+    pay_more(&mut store, text_bytes)?;
     let taken = talk(&mut store, "output.reject")?.intake.reject(taken);
     answer(&mut store, taken)
 }
@@ -177,18 +189,20 @@ fn skip(
 
 fn commit(mut store: Store<'_>, (up_to,): (u64,)) -> wasmtime::Result<(Answer<()>,)> {
     pay(&mut store, 0)?;
-    let taken = talk(&mut store, "output.commit")?.intake.commit(up_to);
+    let intake = &mut talk(&mut store, "output.commit")?.intake;
+    let taken = intake.commit(up_to);
+    let waiting_bytes = intake.waiting_bytes();
     if taken.is_ok() {
         refuel(&mut store, up_to)?;
     }
+    pay_more(&mut store, waiting_bytes / WAITING_BYTES_PER_FUEL)?;
     answer(&mut store, taken)
 }
 
 fn wanted(mut store: Store<'_>, (table,): (WasmStr,)) -> wasmtime::Result<(bool,)> {
-    pay(&mut store, 0)?;
-    let table = table.to_str(&store)?.into_owned();
+    let table = read_name(&mut store, table)?;
     let talk = talk(&mut store, "output.wanted")?;
-    Ok((talk.wanted.iter().any(|name| name.as_str() == table),))
+    Ok((talk.wanted.has(&table),))
 }
 
 fn batch_bytes(mut store: Store<'_>, (): ()) -> wasmtime::Result<(u32,)> {
@@ -235,9 +249,20 @@ fn refuse(store: &mut Store<'_>, refusal: Refusal) -> types::Fault {
     fault
 }
 
+/// Reads a name in the guest's memory, which is paid for by its length.
+fn read_name(store: &mut Store<'_>, name: WasmStr) -> wasmtime::Result<String> {
+    let name = name.to_str(&*store)?.into_owned();
+    pay(store, name.len() as u64)?;
+    Ok(name)
+}
+
 /// Charges a host call, so that work done for a guest is bounded like work done by it.
 fn pay(store: &mut Store<'_>, bytes: u64) -> wasmtime::Result<()> {
-    let price = FUEL_PER_CALL + bytes.saturating_mul(FUEL_PER_BYTE);
+    pay_more(store, FUEL_PER_CALL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE)))
+}
+
+/// Charges what turned out to be work only in the course of a host call.
+fn pay_more(store: &mut Store<'_>, price: u64) -> wasmtime::Result<()> {
     let left = store.get_fuel()?;
     let Some(rest) = left.checked_sub(price) else {
         store.set_fuel(0)?;

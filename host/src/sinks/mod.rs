@@ -289,7 +289,7 @@ mod tests {
     }
 
     fn run(sinks: Tables, wanted: &[&str], said: Vec<Said>) -> Finished {
-        let wanted = wanted.iter().map(|name| TableName::new(name).unwrap()).collect();
+        let wanted: Vec<_> = wanted.iter().map(|name| TableName::new(name).unwrap()).collect();
         let mut flow = Flow::new(sinks, NoHold, wanted, Vec::new());
         said.into_iter().for_each(|said| flow.hear(said).unwrap());
         let (sinks, _, tally, _) = flow.finish(1 << 30);

@@ -111,7 +111,7 @@ fn play(truth: &Truth, script: &Script) -> (Left, Option<casparian_core::ledger:
     let mut held = CollectHeld(Vec::new());
     let description = description();
     let codes = oracle::FAULTS.iter().map(|f| (*f).to_owned()).collect();
-    let wanted = (0..oracle::TABLES).map(oracle::table_name).collect();
+    let wanted: Vec<TableName> = (0..oracle::TABLES).map(oracle::table_name).collect();
     let mut flow = Flow::new(&mut collect, &mut held, wanted, codes);
     let mut intake = Intake::new(&description, &Limits::default(), truth.input_bytes);
     intake.begin(Span { offset: 0, length: truth.input_bytes });
