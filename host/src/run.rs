@@ -56,7 +56,7 @@ fn attempt(
     report.input.sha256 = Some(input_sha256);
 
     let order = order(request, &component, &source, input_sha256);
-    let mut supervision = Supervision { request, report, progress, staging: staging.as_ref() };
+    let mut supervision = Supervision { request, report, progress, staging: staging.as_ref(), files: 0 };
     supervision.run(order, &component, &compiled, &source)?;
     source.check_unchanged().map_err(|fault| fault.report())?;
     conclude(request, report, staging)
@@ -82,6 +82,8 @@ struct Supervision<'a> {
     report: &'a mut Report,
     progress: &'a mut dyn FnMut(Progress),
     staging: Option<&'a Staging>,
+    /// Files that the worker has asked for.
+    files: u64,
 }
 
 impl Supervision<'_> {
@@ -119,9 +121,14 @@ impl Supervision<'_> {
         }
     }
 
-    /// Gives the worker a file. Its name is ours or a [`TableName`], so it stays inside the staging folder.
-    fn hand_over(&self, worker: &Worker, what: &FileFor) -> Result<(), FaultReport> {
-        let Some(staging) = self.staging else { return Err(worker.misspoke(&News::File(what.clone()))) };
+    /// Gives the worker a file. Its name is ours or a [`TableName`], so it stays inside the staging folder. There is one for each
+    /// table that may be opened, and one for the quarantine.
+    fn hand_over(&mut self, worker: &Worker, what: &FileFor) -> Result<(), FaultReport> {
+        let is_due = self.files <= self.request.limits.tables_max;
+        let Some(staging) = self.staging.filter(|_| is_due) else {
+            return Err(worker.misspoke(&News::File(what.clone())));
+        };
+        self.files += 1;
         let file = match what {
             FileFor::Table(table) => staging.create_file(&table_file(table)),
             FileFor::Quarantine => staging.create_file(QUARANTINE_FILE),

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use casparian_core::description::Description;
 use casparian_core::fault::{Blame, Blamed, FaultReport};
 use casparian_core::flow::{Flow, FlowFault};
+use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
@@ -26,7 +27,7 @@ use casparian_sandbox::session::{Ended, Session};
 use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, Usage, precheck};
 
 use crate::interface::Interface;
-use crate::link::{Link, LinkFault, Received};
+use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::quarantine::{self, Circumstances, Quarantine};
 use crate::report::{Preview, Used};
@@ -407,7 +408,8 @@ fn ask_for_file(link: &Link, what: FileFor) -> io::Result<File> {
 }
 
 /// Sends a table's first rows in messages that fit.
-fn send_preview(link: &Link, preview: Preview) -> Result<(), FaultReport> {
+fn send_preview(link: &Link, mut preview: Preview) -> Result<(), FaultReport> {
+    leave_out_columns(&mut preview);
     let Preview { table, columns, mut rows } = preview;
     loop {
         let rest = rows.split_off(rows.len().min(rows_per_message(columns.len())));
@@ -420,7 +422,31 @@ fn send_preview(link: &Link, preview: Preview) -> Result<(), FaultReport> {
     }
 }
 
-/// A cell is cut at 64 bytes and may be six times as long once JSON has escaped it.
+/// Leaves out the columns of a table so wide that not even one row of it fits into a message, and says how many.
+fn leave_out_columns(preview: &mut Preview) {
+    let mut names_bytes = 0_usize;
+    let fits = |column: &&(GuestText, String)| {
+        let bytes = serde_json::to_string(column).map_or(usize::MAX, |text| text.len() + 1);
+        names_bytes = names_bytes.saturating_add(bytes);
+        names_bytes <= NAMES_BYTES_MAX
+    };
+    let kept = preview.columns.iter().take(CELLS_PER_MESSAGE - 1).take_while(fits).count();
+    let left_out = preview.columns.len() - kept;
+    if left_out > 0 {
+        preview.columns.truncate(kept);
+        preview.columns.push((GuestText::new(&format!("{left_out} more"), 64), "columns".to_owned()));
+        for row in &mut preview.rows {
+            row.truncate(kept);
+            row.push(Some(GuestText::new("…", 64)));
+        }
+    }
+}
+
+/// Half of a message is for cells. A cell is cut at 64 bytes and may be six times as long once JSON has escaped it.
+const CELLS_PER_MESSAGE: usize = MESSAGE_BYTES_MAX / 2 / 410;
+/// The other half is for the names and types of columns, but for what stands around them.
+const NAMES_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2 - 1024;
+
 fn rows_per_message(columns: usize) -> usize {
-    (crate::link::MESSAGE_BYTES_MAX / 2 / 400 / columns.max(1)).max(1)
+    (CELLS_PER_MESSAGE / columns.max(1)).max(1)
 }
