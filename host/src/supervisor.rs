@@ -189,9 +189,14 @@ mod tests {
     use super::*;
     use casparian_core::limits::Limits;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Mutex;
+
+    /// A file that is open for writing cannot be run, and whoever is forked in between holds it open.
+    static STARTING: Mutex<()> = Mutex::new(());
 
     /// Starts a script in a worker's place. It takes its task and then does what it likes.
     fn start(script: &str, deadline_ms: u64) -> (tempfile::TempDir, Worker) {
+        let _alone = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("a folder");
         let exe = folder.path().join("worker");
         let text = format!("#!/bin/sh\ndd bs=131072 count=1 of=/dev/null 2>/dev/null\n{script}\n");
