@@ -391,11 +391,12 @@ impl Waiting {
         } else {
             offsets.iter().filter(|offset| is_due(offset)).count()
         };
-        if count == 0 {
-            return Ok((None, Some(Self { rows, is_ascending })));
-        }
+        // First, so that a batch without rows does not wait for ever.
         if count == offsets.len() {
             return Ok((Some(rows), None));
+        }
+        if count == 0 {
+            return Ok((None, Some(Self { rows, is_ascending })));
         }
         if is_ascending {
             let (due, later) = (rows.slice(0, count), rows.slice(count, offsets.len() - count));
