@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int8Array, TimestampNanosecondArray};
+use arrow_array::{
+    Array as _, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int8Array, ListArray, RecordBatch,
+    StructArray, TimestampNanosecondArray,
+};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::limits::{Budget, Limits};
@@ -322,6 +326,31 @@ fn a_message_past_the_limit_is_refused_by_its_length_alone() {
     let mut budget = Budget::new(&Limits { batch_bytes_max: 1000, ..Limits::default() }, 0);
     let refused = wire::decode(&table(&fills()), &[0; 1001], &mut budget).unwrap_err();
     assert_eq!(refused.to_string(), "batch bytes: limit 1000, used 0, wanted 1001 more");
+}
+
+/// One row: a list of structs of eight bools.
+fn list_of_bools(count: usize) -> RecordBatch {
+    let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true; count]));
+    let structs = StructArray::from((0..8).map(|at| (flag(at), Arc::clone(&flags))).collect::<Vec<_>>());
+    let item = Arc::new(Field::new("item", structs.data_type().clone(), true));
+    let list = ListArray::new(item, OffsetBuffer::from_lengths([count]), Arc::new(structs), None);
+    batch_of([("flags", Arc::new(list) as ArrayRef)])
+}
+
+fn flag(at: usize) -> Arc<Field> {
+    Arc::new(Field::new(format!("f{at}"), DataType::Boolean, true))
+}
+
+#[test]
+fn values_in_lists_are_counted_by_the_column_and_not_by_the_byte() {
+    let most = usize::try_from(Limits::default().batch_bytes_max).unwrap() / 8;
+    let decode = |count| {
+        let batch = list_of_bools(count);
+        wire::decode(&table(&batch), &batch_message(&batch, 8), &mut budget()).map(|read| read.num_rows())
+    };
+    assert_eq!(decode(most).unwrap(), 1);
+    let refused = decode(most + 1).unwrap_err().to_string();
+    assert_eq!(refused, "batch elements: limit 16777216, used 0, wanted 16777224 more");
 }
 
 #[test]
