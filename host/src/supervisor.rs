@@ -98,11 +98,12 @@ impl Worker {
             // In a group of its own, so that Ctrl-C reaches the supervisor alone, which then says how the run ended.
             command.arg("worker").env_clear().current_dir("/").process_group(0);
             // Two threads with a heap each, fed by one and freed by the other, keep what they once had: glibc's way to let
-            // memory follow the length of a run.
+            // memory follow the length of a run. With one threshold set, glibc leaves the other where it is: it must lie
+            // above what is made and freed with every batch, or each one pays for its page faults anew.
             command
                 .env("MALLOC_ARENA_MAX", "1")
-                .env("MALLOC_TRIM_THRESHOLD_", "1048576")
-                .env("MALLOC_MMAP_THRESHOLD_", "524288");
+                .env("MALLOC_TRIM_THRESHOLD_", "4194304")
+                .env("MALLOC_MMAP_THRESHOLD_", "2097152");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             Ok((command.spawn()?, link))

@@ -81,7 +81,8 @@ impl Default for Limits {
             deadline_per_mib_ms: 1_000,
             batch_bytes_max: 16 * MIB,
             batch_rows_max: 1_000_000,
-            batch_bytes_wanted: MIB,
+            // Four times as much would fall out of the caches between guard, judge and encoder, and cost more memory and time.
+            batch_bytes_wanted: 256 * KIB,
             batches_max: 10_000_000,
             output_rows_max: 100_000_000_000,
             output_bytes_base: 64 * MIB,
