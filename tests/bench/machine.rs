@@ -10,7 +10,8 @@ use crate::site::Site;
 pub(crate) fn describe(site: &Site) -> Vec<String> {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let lock = fs::read_to_string(site.root.join("Cargo.lock")).unwrap_or_default();
-    let versions = ["wasmtime", "arrow-array", "parquet"].map(|name| format!("{name} {}", locked(&lock, name)));
+    let versions =
+        ["wasmtime", "arrow-array", "parquet"].map(|name| format!("{name} {}", locked(&lock, name)));
     vec![
         format!("date: {}", said_by("date", &["-u", "+%Y-%m-%d %H:%M UTC"], site)),
         format!("processor: {}, {cores} cores seen", processor()),

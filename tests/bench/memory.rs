@@ -44,10 +44,16 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
             format!("{:.1}", median(natives.iter().map(|peak| mega(peak.tree)))),
         ]);
     }
-    let (least, most) = (trees.iter().copied().fold(f64::INFINITY, f64::min), trees.iter().copied().fold(0.0, f64::max));
+    let (least, most) =
+        (trees.iter().copied().fold(f64::INFINITY, f64::min), trees.iter().copied().fold(0.0, f64::max));
     section.targets.push(Target::at_most("memory of a run", MEGABYTES_WANTED, most, "MB"));
     let growth = (most / least - 1.0) * 100.0;
-    section.targets.push(Target::at_most("memory from the least input to the most", GROWTH_WANTED, growth, "% more"));
+    section.targets.push(Target::at_most(
+        "memory from the least input to the most",
+        GROWTH_WANTED,
+        growth,
+        "% more",
+    ));
     Ok(section)
 }
 
@@ -62,7 +68,11 @@ fn peaks(site: &Site, order: &Order, megabytes: u64) -> Outcome<(Vec<Peak>, Vec<
         let native = process::peak(site, Command::new(&site.bench).arg("native-run").arg(&log).arg(out))?;
         // The first round may have compiled the component.
         if round > 0 {
-            eprintln!("  {round:>7}  {megabytes} MB: {:.1} MB, native {:.1} MB", mega(guest.tree), mega(native.tree));
+            eprintln!(
+                "  {round:>7}  {megabytes} MB: {:.1} MB, native {:.1} MB",
+                mega(guest.tree),
+                mega(native.tree)
+            );
             guests.push(guest);
             natives.push(native);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use casparian_host::source::Source;
 
+use crate::Outcome;
 use crate::clock::Spent;
 use crate::contest::{Contender, contest};
 use crate::input::Log;
@@ -12,7 +13,6 @@ use crate::order::Order;
 use crate::report::{Section, Target};
 use crate::sandboxed::{Heard, Sandboxed, on_guest_thread};
 use crate::site::Site;
-use crate::Outcome;
 
 const LOG: Log = Log::clean(200);
 /// What a sandbox may cost is a third of a parser's time.

@@ -48,7 +48,11 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
         dirty_speed.cpu, dirty_speed.wall
     ));
     section.targets.push(Target::at_least("speed of a whole run, clean, CPU", SPEED_WANTED, clean_speed.cpu));
-    section.targets.push(Target::at_least("speed of a whole run, clean, wall", SPEED_WANTED, clean_speed.wall));
+    section.targets.push(Target::at_least(
+        "speed of a whole run, clean, wall",
+        SPEED_WANTED,
+        clean_speed.wall,
+    ));
     Ok(section)
 }
 

@@ -47,8 +47,15 @@ impl Target {
 impl Section {
     /// Tells what contenders took over `megabytes`; speeds are against the first of them.
     pub(crate) fn of_contest(title: &str, about: &str, megabytes: u64, series: &[Series]) -> Section {
-        let columns =
-            vec!["contender", "CPU s", "least to most", "wall s", "MB per CPU s", "speed (CPU)", "speed (wall)"];
+        let columns = vec![
+            "contender",
+            "CPU s",
+            "least to most",
+            "wall s",
+            "MB per CPU s",
+            "speed (CPU)",
+            "speed (wall)",
+        ];
         let row = |it: &Series| {
             let ((least, most), speed) = (it.cpu_range(), it.speed_against(&series[0]));
             vec![

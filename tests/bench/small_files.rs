@@ -53,7 +53,12 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
     let row = |it: &Series| {
         let micro = |seconds: f64| format!("{:.0}", seconds * 1e6);
         let (least, most) = it.cpu_range();
-        vec![it.name.to_owned(), micro(it.cpu()), format!("{} to {}", micro(least), micro(most)), micro(it.wall())]
+        vec![
+            it.name.to_owned(),
+            micro(it.cpu()),
+            format!("{} to {}", micro(least), micro(most)),
+            micro(it.wall()),
+        ]
     };
     Ok(Section {
         title: "Small files".to_owned(),
