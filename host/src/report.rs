@@ -91,6 +91,7 @@ impl Report {
         self.exit = if fault.code == "interrupted" { EXIT_INTERRUPTED } else { fault.blame.exit_code() };
         self.fault = Some(fault);
         self.tables.clear();
+        self.records = 0;
         self.previews.clear();
         self.quarantine = QuarantineReport::default();
         self.accounting = Accounting::default();

@@ -219,7 +219,7 @@ impl Staging {
             Ok(()) => {}
             Err(Errno::EXIST) if replace => self.exchange(from, name, place)?,
             Err(Errno::EXIST) => return Err(StagingFault::Exists { out: shown(place) }),
-            Err(error) if is_unsupported(error) => self.put_where_nothing_is(from, name, place)?,
+            Err(error) if is_unsupported(error) => self.put_where_nothing_is(from, name, place, replace)?,
             Err(error) => return Err(failed("publish", place, error.into())),
         }
         rustix::fs::fsync(&self.scratch.parent)
@@ -236,11 +236,17 @@ impl Staging {
     }
 
     /// For file systems whose rename knows no flags. A plain rename puts a folder on an empty folder at most.
-    fn put_where_nothing_is(&self, from: &str, name: &OsStr, place: &Path) -> Result<(), StagingFault> {
+    fn put_where_nothing_is(
+        &self,
+        from: &str,
+        name: &OsStr,
+        place: &Path,
+        replace: bool,
+    ) -> Result<(), StagingFault> {
         match self.scratch.parent.symlink_metadata(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed("look at", place, error)),
-            Ok(_) if self.replace => {
+            Ok(_) if replace => {
                 return Err(StagingFault::NoExchange { out: shown(place), error: Errno::OPNOTSUPP.into() });
             }
             Ok(_) => return Err(StagingFault::Exists { out: shown(place) }),

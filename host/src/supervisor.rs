@@ -79,6 +79,8 @@ pub(crate) struct Worker {
     child: Child,
     link: Link,
     begun: Instant,
+    /// What the deadline is for, as its fault calls it.
+    deadline: &'static str,
     deadline_ms: u64,
     stop: Arc<AtomicBool>,
 }
@@ -106,11 +108,15 @@ impl Worker {
                 .env("MALLOC_MMAP_THRESHOLD_", "2097152");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
+            // What it has to say it says over the socket: a terminal is not a worker's to write to.
+            command.stderr(Stdio::null());
             Ok((command.spawn()?, link))
         };
         let (child, link) =
             started().map_err(|error| SupervisorFault::Start { exe: exe.display().to_string(), error })?;
-        let worker = Self { child, link, begun: Instant::now(), deadline_ms, stop: Arc::clone(stop) };
+        let deadline = if matches!(task, Task::Compile { .. }) { "compile ms" } else { "deadline ms" };
+        let worker =
+            Self { child, link, begun: Instant::now(), deadline, deadline_ms, stop: Arc::clone(stop) };
         worker.link.send(task, fds)?;
         Ok(worker)
     }
@@ -152,7 +158,7 @@ impl Worker {
     fn overdue(&self) -> SupervisorFault {
         let spent = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let limit = self.deadline_ms;
-        SupervisorFault::Deadline(LimitExceeded { name: "deadline ms", limit, current: spent, wanted: 1 })
+        SupervisorFault::Deadline(LimitExceeded { name: self.deadline, limit, current: spent, wanted: 1 })
     }
 
     /// Says how a worker ended that closed its socket. One that lives on without it would be waited for in vain; one that is

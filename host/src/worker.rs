@@ -50,6 +50,9 @@ pub fn main() -> ExitCode {
         Ok(fd) => Link::from_fd(fd),
         Err(_) => return ExitCode::from(70),
     };
+    if let Ok(link) = link.share() {
+        std::panic::set_hook(Box::new(move |panic| tell_of_panic(&link, panic)));
+    }
     let result = match link.receive::<Task>() {
         Ok(Received::Message(task, fds)) => work(&link, task, fds),
         // Nobody has anything to do for us, or nobody is there.
@@ -67,6 +70,15 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(70),
     }
+}
+
+/// Says that we have panicked, and where: our bug, and the end of the run.
+fn tell_of_panic(link: &Link, panic: &std::panic::PanicHookInfo<'_>) {
+    let words = panic.payload_as_str().unwrap_or_default();
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let fault = internal(GuestText::new(&format!("the host panicked at {place}: {words}"), 1024).to_string());
+    // Nobody is left to tell if this fails.
+    let _ = link.send(&News::Failed { fault, used: Used::default() }, &[]);
 }
 
 /// A task that failed, with what it had used.
@@ -308,13 +320,8 @@ fn join_threads(
         (judged, join(guest))
     });
     let parsed = parsed?;
-    if let Err(fault) = judged {
-        let used = match parsed {
-            Ok(usage) => usage.into(),
-            Err(ended) => ended.usage.into(),
-        };
-        return Err(Failed { fault: fault.report(), used });
-    }
+    // How far the guest got before it heard of it depends on how the threads raced, so what it used is not told.
+    judged.map_err(failed)?;
     Ok((flow, parsed.map_err(ended)?))
 }
 

@@ -11,6 +11,8 @@ use crate::id::{TableName, is_word};
 
 /// Most entries of any list in a description.
 pub const ENTRIES_MAX: usize = 1024;
+/// Most bytes of a name, a version, a value of an option.
+pub const WORD_BYTES_MAX: usize = 128;
 /// Most bytes of one doc text.
 pub const DOC_BYTES_MAX: usize = 4096;
 
@@ -106,6 +108,14 @@ pub enum DescriptionFault {
         /// The name.
         name: GuestText,
     },
+    /// A default or a choice is too long to be given.
+    #[error("an option's value {value:?} has {bytes} bytes, more than {WORD_BYTES_MAX}")]
+    ValueTooLong {
+        /// Its beginning.
+        value: GuestText,
+        /// Its size.
+        bytes: usize,
+    },
     /// A name is there twice.
     #[error("the parser describes the {what} {name} twice")]
     Twice {
@@ -133,7 +143,9 @@ impl Blamed for DescriptionFault {
 
     fn code(&self) -> &'static str {
         match self {
-            DescriptionFault::TooMany { .. } => "description-too-long",
+            DescriptionFault::TooMany { .. } | DescriptionFault::ValueTooLong { .. } => {
+                "description-too-long"
+            }
             DescriptionFault::BadName { .. } => "bad-name",
             DescriptionFault::Twice { .. } => "duplicate-name",
             DescriptionFault::BadDefault { .. } => "bad-default",

@@ -103,6 +103,12 @@ pub enum Refusal {
         /// The table.
         name: TableName,
     },
+    /// The table has other columns than the description says.
+    #[error("table `{name}` was opened with another schema than the parser describes")]
+    NotAsDescribed {
+        /// The table.
+        name: TableName,
+    },
     /// The schema message is malformed or holds what is not allowed.
     #[error("schema of table `{name}`: {fault}")]
     Schema {
@@ -203,7 +209,7 @@ impl Blamed for Refusal {
             Refusal::BadName { .. } => "bad-name",
             Refusal::Undescribed { .. } => "undescribed-table",
             Refusal::Schema { fault, .. } | Refusal::Batch { fault, .. } => fault.code(),
-            Refusal::SchemaChanged { .. } => "schema-changed",
+            Refusal::SchemaChanged { .. } | Refusal::NotAsDescribed { .. } => "schema-changed",
             Refusal::SpanOutside { .. } => "span-outside",
             Refusal::EmptySpan { .. } => "empty-span",
             Refusal::CommitOutside { .. } => "commit-outside",
@@ -228,8 +234,8 @@ impl Blamed for Refusal {
 /// The guest's side of a run: which tables are open, where the watermark stands, what is left of the bounds.
 pub struct Intake {
     input_bytes: u64,
-    /// Table names that may be opened. Empty: any.
-    described: Vec<TableName>,
+    /// Tables that may be opened, with their schema messages where they are known beforehand. Empty: any.
+    described: Vec<(TableName, Option<Vec<u8>>)>,
     fault_codes: BTreeSet<String>,
     tables: Vec<(TableName, TableSchema)>,
     /// What `plan` or `parse` may speak of now; `None` outside them. Records begin in it.
@@ -248,7 +254,7 @@ impl Intake {
     pub fn new(description: &Description, limits: &Limits, input_bytes: u64) -> Self {
         Self {
             input_bytes,
-            described: description.tables.iter().map(|t| t.name.clone()).collect(),
+            described: description.tables.iter().map(|t| (t.name.clone(), t.schema.clone())).collect(),
             fault_codes: description.faults.iter().map(|f| f.code.clone()).collect(),
             tables: Vec::new(),
             range: None,
@@ -285,10 +291,17 @@ impl Intake {
     pub fn open(&mut self, name: &str, schema: &[u8]) -> Result<(TableId, Option<Said>), Refusal> {
         self.phase("output.table.open")?;
         let name = TableName::new(name).ok_or_else(|| Refusal::BadName { name: GuestText::new(name, 64) })?;
-        if !self.described.is_empty() && !self.described.contains(&name) {
+        let described = self.described.iter().find(|(described, _)| *described == name);
+        if described.is_none() && !self.described.is_empty() {
             return Err(Refusal::Undescribed { name });
         }
-        let schema = wire::schema(schema).map_err(|fault| Refusal::Schema { name: name.clone(), fault })?;
+        let read =
+            |schema| wire::schema(schema).map_err(|fault| Refusal::Schema { name: name.clone(), fault });
+        let promised = described.and_then(|(_, schema)| schema.as_deref()).map(read).transpose()?;
+        let schema = read(schema)?;
+        if promised.is_some_and(|promised| promised != schema) {
+            return Err(Refusal::NotAsDescribed { name });
+        }
         match self.tables.iter().position(|(open, _)| *open == name) {
             Some(at) if self.tables.get(at).is_some_and(|(_, first)| *first == schema) => {
                 Ok((TableId(at), None))

@@ -145,6 +145,7 @@ impl Blamed for LimitExceeded {
             "memory bytes" => "memory-limit",
             "table elements" => "table-limit",
             "deadline ms" => "deadline-exceeded",
+            "compile ms" => "compile-deadline-exceeded",
             "open handles" => "handle-limit",
             _ => "limit-exceeded",
         }

@@ -57,6 +57,8 @@ impl ResourceLimiter for Limiter {
         if total > self.memory_bytes_max {
             return self.refuse("memory bytes", self.memory_bytes_max, self.memory_bytes, wanted);
         }
+        // What a guest got over is not what ends it later.
+        self.refused = None;
         self.memory_bytes = total;
         self.memory_peak_bytes = self.memory_peak_bytes.max(total);
         Ok(true)

@@ -12,7 +12,7 @@ use casparian_core::limits::{LimitExceeded, Limits};
 use casparian_core::wanted::Wanted;
 use thiserror::Error;
 use wasmtime::component::{Resource, ResourceTable};
-use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+use wasmtime::{AsContextMut as _, Engine, Store, Trap, WasmBacktrace};
 
 use crate::bindings::Parser;
 use crate::bindings::casparian::parser::types;
@@ -23,10 +23,12 @@ use crate::journal::{Journal, Level, LogEar};
 use crate::limiter::Limiter;
 use crate::state::{Ear, State, Talk};
 use crate::wasi;
-use crate::world::span_of;
+use crate::world::{self, span_of};
 
 /// Most frames of a trap's backtrace that are kept.
 const FRAMES_MAX: usize = 8;
+/// Most bytes of a name, a version, a value of an option.
+const WORD_BYTES_MAX: usize = description::WORD_BYTES_MAX;
 /// Most ranges that a parser may cut one input into.
 const RANGES_MAX: usize = 1_000_000;
 
@@ -177,11 +179,14 @@ impl Session {
     /// Parses the records that begin in `range`.
     pub fn parse(mut self, range: Span, context: &[u8], options: &[(String, String)]) -> Result<Self, Ended> {
         let (input, _) = self.lend_input();
-        self.begin(range);
+        // The context is copied into the guest for each of its ranges.
+        let paid = world::pay(&mut self.store.as_context_mut(), context.len() as u64);
+        let (mut session, ()) = self.settle(paid)?;
+        session.begin(range);
         let range = types::Span { offset: range.offset, length: range.length };
-        let format = self.guest.casparian_parser_format();
-        let parsed = format.call_parse(&mut self.store, input, range, context, options);
-        let (session, result) = self.settle(parsed)?;
+        let format = session.guest.casparian_parser_format();
+        let parsed = format.call_parse(&mut session.store, input, range, context, options);
+        let (session, result) = session.settle(parsed)?;
         session.conclude(result).map(|(session, ())| session)
     }
 
@@ -342,7 +347,7 @@ fn check_layout(layout: &Layout, bytes: u64) -> Result<(), SessionFault> {
 
 fn describe(raw: types::Description) -> Result<Description, DescriptionFault> {
     let doc = |text: &str| GuestText::new(text, description::DOC_BYTES_MAX);
-    let word = |text: &str| GuestText::new(text, 128);
+    let word = |text: &str| GuestText::new(text, WORD_BYTES_MAX);
     let table = |info: types::TableInfo| {
         let name = TableName::new(&info.name).ok_or_else(|| DescriptionFault::BadName {
             what: "table",
@@ -355,11 +360,17 @@ fn describe(raw: types::Description) -> Result<Description, DescriptionFault> {
             schema: info.schema,
         })
     };
+    // A value that was cut could never be given.
+    let cut = |text: &&String| text.len() > WORD_BYTES_MAX;
+    let too_long = raw.options.iter().find_map(|o| o.choices.iter().chain(&o.default).find(cut));
+    if let Some(text) = too_long {
+        return Err(DescriptionFault::ValueTooLong { value: GuestText::new(text, 64), bytes: text.len() });
+    }
     let option = |info: types::OptionInfo| description::OptionInfo {
         name: info.name,
         kind: option_kind(info.kind),
         choices: info.choices.iter().map(|c| word(c)).collect(),
-        default: info.default.as_deref().map(doc),
+        default: info.default.as_deref().map(word),
         doc: doc(&info.doc),
     };
     Ok(Description {

@@ -32,7 +32,7 @@ const FUEL_PER_REJECTION: u64 = 100;
 /// How many bytes that a commit leaves waiting cost one unit: the next commit looks at them again.
 const WAITING_BYTES_PER_FUEL: u64 = 16;
 
-type Store<'a> = StoreContextMut<'a, State>;
+pub(crate) type Store<'a> = StoreContextMut<'a, State>;
 type Answer<T> = Result<T, types::Fault>;
 
 /// Links the world. What is not here does not exist for a guest.
@@ -180,9 +180,13 @@ fn reject(
 
 fn skip(
     mut store: Store<'_>,
-    (at, kind, _note): (types::Span, types::SkipKind, WasmStr),
+    (at, kind, note): (types::Span, types::SkipKind, WasmStr),
 ) -> wasmtime::Result<(Answer<()>,)> {
     pay(&mut store, 0)?;
+    let note = read_name(&mut store, note)?;
+    if !note.is_empty() {
+        store.data().journal.write(Level::Debug, &note, Some(span_of(at)));
+    }
     let taken = talk(&mut store, "output.skip")?.intake.skip(span_of(at), kind_of(kind));
     answer(&mut store, taken)
 }
@@ -207,6 +211,7 @@ fn wanted(mut store: Store<'_>, (table,): (WasmStr,)) -> wasmtime::Result<(bool,
 
 fn batch_bytes(mut store: Store<'_>, (): ()) -> wasmtime::Result<(u32,)> {
     pay(&mut store, 0)?;
+    talk(&mut store, "output.batch-bytes")?;
     Ok((u32::try_from(store.data().limits.batch_bytes_wanted).unwrap_or(u32::MAX),))
 }
 
@@ -249,7 +254,7 @@ fn refuse(store: &mut Store<'_>, refusal: Refusal) -> types::Fault {
     fault
 }
 
-/// Reads a name in the guest's memory, which is paid for by its length.
+/// Reads a short text in the guest's memory, which is paid for by its length.
 fn read_name(store: &mut Store<'_>, name: WasmStr) -> wasmtime::Result<String> {
     let name = name.to_str(&*store)?.into_owned();
     pay(store, name.len() as u64)?;
@@ -257,7 +262,7 @@ fn read_name(store: &mut Store<'_>, name: WasmStr) -> wasmtime::Result<String> {
 }
 
 /// Charges a host call, so that work done for a guest is bounded like work done by it.
-fn pay(store: &mut Store<'_>, bytes: u64) -> wasmtime::Result<()> {
+pub(crate) fn pay(store: &mut Store<'_>, bytes: u64) -> wasmtime::Result<()> {
     pay_more(store, FUEL_PER_CALL.saturating_add(bytes.saturating_mul(FUEL_PER_BYTE)))
 }
 

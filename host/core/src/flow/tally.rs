@@ -1,0 +1,69 @@
+//! What a run did, counted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::verdict::{Code, Rejected};
+use crate::id::TableName;
+use crate::intake::SkipKind;
+
+/// What a run did, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Per table, in the order of opening.
+    pub tables: Vec<TableTally>,
+    /// Records of the input: accepted, quarantined and rejected.
+    pub records: u64,
+    /// What is in quarantine.
+    pub quarantine: QuarantineTally,
+    /// Bytes said to hold no record, by kind. A byte said twice counts twice here, and once in the account.
+    pub skipped_by_kind: BTreeMap<SkipKind, u64>,
+}
+
+impl Tally {
+    /// Returns the rows accepted, all tables together.
+    pub fn accepted(&self) -> u64 {
+        self.tables.iter().map(|table| table.accepted).sum()
+    }
+}
+
+/// What became of one table's rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableTally {
+    /// The table.
+    pub name: TableName,
+    /// Whether its rows are written.
+    pub wanted: bool,
+    /// Whether its rows carry spans.
+    pub has_spans: bool,
+    /// Rows that met the contract.
+    pub accepted: u64,
+    /// Rows in quarantine.
+    pub quarantined: u64,
+}
+
+/// What is in quarantine, counted by row: a row with two violations of one code counts once for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineTally {
+    /// Rows, and records that could not be read.
+    pub rows: u64,
+    /// By reason code.
+    pub by_code: BTreeMap<Code, u64>,
+    /// By rule: a contract's rule or the parser's own word for a fault.
+    pub by_rule: BTreeMap<String, u64>,
+}
+
+impl QuarantineTally {
+    pub(super) fn add(&mut self, rejected: &Rejected) {
+        self.rows += 1;
+        let mut codes: Vec<Code> = rejected.violations.iter().map(|v| v.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes.into_iter().for_each(|code| *self.by_code.entry(code).or_default() += 1);
+        let mut rules: Vec<&str> = rejected.violations.iter().map(|v| v.rule.as_str()).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules.into_iter().for_each(|rule| *self.by_rule.entry(rule.to_owned()).or_default() += 1);
+    }
+}
