@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use crate::host::{guest, program, root};
 
 /// Documents that show commands.
-const DOCUMENTS: [&str; 4] = ["README.md", "docs/architecture.md", "guests/fix/README.md", "sdk/rust/README.md"];
+const DOCUMENTS: [&str; 4] =
+    ["README.md", "docs/architecture.md", "guests/fix/README.md", "sdk/rust/README.md"];
 
 /// Returns the words behind `$ host` in a document's console blocks.
 fn commands(text: &str) -> Vec<Vec<String>> {
