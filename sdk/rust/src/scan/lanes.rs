@@ -27,6 +27,31 @@ pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u
     imp::sum(parts, last, weights)
 }
 
+/// Folds parts. A turn of the loop is 16 of them and what is left needs no loop: where metering is on, every turn pays, and
+/// vectors go through memory from one to the next.
+#[inline(always)]
+fn fold<S>(parts: &[[u8; 16]], start: S, add: impl Fn(S, &[u8; 16]) -> S) -> S {
+    let (turns, rest) = parts.as_chunks::<16>();
+    let state = turns.iter().fold(start, |state, turn| turn.iter().fold(state, &add));
+    let (state, rest) = fold_first::<8, S>(rest, state, &add);
+    let (state, rest) = fold_first::<4, S>(rest, state, &add);
+    let (state, rest) = fold_first::<2, S>(rest, state, &add);
+    fold_first::<1, S>(rest, state, &add).0
+}
+
+/// Folds the first `N` parts, if there are as many; returns what is left.
+#[inline(always)]
+fn fold_first<const N: usize, S>(
+    parts: &[[u8; 16]],
+    state: S,
+    add: impl Fn(S, &[u8; 16]) -> S,
+) -> (S, &[[u8; 16]]) {
+    match parts.split_first_chunk::<N>() {
+        Some((first, rest)) => (first.iter().fold(state, add), rest),
+        None => (state, parts),
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod imp {
     use std::arch::x86_64::{
@@ -66,10 +91,10 @@ mod imp {
         // SAFETY: SSE2 is part of x86-64, and none of these touches memory.
         unsafe {
             let last = _mm_and_si128(load(last), load(weights));
-            let add = |(sums, bits), part| (_mm_add_epi8(sums, load(part)), _mm_or_si128(bits, load(part)));
-            let (fours, rest) = parts.as_chunks::<4>();
-            let start = rest.iter().fold((last, last), add);
-            let (sums, bits) = fours.iter().fold(start, |sum, four| four.iter().fold(sum, add));
+            let add = |(sums, bits), part: &[u8; 16]| {
+                (_mm_add_epi8(sums, load(part)), _mm_or_si128(bits, load(part)))
+            };
+            let (sums, bits) = super::fold(parts, (last, last), add);
             let halves = _mm_sad_epu8(sums, _mm_setzero_si128());
             let total = _mm_cvtsi128_si32(halves) + _mm_cvtsi128_si32(_mm_srli_si128::<8>(halves));
             (total as u8, _mm_movemask_epi8(bits) == 0)
@@ -111,11 +136,8 @@ mod imp {
     #[inline(always)]
     pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
         let last = v128_and(load(last), load(weights));
-        // Four to a round: metering charges for every turn of a loop.
-        let add = |(sums, bits), part| (u8x16_add(sums, load(part)), v128_or(bits, load(part)));
-        let (fours, rest) = parts.as_chunks::<4>();
-        let start = rest.iter().fold((last, last), add);
-        let (sums, bits) = fours.iter().fold(start, |sum, four| four.iter().fold(sum, add));
+        let add = |(sums, bits), part: &[u8; 16]| (u8x16_add(sums, load(part)), v128_or(bits, load(part)));
+        let (sums, bits) = super::fold(parts, (last, last), add);
         let fours = u32x4_extadd_pairwise_u16x8(u16x8_extadd_pairwise_u8x16(sums));
         let total = i32x4_extract_lane::<0>(fours)
             + i32x4_extract_lane::<1>(fours)
@@ -157,9 +179,9 @@ mod portable {
 
     #[inline(always)]
     pub(super) fn sum(parts: &[[u8; 16]], last: &[u8; 16], weights: &[u8; 16]) -> (u8, bool) {
-        let last = last.iter().zip(weights).map(|(byte, weight)| byte & weight);
-        let all = parts.as_flattened().iter().copied().chain(last);
-        all.fold((0, true), |(sum, ascii), byte: u8| (sum.wrapping_add(byte), ascii && byte < 128))
+        let add = |(sum, ascii): (u8, bool), byte: u8| (sum.wrapping_add(byte), ascii && byte < 128);
+        let start = last.iter().zip(weights).map(|(byte, weight)| byte & weight).fold((0, true), add);
+        super::fold(parts, start, |state, part| part.iter().copied().fold(state, add))
     }
 }
 

@@ -254,6 +254,15 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_counts_every_byte_once_at_any_length() {
+        let bytes: Vec<u8> = (0..700_u32).map(|at| (at * 37 % 128) as u8).collect();
+        for length in 0..bytes.len() {
+            let block = &bytes[..length];
+            assert_eq!(checksum_and_ascii(block), ((sum(block) % 256) as u8, true), "{length} bytes");
+        }
+    }
+
+    #[test]
     fn an_index_grows_where_every_byte_is_found() {
         let mut index = Index::new();
         index.fill(&[b'|'; 5000], b'|');
