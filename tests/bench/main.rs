@@ -82,7 +82,9 @@ fn measure(order: &Order) -> Outcome {
         }
     }
     if let Some(path) = &order.markdown {
-        std::fs::write(path, report.markdown()).map_err(|why| format!("{}: {why}", path.display()))?;
+        // Cargo runs benchmarks from the package's folder; people type paths in the checkout's.
+        let path = site.root.join(path);
+        std::fs::write(&path, report.markdown()).map_err(|why| format!("{}: {why}", path.display()))?;
         eprintln!("written: {}", path.display());
     }
     Ok(())
