@@ -118,7 +118,7 @@ impl QuarantineFile {
         let record = self.records.look_up(rejected.at()).map_err(|fault| PortFault(fault.report()))?;
         let row = rejected
             .row()
-            .map(|row| self.rows.encode(row.table(), row.cells()))
+            .map(|row| self.rows.encode(row.table(), &row.place().0.slice(row.place().1, 1)))
             .transpose()
             .map_err(unencoded)?;
         self.gathered.add(&ids, rejected, &record, row);

@@ -16,12 +16,16 @@
 mod due;
 mod tally;
 
+use std::sync::Arc;
+
 use arrow_schema::{ArrowError, SchemaRef};
 use thiserror::Error;
 
-use crate::contract::TableContract;
-use crate::contract::judge::{Finding, finding};
-use crate::contract::verdict::{Accepted, Code, Rejected, RejectedRow, Violation};
+use crate::contract::judge::{Finding, finding, parser_fault};
+use crate::contract::verdict::{
+    Accepted, BrokenRule, Code, OBSERVED_BYTES_MAX, Rejected, RejectedRow, Violation,
+};
+use crate::contract::{Severity, TableContract};
 use crate::fault::{Blame, Blamed, FaultReport};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
@@ -139,7 +143,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
                 if wanted {
                     self.sinks.open(table, &name, schema.declared())?;
                 }
-                let contract = TableContract::declared(&schema);
+                let contract = TableContract::declared(&name, schema.declared());
                 self.tables.push(Table { contract, waiting: Vec::new(), released: 0 });
                 let has_spans = schema.has_spans();
                 self.tally.tables.push(TableTally { name, wanted, has_spans, accepted: 0, quarantined: 0 });
@@ -244,11 +248,10 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     fn unreadable(&self, rejection: &Rejection, numbers: &Numbers<'_>) -> Rejected {
+        let word = self.fault_codes.get(usize::from(rejection.fault)).map_or("", String::as_str);
         let violation = Violation {
             code: Code::ParserFault,
-            column: None,
-            rule: self.fault_codes.get(usize::from(rejection.fault)).cloned().unwrap_or_default(),
-            expected: None,
+            rule: parser_fault(word),
             observed: Some(rejection.message.clone()).filter(|m| !m.raw().is_empty()),
         };
         Rejected {
@@ -280,7 +283,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             row: Some(RejectedRow {
                 table: self.tally.tables.get(table)?.name.clone(),
                 ordinal,
-                cells: rows.rows().slice(row, 1),
+                batch: rows.rows().clone(),
+                row,
             }),
             violations: finding.violations,
             n_violations: finding.count,
@@ -296,12 +300,16 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             }
             Culprit::Unreadable => "the parser could not read the record".to_owned(),
         });
+        let rule = BrokenRule {
+            column: None,
+            name: "record".to_owned(),
+            expected: Some("every row of the record is good".to_owned()),
+            severity: Severity::Error,
+        };
         Violation {
             code: Code::Companion,
-            column: None,
-            rule: "record".to_owned(),
-            expected: Some("every row of the record is good".to_owned()),
-            observed: observed.map(|text| GuestText::new(&text, 256)),
+            rule: Arc::new(rule),
+            observed: observed.map(|text| GuestText::new(&text, OBSERVED_BYTES_MAX)),
         }
     }
 }

@@ -140,6 +140,7 @@ struct GatheredViolations {
     code: StringBuilder,
     column: StringBuilder,
     rule: StringBuilder,
+    rule_hash: StringBuilder,
     expected: StringBuilder,
     observed: StringBuilder,
 }
@@ -152,17 +153,17 @@ impl GatheredViolations {
     }
 
     fn add_one(&mut self, violation: &Violation) -> usize {
-        let code = violation.code.as_str();
-        let column = violation.column.as_deref();
-        let expected = violation.expected.as_deref();
+        let (code, rule) = (violation.code.as_str(), violation.rule.as_ref());
+        let (column, expected) = (rule.column.as_deref(), rule.expected.as_deref());
         let observed = violation.observed.as_ref().map(|text| text.raw());
         self.code.append_value(code);
         self.column.append_option(column);
-        self.rule.append_value(&violation.rule);
+        self.rule.append_value(&rule.name);
+        self.rule_hash.append_value(hex(&rule.hash()).as_str());
         self.expected.append_option(expected);
         self.observed.append_option(observed);
         let optional: usize = [column, expected, observed].into_iter().flatten().map(str::len).sum();
-        code.len() + violation.rule.len() + optional
+        code.len() + rule.name.len() + optional + 64
     }
 
     fn finish(mut self) -> Result<ArrayRef, ArrowError> {
@@ -173,7 +174,7 @@ impl GatheredViolations {
             same.text(Some(ERROR)),
             Arc::new(self.column.finish()),
             Arc::new(self.rule.finish()),
-            same.text(None),
+            Arc::new(self.rule_hash.finish()),
             Arc::new(self.expected.finish()),
             Arc::new(self.observed.finish()),
         ];
@@ -190,7 +191,7 @@ fn violation_fields() -> Fields {
         text("severity", false),
         text("column", true),
         text("rule", false),
-        text("rule_hash", true),
+        text("rule_hash", false),
         text("expected", true),
         text("observed", true),
     ])

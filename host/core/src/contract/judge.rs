@@ -3,11 +3,13 @@
 //! Which rows are bad is a bit for each; why a row is bad is asked row by row, when it is written down. Reasons take a
 //! thousand times the memory of the row that they are about, so they are never kept.
 
+use std::sync::Arc;
+
 use arrow_array::Array;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
-use super::TableContract;
-use super::verdict::{Code, VIOLATIONS_MAX, Violation};
+use super::{Severity, TableContract};
+use super::verdict::{BrokenRule, Code, VIOLATIONS_MAX, Violation};
 use crate::batch::Batch;
 
 /// The rows of one batch that are bad by themselves.
@@ -49,8 +51,8 @@ impl Finding {
 
 /// Judges every row of a batch by itself.
 pub fn judge(batch: &Batch, contract: &TableContract) -> Flaws {
-    let columns = batch.rows().columns();
-    let required = contract.required().iter().map(|(at, _)| columns.get(*at)?.nulls());
+    let required = batch.rows().columns().iter().zip(&contract.columns);
+    let required = required.filter(|(_, column)| column.required).map(|(cells, _)| cells.nulls());
     let faultless = without_faults(batch);
     let good = NullBuffer::union_many(required.chain([faultless.as_ref()]));
     Flaws { bad: good.filter(|good| good.null_count() > 0).map(|good| !good.inner()) }
@@ -73,26 +75,29 @@ fn without_faults(batch: &Batch) -> Option<NullBuffer> {
 /// Says what is wrong with one row by itself.
 pub fn finding(batch: &Batch, row: usize, contract: &TableContract) -> Finding {
     let mut finding = Finding::default();
-    for (at, column) in contract.required() {
-        let cells = batch.rows().columns().get(*at);
-        if cells.is_some_and(|cells| row < cells.len() && cells.is_null(row)) {
-            finding.add(|| missing(column));
+    for (cells, column) in batch.rows().columns().iter().zip(&contract.columns) {
+        if column.required && row < cells.len() && cells.is_null(row) {
+            finding.add(|| missing(&column.name));
         }
     }
-    batch.faults(row).for_each(|code| finding.add(|| parser_fault(code)));
+    let faults = batch.faults(row);
+    faults.for_each(|code| {
+        finding.add(|| Violation { code: Code::ParserFault, rule: parser_fault(code), observed: None });
+    });
     finding
 }
 
 fn missing(column: &str) -> Violation {
-    Violation {
-        code: Code::Missing,
+    let rule = BrokenRule {
         column: Some(column.to_owned()),
-        rule: "required".to_owned(),
+        name: "required".to_owned(),
         expected: Some("a value".to_owned()),
-        observed: None,
-    }
+        severity: Severity::Error,
+    };
+    Violation { code: Code::Missing, rule: Arc::new(rule), observed: None }
 }
 
-fn parser_fault(code: &str) -> Violation {
-    Violation { code: Code::ParserFault, column: None, rule: code.to_owned(), expected: None, observed: None }
+/// Returns the rule that a fault of the parser breaks: its word for it.
+pub(crate) fn parser_fault(code: &str) -> Arc<BrokenRule> {
+    Arc::new(BrokenRule { column: None, name: code.to_owned(), expected: None, severity: Severity::Error })
 }

@@ -1,12 +1,15 @@
 //! What the judge says of rows. The proof types are made here only: a sink that holds an [`Accepted`] need not ask again.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::{RecordBatch, UInt32Array, UInt64Array};
 use serde::{Deserialize, Serialize};
 
+use super::Severity;
 use crate::fault::Span;
 use crate::guest_text::GuestText;
+use crate::id::{Digest, FieldHasher};
 
 /// Rows that met the contract. Only the judge's commit can make one.
 #[derive(Debug, Clone)]
@@ -83,7 +86,8 @@ impl Rejected {
 pub struct RejectedRow {
     pub(crate) table: crate::id::TableName,
     pub(crate) ordinal: u64,
-    pub(crate) cells: RecordBatch,
+    pub(crate) batch: RecordBatch,
+    pub(crate) row: usize,
 }
 
 impl RejectedRow {
@@ -97,28 +101,50 @@ impl RejectedRow {
         self.ordinal
     }
 
-    /// Returns its one row of cells, without the reserved columns.
-    pub fn cells(&self) -> &RecordBatch {
-        &self.cells
+    /// Returns the rows that it came with, without the reserved columns, and its place among them.
+    pub fn place(&self) -> (&RecordBatch, usize) {
+        (&self.batch, self.row)
     }
 }
 
 /// Most violations that one quarantined row lists. All are counted.
 pub const VIOLATIONS_MAX: usize = 64;
+/// Most bytes of a value that a violation shows.
+pub const OBSERVED_BYTES_MAX: usize = 256;
 
 /// One reason why a row is in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The stable reason code.
     pub code: Code,
-    /// The column it is about.
-    pub column: Option<String>,
-    /// The rule that was broken: `required`, or the parser's own word for a fault.
-    pub rule: String,
-    /// What the rule wants.
-    pub expected: Option<String>,
+    /// What was broken.
+    pub rule: Arc<BrokenRule>,
     /// What was there.
     pub observed: Option<GuestText>,
+}
+
+/// A rule as a violation names it. One for all the rows that break it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRule {
+    /// The column it is about.
+    pub column: Option<String>,
+    /// `required`, `type`, a check's name, or the parser's own word for a fault.
+    pub name: String,
+    /// What it wants.
+    pub expected: Option<String>,
+    /// What it is to those who break it.
+    pub severity: Severity,
+}
+
+impl BrokenRule {
+    /// Returns the digest by which the rule is known whatever contract it stands in.
+    pub fn hash(&self) -> Digest {
+        FieldHasher::new("casparian:rule:1")
+            .field(self.column.as_deref().unwrap_or_default().as_bytes())
+            .field(self.name.as_bytes())
+            .field(self.expected.as_deref().unwrap_or_default().as_bytes())
+            .finish()
+    }
 }
 
 /// Stable reason codes. A code is never given another meaning.
@@ -127,20 +153,102 @@ pub enum Code {
     /// Nothing is wrong with this row; another row of its record is bad.
     #[serde(rename = "CF0100")]
     Companion,
+    /// A text is no value of the column's type.
+    #[serde(rename = "CF0201")]
+    Unparseable,
+    /// A value of the column's type, but not this one: writing it back gives another.
+    #[serde(rename = "CF0202")]
+    Lossy,
+    /// Past what the column's type can hold.
+    #[serde(rename = "CF0203")]
+    Overflow,
+    /// A time that does not say where on earth.
+    #[serde(rename = "CF0204")]
+    NoTimeZone,
+    /// A date that reads in two ways.
+    #[serde(rename = "CF0205")]
+    AmbiguousDate,
     /// A column that must have a value has none.
     #[serde(rename = "CF0301")]
     Missing,
+    /// Outside its range.
+    #[serde(rename = "CF0401")]
+    Range,
+    /// Too short or too long.
+    #[serde(rename = "CF0402")]
+    Length,
+    /// Not like its pattern.
+    #[serde(rename = "CF0403")]
+    Pattern,
+    /// None of the values that are allowed.
+    #[serde(rename = "CF0404")]
+    NotAllowed,
+    /// Not written in its format.
+    #[serde(rename = "CF0405")]
+    Format,
+    /// No multiple of what it should be.
+    #[serde(rename = "CF0406")]
+    Multiple,
+    /// Too few items, too many, or one of them twice.
+    #[serde(rename = "CF0407")]
+    Items,
+    /// An earlier row has the same key.
+    #[serde(rename = "CF0501")]
+    Duplicate,
+    /// What must hold between columns does not.
+    #[serde(rename = "CF0601")]
+    CrossField,
+    /// What must hold between columns cannot be computed.
+    #[serde(rename = "CF0602")]
+    Incomputable,
     /// The parser found a fault in the record; the rule is its word for it.
     #[serde(rename = "CF0900")]
     ParserFault,
 }
 
 impl Code {
+    /// Every code, ascending.
+    pub const ALL: [Code; 18] = [
+        Code::Companion,
+        Code::Unparseable,
+        Code::Lossy,
+        Code::Overflow,
+        Code::NoTimeZone,
+        Code::AmbiguousDate,
+        Code::Missing,
+        Code::Range,
+        Code::Length,
+        Code::Pattern,
+        Code::NotAllowed,
+        Code::Format,
+        Code::Multiple,
+        Code::Items,
+        Code::Duplicate,
+        Code::CrossField,
+        Code::Incomputable,
+        Code::ParserFault,
+    ];
+
     /// Returns the code as it is written: `CF0301`.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::Companion => "CF0100",
+            Code::Unparseable => "CF0201",
+            Code::Lossy => "CF0202",
+            Code::Overflow => "CF0203",
+            Code::NoTimeZone => "CF0204",
+            Code::AmbiguousDate => "CF0205",
             Code::Missing => "CF0301",
+            Code::Range => "CF0401",
+            Code::Length => "CF0402",
+            Code::Pattern => "CF0403",
+            Code::NotAllowed => "CF0404",
+            Code::Format => "CF0405",
+            Code::Multiple => "CF0406",
+            Code::Items => "CF0407",
+            Code::Duplicate => "CF0501",
+            Code::CrossField => "CF0601",
+            Code::Incomputable => "CF0602",
             Code::ParserFault => "CF0900",
         }
     }

@@ -61,7 +61,7 @@ impl QuarantineTally {
         codes.sort_unstable();
         codes.dedup();
         codes.into_iter().for_each(|code| *self.by_code.entry(code).or_default() += 1);
-        let mut rules: Vec<&str> = rejected.violations.iter().map(|v| v.rule.as_str()).collect();
+        let mut rules: Vec<&str> = rejected.violations.iter().map(|v| v.rule.name.as_str()).collect();
         rules.sort_unstable();
         rules.dedup();
         rules.into_iter().for_each(|rule| *self.by_rule.entry(rule.to_owned()).or_default() += 1);

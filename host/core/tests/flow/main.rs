@@ -57,11 +57,13 @@ struct CollectHeld(Vec<Held>);
 impl Hold for &mut CollectHeld {
     fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
         let row = rejected.row().map(|row| {
-            let cells = row.cells().column(0).as_primitive::<Int64Type>();
+            let (batch, at) = row.place();
+            let cells = batch.column(0).slice(at, 1);
+            let cells = cells.as_primitive::<Int64Type>();
             let value = arrow_array::Array::is_valid(cells, 0).then(|| cells.value(0));
             (oracle::table_of(row.table()), row.ordinal(), value)
         });
-        let rules = rejected.violations().iter().map(|v| v.rule.clone()).collect();
+        let rules = rejected.violations().iter().map(|v| v.rule.name.clone()).collect();
         let (number, at) = (rejected.record_no().expect("a number"), rejected.at().expect("a span"));
         self.0.push((number, at, row, rules));
         Ok(())
