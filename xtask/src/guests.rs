@@ -1,10 +1,12 @@
-//! `guests`: every parser of the repository, built as a component into `target/guests/<name>.wasm`.
+//! `guests`: every parser of the repository, built as a component into `target/guests/<name>.wasm`, with the contract that
+//! stands in its folder.
 //!
 //! The bytes depend on the sources and the compiler only: not on where the checkout stands, who builds it, or what was
 //! built before. `cargo xtask check --reproducible` holds this.
 
 use crate::Outcome;
 use crate::command;
+use crate::contract_section;
 use crate::rustc::TARGET;
 use crate::site::Site;
 use crate::toolchain::Toolchain;
@@ -20,6 +22,12 @@ struct Guest {
     manifest: PathBuf,
 }
 
+impl Guest {
+    fn folder(&self) -> &Path {
+        self.manifest.parent().unwrap_or(Path::new(""))
+    }
+}
+
 /// Builds the named guests, or all of them, and says one line about each.
 pub(crate) fn build(root: &Path, names: &[String]) -> Outcome {
     let toolchain = Toolchain::find_or_make(root)?;
@@ -30,7 +38,8 @@ pub(crate) fn build(root: &Path, names: &[String]) -> Outcome {
 pub(crate) fn build_at(site: &Site, toolchain: &Toolchain, names: &[String]) -> Outcome {
     eprintln!("guests: {}", toolchain.label());
     for guest in selected(&site.source, names)? {
-        let component = compile(site, toolchain, &guest)?;
+        let mut component = compile(site, toolchain, &guest)?;
+        contract_section::embed(guest.folder(), &mut component)?;
         let path = site.out.join(format!("{}.wasm", guest.name));
         let changed = publish(&component, &path)?;
         let news = if changed { "built" } else { "unchanged" };

@@ -7,6 +7,7 @@
 mod bench;
 mod check;
 mod command;
+mod contract_section;
 mod debian;
 mod demo;
 mod docs;

@@ -30,6 +30,7 @@ mod handles;
 pub mod journal;
 pub mod limiter;
 pub mod precheck;
+pub mod section;
 pub mod session;
 mod state;
 mod wasi;
