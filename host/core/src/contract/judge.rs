@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow_array::Array;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
-use super::{Severity, TableContract};
 use super::verdict::{BrokenRule, Code, VIOLATIONS_MAX, Violation};
+use super::{Severity, TableContract};
 use crate::batch::Batch;
 
 /// The rows of one batch that are bad by themselves.

@@ -11,6 +11,7 @@
 //! tried. Without a written contract, the schema that a parser declares is the contract: types and nullability only.
 
 pub mod judge;
+pub mod text;
 pub mod verdict;
 
 use std::collections::BTreeSet;
@@ -197,7 +198,9 @@ pub struct Check {
 }
 
 /// What happens where a check is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The row goes to quarantine.
