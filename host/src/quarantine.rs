@@ -2,22 +2,23 @@
 //! and a name that is the same in every run. `docs/spec/quarantine-file.md` says what the file looks like.
 //!
 //! Everything here follows from the input, the parser, the contract and the options. There is no clock, so the columns about
-//! time and jobs are null until somebody who has one keeps the quarantine. Memory does not follow the number of rows.
+//! time and jobs are null until somebody who has one keeps the quarantine. Memory does not follow the number of rows, and
+//! neither does what a record's own bytes take: they are written with the first of its rows.
 
-mod cells;
+pub mod cells;
 mod columns;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use arrow_schema::{ArrowError, SchemaRef};
-use casparian_core::contract::verdict::Rejected;
+use casparian_core::contract::verdict::{Rejected, RejectedRow};
 use casparian_core::fault::{Blamed, Span};
 use casparian_core::flow::{Hold, PortFault};
-use casparian_core::id::{Digest, FieldHasher};
+use casparian_core::id::{Digest, FieldHasher, TableName};
 
-use self::cells::RowEncoder;
 use self::columns::Gathered;
 use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
@@ -26,6 +27,8 @@ use crate::source::{LineCounter, Source, SourceFault, Window};
 pub const RAW_BYTES_MAX: usize = 64 << 10;
 /// The quarantine's share of the memory for row groups is that of one table among so many.
 const SHARE: usize = 4;
+/// Before a table's name: the key under which the file's footer has what the cells of its rows are.
+const ROW_SCHEMA: &str = "casparian.row_schema.";
 /// What the file holds, for messages.
 const WHAT: &str = "the quarantine";
 
@@ -56,7 +59,7 @@ impl Quarantine {
             file: FileState::Due(provide),
             gathered: Gathered::default(),
             records: Records { source, window: Window::default(), lines: LineCounter::default(), last: None },
-            rows: RowEncoder::default(),
+            noted: BTreeSet::new(),
             unreadable: None,
             circumstances,
             schema: columns::schema(),
@@ -97,7 +100,8 @@ pub struct QuarantineFile {
     file: FileState,
     gathered: Gathered,
     records: Records,
-    rows: RowEncoder,
+    /// Tables whose schemas stand in the file.
+    noted: BTreeSet<TableName>,
     /// Where the last record that could not be read begins, and how many were rejected there before.
     unreadable: Option<(u64, u64)>,
     circumstances: Circumstances,
@@ -115,15 +119,26 @@ enum FileState {
 impl QuarantineFile {
     fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
         let ids = self.ids(rejected);
+        if let Some(row) = rejected.row() {
+            self.note_schema(row)?;
+        }
         let record = self.records.look_up(rejected.at()).map_err(|fault| PortFault(fault.report()))?;
-        let row = rejected
-            .row()
-            .map(|row| self.rows.encode(row.table(), &row.place().0.slice(row.place().1, 1)))
-            .transpose()
-            .map_err(unencoded)?;
-        self.gathered.add(&ids, rejected, &record, row);
+        self.gathered.add(&ids, rejected, &record).map_err(unencoded)?;
         let shared = self.circumstances.bytes_per_row(&self.records.source);
         if self.gathered.is_full(shared) { Ok(self.flush()?) } else { Ok(()) }
+    }
+
+    /// Writes down what the cells of a table are, before the first of them.
+    fn note_schema(&mut self, row: &RejectedRow) -> Result<(), PortFault> {
+        if self.noted.contains(row.table()) {
+            return Ok(());
+        }
+        let message = cells::schema_message(&row.place().0.schema()).map_err(unencoded)?;
+        let mut file = self.take_file()?;
+        file.note(format!("{ROW_SCHEMA}{}", row.table()), columns::hex(&message));
+        self.file = FileState::Begun(file);
+        self.noted.insert(row.table().clone());
+        Ok(())
     }
 
     fn finish(mut self) -> Result<Option<Written>, SinkFault> {
@@ -189,7 +204,7 @@ fn unencoded(error: ArrowError) -> PortFault {
 
 fn layout() -> Layout {
     Layout {
-        ascending: &["record_no", "line_first", "line_last", "byte_offset"],
+        ascending: &["record_no", "line_first", "line_last", "byte_offset", "byte_length"],
         unique: &["q_id", "row_id"],
         opaque: &["raw", "row"],
         ..Layout::among(SHARE)
@@ -254,21 +269,22 @@ struct Lines {
 struct Record<'a> {
     at: Option<Span>,
     lines: Option<Lines>,
+    /// None where the row before is of the same record and has them.
     raw: Option<&'a [u8]>,
 }
 
 impl Records {
     fn look_up(&mut self, at: Option<Span>) -> Result<Record<'_>, SourceFault> {
         let Some(span) = at else { return Ok(Record { at, lines: None, raw: None }) };
+        if let Some((_, lines)) = self.last.filter(|(last, _)| *last == span) {
+            return Ok(Record { at, lines: Some(lines), raw: None });
+        }
         let lines = self.lines_of(span)?;
         let raw = self.window.slice(&self.source, span, RAW_BYTES_MAX)?;
         Ok(Record { at, lines: Some(lines), raw: Some(raw) })
     }
 
     fn lines_of(&mut self, at: Span) -> Result<Lines, SourceFault> {
-        if let Some((_, lines)) = self.last.filter(|(last, _)| *last == at) {
-            return Ok(lines);
-        }
         let last_byte = at.offset.saturating_add(at.length.saturating_sub(1));
         let first = self.lines.line_of(&self.source, at.offset)?;
         let lines = Lines { first, last: self.lines.line_of(&self.source, last_byte)? };
@@ -285,14 +301,13 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::{UInt32Type, UInt64Type};
     use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
-    use arrow_ipc::reader::StreamReader;
     use arrow_schema::{DataType, Field, Schema};
     use casparian_core::contract::verdict::Accepted;
     use casparian_core::flow::{Flow, Sinks};
     use casparian_core::guest_text::GuestText;
-    use casparian_core::id::TableName;
     use casparian_core::intake::{Rejection, Said, TableId};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::metadata::KeyValue;
 
     use super::columns::GATHERED_ROWS_MAX;
     use super::*;
@@ -323,6 +338,15 @@ mod tests {
 
     /// Runs what a guest said about `input` and returns what is in quarantine then.
     fn run(input: &[u8], circumstances: Circumstances, said: Vec<Said>) -> Option<RecordBatch> {
+        run_to_file(input, circumstances, said).map(|(held, _)| held)
+    }
+
+    /// Does the same, and returns the footer too.
+    fn run_to_file(
+        input: &[u8],
+        circumstances: Circumstances,
+        said: Vec<Said>,
+    ) -> Option<(RecordBatch, Vec<KeyValue>)> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(input).unwrap();
         let source = Arc::new(Source::open(file.path()).unwrap());
@@ -343,13 +367,18 @@ mod tests {
         assert_eq!(written.map_or(0, |written| written.rows), tally.quarantine.rows);
         let file = given.lock().unwrap().take()?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().with_batch_size(1 << 20);
+        let footer = reader.metadata().file_metadata().key_value_metadata().cloned().unwrap();
         let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
-        Some(arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap())
+        Some((arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap(), footer))
+    }
+
+    fn price_schema(nullable: bool) -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("price", DataType::Int64, nullable)]))
     }
 
     /// Prices, one for each line of `length` bytes; the table says that none is missing.
     fn prices(prices: &[Option<i64>], length: u64) -> Vec<Said> {
-        let schema = |nullable| Arc::new(Schema::new(vec![Field::new("price", DataType::Int64, nullable)]));
+        let schema = price_schema;
         let cells: ArrayRef = Arc::new(Int64Array::from(prices.to_vec()));
         let spans = spans(prices.len(), length);
         let rows = with_spans(&RecordBatch::try_new(schema(true), vec![cells]).unwrap(), &spans);
@@ -404,19 +433,34 @@ mod tests {
         assert_eq!(text(&held, "input_sha256", 0), Some(Digest::of(b"input").to_string()));
         assert_eq!(text(&held, "job_id", 0), None);
         assert!(held.column_by_name("attempt").unwrap().as_primitive::<UInt32Type>().is_null(0));
-        let cells = StreamReader::try_new(bytes(&held, "row", 0).unwrap(), None).unwrap();
-        let cells: Vec<_> = cells.map(Result::unwrap).collect();
-        assert_eq!((cells.len(), cells[0].num_rows(), cells[0].column(0).null_count()), (1, 1, 1));
+        let cells = cells::read(&price_schema(true), bytes(&held, "row", 0).unwrap()).unwrap();
+        assert_eq!((cells.num_rows(), cells.column(0).null_count()), (1, 1));
     }
 
     #[test]
-    fn every_row_carries_a_stream_of_its_own() {
-        let held = run(&b"12345\n".repeat(300), circumstances(), prices(&[None; 300], 6)).unwrap();
-        for row in 0..300 {
-            let cells = StreamReader::try_new(bytes(&held, "row", row).unwrap(), None).unwrap();
-            assert_eq!(cells.schema().field(0).name(), "price");
-            assert_eq!(cells.map(|cells| cells.unwrap().num_rows()).sum::<usize>(), 1);
-        }
+    fn what_the_cells_of_a_table_are_stands_once_in_the_file() {
+        let (held, footer) =
+            run_to_file(&b"12345\n".repeat(300), circumstances(), prices(&[None; 300], 6)).unwrap();
+        let notes: Vec<_> = footer.iter().filter(|pair| pair.key.starts_with(ROW_SCHEMA)).collect();
+        assert_eq!(notes.len(), 1);
+        assert_eq!(notes[0].key, "casparian.row_schema.orders");
+        let message = columns::hex(&cells::schema_message(&price_schema(true)).unwrap());
+        assert_eq!(notes[0].value.as_ref(), Some(&message));
+        assert_eq!(bytes(&held, "row", 299), Some(&[0][..]));
+    }
+
+    #[test]
+    fn the_bytes_of_a_record_are_written_with_the_first_of_its_rows() {
+        let said = vec![
+            rejected(0, 3, "one"),
+            rejected(0, 3, "two"),
+            rejected(3, 3, "three"),
+            Said::Committed { up_to: 6 },
+        ];
+        let held = run(b"ab\ncd\n", circumstances(), said).unwrap();
+        let raw = |row| bytes(&held, "raw", row);
+        assert_eq!((raw(0), raw(1), raw(2)), (Some(&b"ab\n"[..]), None, Some(&b"cd\n"[..])));
+        assert_eq!((number(&held, "line_last", 1), number(&held, "byte_length", 1)), (Some(1), Some(3)));
     }
 
     #[test]

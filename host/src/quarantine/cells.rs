@@ -1,294 +1,311 @@
-//! One row as an Arrow IPC stream: schema, one batch, end.
+//! The cells of one row as bytes, and back. `docs/spec/quarantine-file.md` has the format: what is the same in all rows of a
+//! table, its schema, stands once in the file; a row has its values and nothing else.
 //!
-//! An input of bad rows only makes as many streams as it has rows. The schema message of a table is written once and copied,
-//! and so is the metadata of the batch: in a row of flat columns only the lengths of texts and which cells are null differ.
-//! A row with nested columns takes the library's general way, which costs about ten times as much.
+//! Not an Arrow IPC stream for each row: of such a stream nine bytes in ten are schema, metadata and padding, and writing
+//! them took longer than judging the row.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::ByteArrayType;
-use arrow_array::{Array, GenericByteArray, RecordBatch, downcast_primitive_array};
+use arrow_array::{Array, ArrayRef, GenericByteArray, RecordBatch, downcast_primitive_array, make_array};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow_data::ArrayData;
 use arrow_ipc::MetadataVersion;
-use arrow_ipc::writer::{
-    CompressionContext, DictionaryTracker, EncodedData, IpcDataGenerator, IpcWriteOptions, write_message,
-};
-use arrow_schema::{ArrowError, DataType, Schema};
-use casparian_core::id::TableName;
+use arrow_ipc::convert::try_schema_from_ipc_buffer;
+use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use thiserror::Error;
 
-/// What stands before every message.
-const CONTINUATION: [u8; 4] = [0xff; 4];
-const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-/// Buffers begin at multiples of it.
+const NULL: u8 = 0;
+const VALUE: u8 = 1;
+/// Buffers of a message begin at multiples of it.
 const ALIGNMENT: usize = 8;
 
-/// Writes rows, each as a stream.
-#[derive(Default)]
-pub(super) struct RowEncoder {
-    tables: BTreeMap<TableName, Prepared>,
-    stream: Vec<u8>,
-    compression: CompressionContext,
+/// Stored cells that cannot be read: the file was made by something else, or is damaged.
+#[derive(Debug, Error)]
+pub enum CellsFault {
+    /// The bytes end within a cell.
+    #[error("the cells end at byte {bytes}, within a value of {wanted} bytes")]
+    CutShort {
+        /// How many there are.
+        bytes: usize,
+        /// What the value would take.
+        wanted: usize,
+    },
+    /// There are bytes behind the last cell.
+    #[error("{bytes} bytes follow the last cell")]
+    TooLong {
+        /// How many.
+        bytes: usize,
+    },
+    /// A cell is neither null nor a value.
+    #[error("a cell begins with the byte {mark}, and may with 0 (null) or 1 (a value)")]
+    Mark {
+        /// What it begins with.
+        mark: u8,
+    },
+    /// The schema or a value is not what its type allows.
+    #[error("the cells are not of their types: {0}")]
+    Arrow(#[from] ArrowError),
 }
 
-/// What is the same in all rows of a table.
-struct Prepared {
-    schema_message: Vec<u8>,
-    /// None where a column is nested.
-    flat: Option<FlatMetadata>,
-}
-
-impl RowEncoder {
-    /// Writes the one row of `cells`.
-    pub(super) fn encode(&mut self, table: &TableName, cells: &RecordBatch) -> Result<&[u8], ArrowError> {
-        let prepared = match self.tables.entry(table.clone()) {
-            Entry::Occupied(prepared) => prepared.into_mut(),
-            Entry::Vacant(place) => place.insert(Prepared::new(&cells.schema())?),
-        };
-        self.stream.clear();
-        self.stream.extend_from_slice(&prepared.schema_message);
-        match &prepared.flat {
-            Some(metadata) => metadata.write(cells, &mut self.stream),
-            None => write_any(cells, &mut self.stream, &mut self.compression)?,
-        }
-        self.stream.extend_from_slice(&END);
-        Ok(&self.stream)
-    }
-}
-
-impl Prepared {
-    fn new(schema: &Schema) -> Result<Self, ArrowError> {
-        let options = options()?;
-        let mut schema_message = Vec::new();
-        write_message(&mut schema_message, encode_schema(schema, &options), &options)?;
-        Ok(Self { schema_message, flat: FlatMetadata::new(schema) })
-    }
-}
-
-fn options() -> Result<IpcWriteOptions, ArrowError> {
-    IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)
-}
-
-fn encode_schema(schema: &Schema, options: &IpcWriteOptions) -> EncodedData {
+/// Returns a schema as an encapsulated Arrow IPC message.
+pub(super) fn schema_message(schema: &Schema) -> Result<Vec<u8>, ArrowError> {
+    let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
     let mut tracker = DictionaryTracker::new(true);
-    IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, options)
+    let generator = IpcDataGenerator::default();
+    let encoded = generator.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options);
+    let mut message = Vec::new();
+    write_message(&mut message, encoded, &options)?;
+    Ok(message)
 }
 
-fn write_any(
-    cells: &RecordBatch,
-    stream: &mut Vec<u8>,
-    compression: &mut CompressionContext,
-) -> Result<(), ArrowError> {
-    let (options, mut tracker) = (options()?, DictionaryTracker::new(true));
-    let (_, batch) = IpcDataGenerator::default().encode(cells, &mut tracker, &options, compression)?;
-    write_message(stream, batch, &options)?;
+/// Reads what [`schema_message`] has written. The message is checked: it may come from anybody.
+pub fn read_schema(message: &[u8]) -> Result<SchemaRef, ArrowError> {
+    Ok(Arc::new(try_schema_from_ipc_buffer(message)?))
+}
+
+/// Adds the cells of one row to `bytes`.
+pub(super) fn write(batch: &RecordBatch, row: usize, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
+    batch.columns().iter().try_for_each(|column| write_cell(column.as_ref(), row, bytes))
+}
+
+/// Adds a cell. Of a null nothing is kept: what the parser left in its place is nothing that it said.
+fn write_cell(column: &dyn Array, row: usize, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
+    if column.is_null(row) {
+        bytes.push(NULL);
+        return Ok(());
+    }
+    bytes.push(VALUE);
+    match column.data_type() {
+        DataType::Utf8 => write_bytes(column.as_string::<i32>(), row, bytes)?,
+        DataType::LargeUtf8 => write_bytes(column.as_string::<i64>(), row, bytes)?,
+        DataType::Binary => write_bytes(column.as_binary::<i32>(), row, bytes)?,
+        DataType::LargeBinary => write_bytes(column.as_binary::<i64>(), row, bytes)?,
+        DataType::Boolean => bytes.push(u8::from(column.as_boolean().value(row))),
+        DataType::FixedSizeBinary(_) => bytes.extend_from_slice(column.as_fixed_size_binary().value(row)),
+        DataType::List(_) => write_items(&column.as_list::<i32>().value(row), bytes)?,
+        DataType::LargeList(_) => write_items(&column.as_list::<i64>().value(row), bytes)?,
+        DataType::Struct(_) => {
+            let fields = column.as_struct().columns();
+            fields.iter().try_for_each(|field| write_cell(field.as_ref(), row, bytes))?;
+        }
+        _ => downcast_primitive_array!(
+            column => bytes.extend_from_slice(arrow_buffer::ToByteSlice::to_byte_slice(&column.value(row))),
+            other => return Err(ArrowError::NotYetImplemented(format!("cells of {other}"))),
+        ),
+    }
     Ok(())
 }
 
-/// The metadata of a batch of one row and flat columns, a flatbuffer of `Message.fbs`, with zeros where rows differ.
-///
-/// ```text
-///  0  root          -> 16
-///  4  vtable of     16   Message      { version, header_type, header, bodyLength }
-/// 16  Message            header -> 48, bodyLength at 24
-/// 36  vtable of     48   RecordBatch  { length, nodes, buffers }
-/// 48  RecordBatch        length = 1, nodes -> 68, buffers -> 76 + 16 n
-/// 68  n, then n times    FieldNode    { length = 1, null_count }
-///  …  b, then b times    Buffer       { offset, length }
-/// ```
-struct FlatMetadata {
-    bytes: Vec<u8>,
-    columns: usize,
+fn write_bytes<T: ByteArrayType>(
+    column: &GenericByteArray<T>,
+    row: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<(), ArrowError> {
+    let value: &[u8] = column.value(row).as_ref();
+    write_length(value.len(), bytes)?;
+    bytes.extend_from_slice(value);
+    Ok(())
 }
 
-impl FlatMetadata {
-    const BODY_LENGTH: usize = 24;
-    const NODES: usize = 72;
-    /// A node and a buffer are two numbers of 8 bytes each.
-    const PAIR: usize = 16;
+fn write_items(items: &ArrayRef, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
+    write_length(items.len(), bytes)?;
+    (0..items.len()).try_for_each(|item| write_cell(items.as_ref(), item, bytes))
+}
 
-    /// Returns `None` where a column is nested.
-    fn new(schema: &Schema) -> Option<Self> {
-        let columns = schema.fields().len();
-        let counts: Option<Vec<u32>> =
-            schema.fields().iter().map(|field| buffers(field.data_type())).collect();
-        let (nodes, buffers) = (u32::try_from(columns).ok()?, counts?.iter().sum::<u32>());
-        let mut bytes = Vec::new();
-        let halves = |bytes: &mut Vec<u8>, values: &[u16]| {
-            values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-        };
-        let words = |bytes: &mut Vec<u8>, values: &[u32]| {
-            values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-        };
-        words(&mut bytes, &[16]);
-        halves(&mut bytes, &[12, 20, 16, 18, 4, 8]);
-        words(&mut bytes, &[12, 48 - 20, 0, 0]);
-        halves(&mut bytes, &[VERSION_5, u16::from(RECORD_BATCH)]);
-        halves(&mut bytes, &[10, 20, 8, 4, 16, 0]);
-        words(&mut bytes, &[12, 68 - 52, 1, 0, 12 + 16 * nodes, nodes]);
-        (0..nodes).for_each(|_| words(&mut bytes, &[1, 0, 0, 0]));
-        words(&mut bytes, &[0, buffers]);
-        bytes.resize(bytes.len() + buffers as usize * Self::PAIR, 0);
-        Some(Self { bytes, columns })
-    }
+fn write_length(length: usize, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
+    let length = u32::try_from(length)
+        .map_err(|_| ArrowError::InvalidArgumentError(format!("a value of {length} bytes or items")))?;
+    bytes.extend_from_slice(&length.to_le_bytes());
+    Ok(())
+}
 
-    fn write(&self, cells: &RecordBatch, stream: &mut Vec<u8>) {
-        stream.extend_from_slice(&CONTINUATION);
-        stream.extend_from_slice(&(self.bytes.len() as u32).to_le_bytes());
-        let metadata = stream.len();
-        stream.extend_from_slice(&self.bytes);
-        let nodes = metadata + Self::NODES;
-        let mut body = Body {
-            begin: stream.len(),
-            next_node: nodes,
-            next_buffer: nodes + self.columns * Self::PAIR + ALIGNMENT,
-            stream,
-        };
-        cells.columns().iter().for_each(|column| body.column(column.as_ref()));
-        let length = body.stream.len() - body.begin;
-        put(body.stream, metadata + Self::BODY_LENGTH, length);
+/// Reads the cells of one row: a batch of one row.
+pub fn read(schema: &SchemaRef, bytes: &[u8]) -> Result<RecordBatch, CellsFault> {
+    let mut rest = Rest { bytes, at: 0 };
+    let columns: Vec<ArrayRef> =
+        schema.fields().iter().map(|field| rest.column(field)).collect::<Result<_, _>>()?;
+    match bytes.len() - rest.at {
+        0 => Ok(RecordBatch::try_new(Arc::clone(schema), columns)?),
+        bytes => Err(CellsFault::TooLong { bytes }),
     }
 }
 
-const VERSION_5: u16 = MetadataVersion::V5.0.cast_unsigned();
-const RECORD_BATCH: u8 = arrow_ipc::MessageHeader::RecordBatch.0;
+/// A value as it is stored. Its depth is that of its type, and types are as deep as a checked message may be.
+enum Cell<'a> {
+    Null,
+    Bytes(&'a [u8]),
+    Cells(Vec<Cell<'a>>),
+}
 
-/// Returns how many buffers a column has, or `None` where it is nested or of a kind that no parser may send.
-fn buffers(kind: &DataType) -> Option<u32> {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => Some(3),
-        DataType::Boolean | DataType::FixedSizeBinary(_) => Some(2),
-        kind if kind.is_primitive() => Some(2),
-        _ => None,
+/// Bytes that are read from the front.
+struct Rest<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Rest<'a> {
+    fn column(&mut self, field: &Field) -> Result<ArrayRef, CellsFault> {
+        let cell = self.cell(field.data_type())?;
+        Ok(make_array(array(field.data_type(), &[&cell])?))
     }
-}
 
-/// The values of a row, behind their metadata.
-struct Body<'a> {
-    stream: &'a mut Vec<u8>,
-    /// Where in `stream` the body begins.
-    begin: usize,
-    /// Where in `stream` the next column's node is.
-    next_node: usize,
-    /// Where in `stream` the next buffer's place and length belong.
-    next_buffer: usize,
-}
+    fn take(&mut self, wanted: usize) -> Result<&'a [u8], CellsFault> {
+        let cut_short = CellsFault::CutShort { bytes: self.bytes.len(), wanted };
+        let end = self.at.checked_add(wanted).filter(|end| *end <= self.bytes.len()).ok_or(cut_short)?;
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
 
-impl Body<'_> {
-    /// Writes the first cell of a column. What stands in the place of a null is zeros: what the parser left there is nothing
-    /// that it said.
-    fn column(&mut self, column: &dyn Array) {
-        let is_null = column.is_null(0);
-        put(self.stream, self.next_node + 8, usize::from(is_null));
-        self.next_node += FlatMetadata::PAIR;
-        self.buffer(if is_null { &[0] } else { &[] });
-        match column.data_type() {
-            DataType::Utf8 => self.text(column.as_string::<i32>()),
-            DataType::LargeUtf8 => self.text(column.as_string::<i64>()),
-            DataType::Binary => self.text(column.as_binary::<i32>()),
-            DataType::LargeBinary => self.text(column.as_binary::<i64>()),
-            DataType::Boolean => self.buffer(&[u8::from(!is_null && column.as_boolean().value(0))]),
-            DataType::FixedSizeBinary(_) => self.fixed(column.as_fixed_size_binary().value(0), is_null),
-            _ => downcast_primitive_array!(
-                column => self.fixed(column.values().inner().as_slice(), is_null),
-                other => debug_assert!(false, "{other} is not flat"),
-            ),
+    fn length(&mut self) -> Result<usize, CellsFault> {
+        let bytes = self.take(size_of::<u32>())?;
+        Ok(bytes.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+    }
+
+    fn cell(&mut self, kind: &DataType) -> Result<Cell<'a>, CellsFault> {
+        match self.take(1)? {
+            [NULL] => return Ok(Cell::Null),
+            [VALUE] => {}
+            other => return Err(CellsFault::Mark { mark: other.first().copied().unwrap_or_default() }),
+        }
+        match kind {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => {
+                let length = self.length()?;
+                self.take(length).map(Cell::Bytes)
+            }
+            DataType::List(item) | DataType::LargeList(item) => {
+                // A count may lie. Every item takes a byte at least, so a liar is found out before he has cost anything.
+                let count = self.length()?;
+                (0..count).map(|_| self.cell(item.data_type())).collect::<Result<_, _>>().map(Cell::Cells)
+            }
+            DataType::Struct(fields) => {
+                let cells = fields.iter().map(|field| self.cell(field.data_type()));
+                cells.collect::<Result<_, _>>().map(Cell::Cells)
+            }
+            other => self.take(width(other)?).map(Cell::Bytes),
         }
     }
-
-    fn fixed(&mut self, value: &[u8], is_null: bool) {
-        let at = self.stream.len();
-        self.buffer(value);
-        if is_null {
-            self.stream[at..].fill(0);
-        }
-    }
-
-    fn text<T: ByteArrayType>(&mut self, column: &GenericByteArray<T>) {
-        let value: &[u8] = if column.is_null(0) { &[] } else { column.value(0).as_ref() };
-        let mut offsets = [0; 16];
-        let width = size_of::<T::Offset>();
-        offsets[width..width + 8].copy_from_slice(&(value.len() as u64).to_le_bytes());
-        self.buffer(&offsets[..width * 2]);
-        self.buffer(value);
-    }
-
-    fn buffer(&mut self, bytes: &[u8]) {
-        let offset = self.stream.len() - self.begin;
-        put(self.stream, self.next_buffer, offset);
-        put(self.stream, self.next_buffer + 8, bytes.len());
-        self.next_buffer += FlatMetadata::PAIR;
-        self.stream.extend_from_slice(bytes);
-        self.stream.resize(self.stream.len().next_multiple_of(ALIGNMENT), 0);
-    }
 }
 
-fn put(stream: &mut [u8], at: usize, number: usize) {
-    stream[at..at + 8].copy_from_slice(&(number as u64).to_le_bytes());
+/// Returns the bytes that each value of a type takes.
+fn width(kind: &DataType) -> Result<usize, ArrowError> {
+    let width = match kind {
+        DataType::Boolean => Some(1),
+        DataType::FixedSizeBinary(width) => usize::try_from(*width).ok(),
+        other => other.primitive_width(),
+    };
+    width.ok_or_else(|| ArrowError::NotYetImplemented(format!("cells of {kind}")))
+}
+
+/// Builds an array; building checks every value against its type.
+fn array(kind: &DataType, cells: &[&Cell<'_>]) -> Result<ArrayData, ArrowError> {
+    let nulls: NullBuffer = cells.iter().map(|cell| !matches!(cell, Cell::Null)).collect();
+    let builder = ArrayData::builder(kind.clone()).len(cells.len()).nulls(Some(nulls));
+    let builder = match kind {
+        DataType::Utf8 | DataType::Binary => {
+            builder.add_buffer(offsets::<i32>(cells)).add_buffer(joined(cells))
+        }
+        DataType::LargeUtf8 | DataType::LargeBinary => {
+            builder.add_buffer(offsets::<i64>(cells)).add_buffer(joined(cells))
+        }
+        DataType::List(item) => {
+            builder.add_buffer(offsets::<i32>(cells)).add_child_data(array(item.data_type(), &items(cells))?)
+        }
+        DataType::LargeList(item) => {
+            builder.add_buffer(offsets::<i64>(cells)).add_child_data(array(item.data_type(), &items(cells))?)
+        }
+        DataType::Struct(fields) => {
+            let children = fields.iter().enumerate().map(|(at, field)| {
+                array(field.data_type(), &cells.iter().map(|cell| child(cell, at)).collect::<Vec<_>>())
+            });
+            builder.child_data(children.collect::<Result<_, _>>()?)
+        }
+        DataType::Boolean => {
+            let bits: BooleanBuffer = cells.iter().map(|cell| bytes_of(cell) == [1]).collect();
+            builder.add_buffer(bits.into_inner())
+        }
+        other => builder.add_buffer(padded(cells, width(other)?)),
+    };
+    builder.align_buffers(true).build()
+}
+
+fn offsets<O: arrow_array::OffsetSizeTrait>(cells: &[&Cell<'_>]) -> Buffer {
+    let lengths = cells.iter().map(|cell| match cell {
+        Cell::Null => 0,
+        Cell::Bytes(bytes) => bytes.len(),
+        Cell::Cells(items) => items.len(),
+    });
+    OffsetBuffer::<O>::from_lengths(lengths).into_inner().into_inner()
+}
+
+fn joined(cells: &[&Cell<'_>]) -> Buffer {
+    cells.iter().flat_map(|cell| bytes_of(cell).iter().copied()).collect::<Vec<u8>>().into()
+}
+
+/// Joins values of one width; nulls are zeros.
+fn padded(cells: &[&Cell<'_>], width: usize) -> Buffer {
+    let mut joined = Vec::with_capacity(cells.len() * width);
+    for (at, cell) in cells.iter().enumerate() {
+        joined.extend_from_slice(bytes_of(cell));
+        joined.resize((at + 1) * width, 0);
+    }
+    joined.into()
+}
+
+fn bytes_of<'a>(cell: &Cell<'a>) -> &'a [u8] {
+    if let Cell::Bytes(bytes) = cell { bytes } else { &[] }
+}
+
+fn items<'a, 'b>(cells: &[&'b Cell<'a>]) -> Vec<&'b Cell<'a>> {
+    cells.iter().flat_map(|cell| if let Cell::Cells(items) = cell { items.as_slice() } else { &[] }).collect()
+}
+
+fn child<'a, 'b>(cell: &'b Cell<'a>, at: usize) -> &'b Cell<'a> {
+    if let Cell::Cells(cells) = cell { cells.get(at).unwrap_or(&Cell::Null) } else { &Cell::Null }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::{ArrayRef, Int32Array};
-    use arrow_ipc::reader::StreamReader;
-    use arrow_schema::Field;
+    use arrow_array::Int32Array;
 
     use super::*;
     use crate::sinks::guest::every_type;
 
-    fn round_trip(encoder: &mut RowEncoder, row: &RecordBatch) -> RecordBatch {
-        let table = TableName::new("orders").unwrap();
-        let stream = encoder.encode(&table, row).unwrap();
-        let mut reader = StreamReader::try_new(stream, None).unwrap();
-        let read = reader.next().unwrap().unwrap();
-        assert!(reader.next().is_none());
-        read.columns().iter().for_each(|column| column.to_data().validate_full().unwrap());
-        read
-    }
-
-    fn is_flat(rows: &RecordBatch) -> bool {
-        FlatMetadata::new(&rows.schema()).is_some()
+    fn written(batch: &RecordBatch, row: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(batch, row, &mut bytes).unwrap();
+        bytes
     }
 
     #[test]
     fn a_row_of_every_type_reads_back_as_it_was() {
         let rows = every_type();
-        assert!(!is_flat(&rows));
-        let mut encoder = RowEncoder::default();
+        let schema = read_schema(&schema_message(&rows.schema()).unwrap()).unwrap();
         for at in 0..rows.num_rows() {
-            let row = rows.slice(at, 1);
-            assert_eq!(round_trip(&mut encoder, &row), row);
+            assert_eq!(read(&schema, &written(&rows, at)).unwrap(), rows.slice(at, 1));
         }
     }
 
     #[test]
-    fn a_row_of_every_flat_type_takes_the_short_way_and_reads_back_as_it_was() {
-        let rows = every_type();
-        let kinds = rows.schema();
-        let flat: Vec<usize> =
-            (0..kinds.fields().len()).filter(|at| !kinds.field(*at).data_type().is_nested()).collect();
-        assert!(flat.len() > 25);
-        let rows = rows.project(&flat).unwrap();
-        assert!(is_flat(&rows));
-        let mut encoder = RowEncoder::default();
-        for at in 0..rows.num_rows() {
-            let row = rows.slice(at, 1);
-            assert_eq!(round_trip(&mut encoder, &row), row);
-        }
-    }
-
-    #[test]
-    fn each_flat_type_alone_reads_back_as_it_was() {
+    fn each_type_alone_reads_back_as_it_was() {
         let rows = every_type();
         for at in 0..rows.num_columns() {
             let column = rows.project(&[at]).unwrap();
-            let mut encoder = RowEncoder::default();
             for row in 0..column.num_rows() {
-                let row = column.slice(row, 1);
-                assert_eq!(round_trip(&mut encoder, &row), row, "{}", row.schema().field(0));
+                let read = read(&column.schema(), &written(&column, row)).unwrap();
+                assert_eq!(read, column.slice(row, 1), "{}", column.schema().field(0));
             }
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_slice_is_the_row_of_the_whole() {
+        let rows = every_type();
+        for row in 1..rows.num_rows() {
+            assert_eq!(written(&rows.slice(1, 2), row - 1), written(&rows, row));
         }
     }
 
@@ -299,8 +316,46 @@ mod tests {
             let field = Field::new("n", DataType::Int32, true);
             RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column]).unwrap()
         };
-        let (table, mut encoder) = (TableName::new("orders").unwrap(), RowEncoder::default());
-        let one = encoder.encode(&table, &null(7)).unwrap().to_vec();
-        assert_eq!(encoder.encode(&table, &null(8)).unwrap(), one);
+        assert_eq!(written(&null(7), 0), [NULL]);
+        assert_eq!(written(&null(8), 0), [NULL]);
+    }
+
+    #[test]
+    fn cells_are_laid_out_as_the_specification_says() {
+        let names: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["AB"]));
+        let counts: ArrayRef = Arc::new(Int32Array::from(vec![None]));
+        let sizes: ArrayRef = Arc::new(arrow_array::UInt16Array::from(vec![258]));
+        let batch = RecordBatch::try_from_iter_with_nullable([
+            ("name", names, true),
+            ("count", counts, true),
+            ("size", sizes, true),
+        ]);
+        assert_eq!(written(&batch.unwrap(), 0), [1, 2, 0, 0, 0, b'A', b'B', 0, 1, 2, 1]);
+    }
+
+    #[test]
+    fn no_damage_to_stored_cells_is_a_panic() {
+        let rows = every_type();
+        let schema = rows.schema();
+        let whole = written(&rows, 0);
+        for end in 0..whole.len() {
+            assert!(read(&schema, &whole[..end]).is_err(), "cut at {end}");
+        }
+        for at in 0..whole.len() {
+            for damage in [0x00, 0x02, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[at] = damage;
+                let _ = read(&schema, &damaged);
+            }
+        }
+        assert!(matches!(read(&schema, &[&whole[..], b"x"].concat()), Err(CellsFault::TooLong { bytes: 1 })));
+    }
+
+    #[test]
+    fn a_list_that_claims_more_items_than_there_are_bytes_is_refused() {
+        let item = Arc::new(Field::new("item", DataType::Int8, true));
+        let schema = Arc::new(Schema::new(vec![Field::new("l", DataType::List(item), true)]));
+        let fault = read(&schema, &[1, 255, 255, 255, 255, 0]).unwrap_err();
+        assert!(matches!(fault, CellsFault::CutShort { bytes: 6, wanted: 1 }), "{fault}");
     }
 }

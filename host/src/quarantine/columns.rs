@@ -1,5 +1,6 @@
 //! The columns of a quarantine file, and rows on their way into them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder, UInt64Builder};
@@ -9,10 +10,11 @@ use arrow_array::{
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use casparian_core::contract::verdict::{Rejected, Violation};
+use casparian_core::contract::Severity;
+use casparian_core::contract::verdict::{BrokenRule, Rejected, Violation};
 use casparian_core::id::Digest;
 
-use super::{Circumstances, Ids, RAW_BYTES_MAX, Record};
+use super::{Circumstances, Ids, RAW_BYTES_MAX, Record, cells};
 use crate::source::Source;
 
 /// Rows that are gathered before they are encoded.
@@ -21,8 +23,8 @@ pub(super) const GATHERED_ROWS_MAX: usize = 8 << 10;
 const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// What the house says of every row that enters.
 const OPEN: &str = "open";
-/// What breaking a rule means. There is no milder way yet.
-const ERROR: &str = "error";
+/// Past this many the digests of rules are computed anew.
+const RULES_KEPT: usize = 1 << 10;
 
 /// Rows on their way into a batch, by column. What is the same in all of them is added at the end.
 #[derive(Default)]
@@ -41,14 +43,22 @@ pub(super) struct Gathered {
     raw: BinaryBuilder,
     raw_truncated: BooleanBuilder,
     row: BinaryBuilder,
+    /// The cells of one row, while they are put together.
+    cells: Vec<u8>,
     n_violations: UInt64Builder,
     violations: GatheredViolations,
 }
 
 impl Gathered {
-    pub(super) fn add(&mut self, ids: &Ids, rejected: &Rejected, record: &Record<'_>, row: Option<&[u8]>) {
-        self.q_id.append_value(hex(&ids.quarantined).as_str());
-        self.row_id.append_value(hex(&ids.row).as_str());
+    pub(super) fn add(
+        &mut self,
+        ids: &Ids,
+        rejected: &Rejected,
+        record: &Record<'_>,
+    ) -> Result<(), ArrowError> {
+        let cells = self.cells_of(rejected)?;
+        self.q_id.append_value(hex_digest(&ids.quarantined).as_str());
+        self.row_id.append_value(hex_digest(&ids.row).as_str());
         self.table.append_option(rejected.row().map(|row| row.table().as_str()));
         self.record_no.append_option(rejected.record_no());
         self.line_first.append_option(record.lines.map(|lines| lines.first));
@@ -57,11 +67,24 @@ impl Gathered {
         self.byte_length.append_option(record.at.map(|at| at.length));
         self.raw.append_option(record.raw);
         self.raw_truncated.append_value(record.at.is_some_and(|at| at.length > RAW_BYTES_MAX as u64));
-        self.row.append_option(row);
         self.n_violations.append_value(rejected.n_violations());
         let violations = self.violations.add(rejected.violations());
         self.rows += 1;
-        self.bytes += record.raw.map_or(0, <[u8]>::len) + row.map_or(0, <[u8]>::len) + violations;
+        self.bytes += record.raw.map_or(0, <[u8]>::len) + cells + violations;
+        Ok(())
+    }
+
+    /// Adds the cells of a row, and returns their bytes.
+    fn cells_of(&mut self, rejected: &Rejected) -> Result<usize, ArrowError> {
+        let Some(row) = rejected.row() else {
+            self.row.append_null();
+            return Ok(0);
+        };
+        let (batch, at) = row.place();
+        self.cells.clear();
+        cells::write(batch, at, &mut self.cells)?;
+        self.row.append_value(&self.cells);
+        Ok(self.cells.len())
     }
 
     pub(super) fn is_full(&self, shared_bytes_per_row: usize) -> bool {
@@ -138,11 +161,37 @@ struct GatheredViolations {
     /// How many each row has.
     counts: Vec<usize>,
     code: StringBuilder,
+    severity: StringBuilder,
     column: StringBuilder,
     rule: StringBuilder,
     rule_hash: StringBuilder,
     expected: StringBuilder,
     observed: StringBuilder,
+    hashes: RuleHashes,
+}
+
+/// The digests of rules, by the rule's own address: rows that break one rule share it.
+#[derive(Default)]
+struct RuleHashes {
+    /// A rule is kept with its digest, so that no other one can come to its address.
+    kept: HashMap<usize, (Arc<BrokenRule>, Hex)>,
+}
+
+impl RuleHashes {
+    fn of(&mut self, rule: &Arc<BrokenRule>) -> &str {
+        if self.kept.len() >= RULES_KEPT {
+            self.kept.clear();
+        }
+        let kept = self.kept.entry(Arc::as_ptr(rule).addr());
+        kept.or_insert_with(|| (Arc::clone(rule), hex_digest(&rule.hash()))).1.as_str()
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
 }
 
 impl GatheredViolations {
@@ -157,9 +206,10 @@ impl GatheredViolations {
         let (column, expected) = (rule.column.as_deref(), rule.expected.as_deref());
         let observed = violation.observed.as_ref().map(|text| text.raw());
         self.code.append_value(code);
+        self.severity.append_value(severity(rule.severity));
         self.column.append_option(column);
         self.rule.append_value(&rule.name);
-        self.rule_hash.append_value(hex(&rule.hash()).as_str());
+        self.rule_hash.append_value(self.hashes.of(&violation.rule));
         self.expected.append_option(expected);
         self.observed.append_option(observed);
         let optional: usize = [column, expected, observed].into_iter().flatten().map(str::len).sum();
@@ -167,11 +217,10 @@ impl GatheredViolations {
     }
 
     fn finish(mut self) -> Result<ArrayRef, ArrowError> {
-        let same = Same { rows: self.counts.iter().sum() };
         let fields = violation_fields();
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.code.finish()),
-            same.text(Some(ERROR)),
+            Arc::new(self.severity.finish()),
             Arc::new(self.column.finish()),
             Arc::new(self.rule.finish()),
             Arc::new(self.rule_hash.finish()),
@@ -236,20 +285,30 @@ pub(super) fn schema() -> SchemaRef {
     ]))
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// A digest in hex, without the detour of a formatter: there are two of them in every row.
 struct Hex([u8; 64]);
 
-fn hex(digest: &Digest) -> Hex {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+fn hex_digest(digest: &Digest) -> Hex {
     let mut text = [0; 64];
     for (pair, byte) in text.chunks_exact_mut(2).zip(digest.as_bytes()) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        pair.copy_from_slice(&pair_of(*byte));
     }
     Hex(text)
+}
+
+fn pair_of(byte: u8) -> [u8; 2] {
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
 impl Hex {
     fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+}
+
+/// Returns bytes in hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| pair_of(*byte)).map(char::from).collect()
 }

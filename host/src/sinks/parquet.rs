@@ -234,6 +234,11 @@ impl ParquetFile {
         Ok(())
     }
 
+    /// Adds a pair to the footer.
+    pub(crate) fn note(&mut self, key: String, value: String) {
+        self.writer.append_key_value_metadata(KeyValue { key, value: Some(value) });
+    }
+
     /// Writes what is left and the footer.
     pub(crate) fn close(mut self) -> Result<Written, SinkFault> {
         if let Some(chunk) = self.chunks.take_rest().map_err(|error| self.fault(error.into()))? {
