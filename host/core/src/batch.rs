@@ -2,9 +2,9 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, UInt32Array, UInt64Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::ArrowError;
-use arrow_select::{concat, take};
+use arrow_select::{concat, filter, take};
 
 use crate::fault::Span;
 
@@ -31,6 +31,14 @@ impl Spans {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Span> + '_ {
         let (offsets, lengths) = (self.offset.values().iter(), self.length.values().iter());
         offsets.zip(lengths).map(|(offset, length)| Span { offset: *offset, length: u64::from(*length) })
+    }
+
+    /// Returns those that are marked.
+    pub(crate) fn filter(&self, marked: &BooleanArray) -> Result<Self, ArrowError> {
+        Ok(Self {
+            offset: filter::filter(&self.offset, marked)?.as_primitive::<UInt64Type>().clone(),
+            length: filter::filter(&self.length, marked)?.as_primitive::<UInt32Type>().clone(),
+        })
     }
 
     /// Returns where each row's record begins.

@@ -13,28 +13,35 @@
 //! where batches were cut, not on threads, not on time. Memory follows what waits: what is made of a bad row is made when
 //! it is held, one row at a time.
 
+mod budget;
+mod claims;
 mod due;
 mod tally;
 
 use std::sync::Arc;
 
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use thiserror::Error;
 
-use crate::contract::judge::{Finding, finding, parser_fault};
+use crate::contract::judge::{SchemaFault, TableJudge, parser_fault};
 use crate::contract::verdict::{
     Accepted, BrokenRule, Code, OBSERVED_BYTES_MAX, Rejected, RejectedRow, Violation,
 };
-use crate::contract::{Severity, TableContract};
+use crate::contract::{Contract, ExtraTables, Severity, TableContract};
 use crate::fault::{Blame, Blamed, FaultReport};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
 use crate::intake::{Rejection, Said, TableId};
 use crate::ledger::{Account, Ledger, Overlap};
 use crate::wanted::Wanted;
+use crate::wire::TableSchema;
 
+pub use budget::BrokenBudget;
+use budget::Budgets;
+use claims::Claims;
+pub use claims::ProvideScratch;
 use due::{Bad, Culprit, Due, Numbers, Waiting, What, in_order, records_of};
-pub use tally::{QuarantineTally, TableTally, Tally};
+pub use tally::{QuarantineTally, TableTally, Tally, WarningTally};
 
 /// Where good rows go.
 pub trait Sinks {
@@ -61,6 +68,9 @@ pub enum FlowFault {
     /// Two records share bytes.
     #[error(transparent)]
     Overlap(#[from] Overlap),
+    /// A table does not fit the contract.
+    #[error(transparent)]
+    Schema(#[from] SchemaFault),
     /// A sink or the hold failed.
     #[error(transparent)]
     Port(#[from] PortFault),
@@ -76,6 +86,7 @@ impl Blamed for FlowFault {
     fn blame(&self) -> Blame {
         match self {
             FlowFault::Overlap(overlap) => overlap.blame(),
+            FlowFault::Schema(fault) => fault.blame(),
             FlowFault::Port(port) => port.0.blame,
             FlowFault::Arrow(_) | FlowFault::UnknownTable(_) => Blame::Host,
         }
@@ -84,6 +95,7 @@ impl Blamed for FlowFault {
     fn code(&self) -> &'static str {
         match self {
             FlowFault::Overlap(overlap) => overlap.code(),
+            FlowFault::Schema(fault) => fault.code(),
             FlowFault::Port(_) => "output-failed",
             FlowFault::Arrow(_) | FlowFault::UnknownTable(_) => "internal",
         }
@@ -92,6 +104,7 @@ impl Blamed for FlowFault {
     fn hint(&self) -> Option<String> {
         match self {
             FlowFault::Overlap(overlap) => overlap.hint(),
+            FlowFault::Schema(fault) => fault.hint(),
             FlowFault::Port(port) => port.0.hint.clone(),
             FlowFault::Arrow(_) | FlowFault::UnknownTable(_) => None,
         }
@@ -102,52 +115,77 @@ impl Blamed for FlowFault {
 pub struct Flow<S, H> {
     sinks: S,
     hold: H,
+    terms: Terms,
     /// The words of the faults that rejections refer to by index.
     fault_codes: Vec<String>,
     /// Tables whose rows are written.
     wanted: Wanted,
     tables: Vec<Table>,
+    claims: Claims,
     rejections: Vec<Rejection>,
     ledger: Ledger,
     tally: Tally,
 }
 
+/// What rows are judged by.
+enum Terms {
+    /// The schema that the parser declares.
+    Declared,
+    /// A written contract. Keys that do not fit into memory go to a scratch file.
+    Written { contract: Contract, scratch: ProvideScratch },
+}
+
+impl Terms {
+    fn of_table(&self, name: &TableName, declared: &Schema) -> Result<TableContract, SchemaFault> {
+        let Terms::Written { contract, .. } = self else {
+            return Ok(TableContract::declared(name, declared));
+        };
+        match (contract.table(name), contract.extra_tables) {
+            (Some(table), _) => Ok(table.clone()),
+            (None, ExtraTables::Evolve) => Ok(TableContract::declared(name, declared)),
+            (None, ExtraTables::Freeze) => Err(SchemaFault::ExtraTable { table: name.clone() }),
+        }
+    }
+}
+
 /// A table of the run and what of it waits for a commit.
 struct Table {
-    contract: TableContract,
+    judge: TableJudge,
+    budgets: Budgets,
     waiting: Vec<Waiting>,
     /// Rows released so far. The ordinal of a row that has no record to count in.
     released: u64,
 }
 
 impl<S: Sinks, H: Hold> Flow<S, H> {
-    /// Opens a flow. `wanted` are the tables to write; `fault_codes` the parser's own words, by index.
+    /// Opens a flow. `wanted` are the tables to write; `fault_codes` the parser's own words, by index. Rows are judged by the
+    /// schema that the parser declares.
     pub fn new(sinks: S, hold: H, wanted: impl Into<Wanted>, fault_codes: Vec<String>) -> Self {
         Self {
             sinks,
             hold,
+            terms: Terms::Declared,
             fault_codes,
             wanted: wanted.into(),
             tables: Vec::new(),
+            claims: Claims::default(),
             rejections: Vec::new(),
             ledger: Ledger::default(),
             tally: Tally::default(),
         }
     }
 
+    /// Judges rows by a written contract. `scratch` is asked for a file for each key whose values do not fit into memory.
+    #[must_use]
+    pub fn with_contract(mut self, contract: Contract, scratch: ProvideScratch) -> Self {
+        self.terms = Terms::Written { contract, scratch };
+        self
+    }
+
     /// Hears one thing that the guest said.
     pub fn hear(&mut self, said: Said) -> Result<(), FlowFault> {
         match said {
-            Said::Opened { table, name, schema } => {
-                let wanted = self.wanted.has(name.as_str());
-                if wanted {
-                    self.sinks.open(table, &name, schema.declared())?;
-                }
-                let contract = TableContract::declared(&name, schema.declared());
-                self.tables.push(Table { contract, waiting: Vec::new(), released: 0 });
-                let has_spans = schema.has_spans();
-                self.tally.tables.push(TableTally { name, wanted, has_spans, accepted: 0, quarantined: 0 });
-            }
+            Said::Opened { table, name, schema } => self.open(table, name, &schema)?,
             Said::Rows { table, batch } => {
                 let at = self.tables.get_mut(table.0).ok_or(FlowFault::UnknownTable(table))?;
                 at.waiting.push(Waiting::new(batch));
@@ -164,30 +202,50 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         Ok(())
     }
 
+    fn open(&mut self, table: TableId, name: TableName, schema: &TableSchema) -> Result<(), FlowFault> {
+        let contract = self.terms.of_table(&name, schema.declared())?;
+        let budgets = Budgets::new(&contract)?;
+        let judge = TableJudge::new(contract, schema.declared())?;
+        let wanted = self.wanted.has(name.as_str());
+        if wanted {
+            self.sinks.open(table, &name, judge.declared())?;
+        }
+        if let Terms::Written { scratch, .. } = &self.terms {
+            self.claims.open(table.0, judge.contract(), scratch);
+        }
+        self.tables.push(Table { judge, budgets, waiting: Vec::new(), released: 0 });
+        let has_spans = schema.has_spans();
+        self.tally.tables.push(TableTally { name, wanted, has_spans, accepted: 0, quarantined: 0 });
+        Ok(())
+    }
+
     /// Returns what has been counted so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
     /// Ends a flow that went well. What was never committed is dropped; the intake has refused it already.
-    pub fn finish(self, input_bytes: u64) -> (S, H, Tally, Account) {
+    pub fn finish(mut self, input_bytes: u64) -> (S, H, Tally, Account) {
+        self.look_at_budgets();
         (self.sinks, self.hold, self.tally, self.ledger.close(input_bytes))
     }
 
     fn commit(&mut self, up_to: u64) -> Result<(), FlowFault> {
         let mut due = Vec::with_capacity(self.tables.len());
         for table in &mut self.tables {
-            due.push(Due::of(&mut table.waiting, &table.contract, table.released, up_to)?);
+            due.push(Due::of(&mut table.waiting, &table.judge, table.released, up_to)?);
         }
         let rejections = self.take_due_rejections(up_to);
         let bad = Bad::among(&due, &rejections);
+        let bad = self.claims.settle(&mut due, bad).map_err(PortFault)?;
+        due.iter_mut().for_each(|due| due.convict(&bad));
         let records = records_of(&due, &rejections, &bad);
         self.ledger.settle(up_to, &records)?;
 
         let numbers = Numbers { first: self.tally.records, records: &records };
         self.tally.records += records.len() as u64;
         for (at, due) in due.iter().enumerate() {
-            self.accept(TableId(at), due, &bad, &numbers)?;
+            self.accept(TableId(at), due, &numbers)?;
         }
         self.hold_the_bad(&due, &rejections, &bad, &numbers)
     }
@@ -202,26 +260,48 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     /// Counts the rows of one table and sends the good ones on.
-    fn accept(
-        &mut self,
-        table: TableId,
-        due: &Due,
-        bad: &Bad,
-        numbers: &Numbers<'_>,
-    ) -> Result<(), FlowFault> {
-        let Some(rows) = &due.rows else { return Ok(()) };
-        let tally = self.tally.tables.get_mut(table.0).ok_or(FlowFault::UnknownTable(table))?;
-        let quarantined = due.bad_rows(bad).count() as u64;
-        tally.accepted += rows.num_rows() - quarantined;
+    fn accept(&mut self, at: TableId, due: &Due, numbers: &Numbers<'_>) -> Result<(), FlowFault> {
+        let Some(judged) = &due.judged else { return Ok(()) };
+        let unknown = FlowFault::UnknownTable(at);
+        let (Some(table), Some(tally)) = (self.tables.get_mut(at.0), self.tally.tables.get_mut(at.0)) else {
+            return Err(unknown);
+        };
+        let (all, quarantined) = (due.num_rows() as u64, due.count_quarantined());
+        table.released += all;
+        tally.accepted += all - quarantined;
         tally.quarantined += quarantined;
-        if let Some(table) = self.tables.get_mut(table.0) {
-            table.released += rows.num_rows();
+        let (name, wanted) = (tally.name.clone(), tally.wanted);
+        for (rule, rows) in judged.warnings(due.quarantined()) {
+            self.tally.warn(&name, rule, rows);
         }
-        if tally.wanted && quarantined < rows.num_rows() {
-            let good = if quarantined == 0 { rows.clone() } else { due.good_rows(rows, bad)? };
-            self.sinks.write(table, &numbers.accepted(&good))?;
+        let is_looked_at = wanted || !table.budgets.is_empty();
+        if !is_looked_at || quarantined == all {
+            return Ok(());
+        }
+        let Some((rows, spans)) = due.good_rows()? else { return Ok(()) };
+        table.budgets.count(&rows);
+        if wanted {
+            self.sinks.write(at, &numbers.accepted(rows, spans))?;
         }
         Ok(())
+    }
+
+    fn look_at_budgets(&mut self) {
+        for (at, table, rows) in self.claims.warnings() {
+            if let Some(tally) = self.tally.tables.get(at) {
+                let name = tally.name.clone();
+                self.tally.warn(&name, table, rows);
+            }
+        }
+        for (at, table) in self.tables.iter().enumerate() {
+            let Some(tally) = self.tally.tables.get(at) else { continue };
+            for (severity, broken) in table.budgets.broken(at, table.judge.contract(), tally, &self.claims) {
+                match severity {
+                    Severity::Error => self.tally.held.push(broken),
+                    Severity::Warning => self.tally.warnings.push(broken.into()),
+                }
+            }
+        }
     }
 
     /// Holds what is bad, in the order of the input: a record that could not be read before its rows, since it is the reason
@@ -233,7 +313,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         bad: &Bad,
         numbers: &Numbers<'_>,
     ) -> Result<(), FlowFault> {
-        for place in in_order(due, rejections, bad) {
+        for place in in_order(due, rejections) {
             let rejected = match place.what {
                 What::Unreadable(at) => rejections.get(at).map(|r| self.unreadable(r, numbers)),
                 What::Row { table, row, ordinal } => {
@@ -270,12 +350,12 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         bad: &Bad,
         numbers: &Numbers<'_>,
     ) -> Option<Rejected> {
-        let rows = due.rows.as_ref()?;
-        let mut finding = finding(rows, row, &self.tables.get(table)?.contract);
-        let at = rows.span(row);
-        if finding.count == 0 {
-            let culprit = at.and_then(|at| bad.records.get(&at.offset));
-            finding = Finding::of(self.companion(culprit));
+        let judged = due.judged.as_ref()?;
+        let at = judged.batch().span(row);
+        let (mut violations, mut n_violations) = judged.violations(row);
+        if n_violations == 0 {
+            let culprit = at.and_then(|at| bad.culprit(at.offset));
+            (violations, n_violations) = (vec![self.companion(culprit)], 1);
         }
         Some(Rejected {
             record_no: at.and_then(|at| numbers.of(at.offset)),
@@ -283,11 +363,11 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             row: Some(RejectedRow {
                 table: self.tally.tables.get(table)?.name.clone(),
                 ordinal,
-                batch: rows.rows().clone(),
+                batch: judged.batch().rows().clone(),
                 row,
             }),
-            violations: finding.violations,
-            n_violations: finding.count,
+            violations,
+            n_violations,
         })
     }
 

@@ -1,14 +1,16 @@
 //! What a commit releases: rows cut at the watermark, put in the order of the input, judged, and told apart by record.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
-use arrow_array::UInt64Array;
+use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
 
-use crate::batch::Batch;
-use crate::contract::TableContract;
-use crate::contract::judge::{Flaws, judge};
+use crate::batch::{Batch, Spans};
+use crate::contract::VerdictUnit;
+use crate::contract::judge::{Judged, TableJudge};
 use crate::contract::verdict::Accepted;
 use crate::fault::Span;
 use crate::intake::Rejection;
@@ -60,17 +62,18 @@ impl Waiting {
 /// What a commit releases of one table, in offset order, judged.
 #[derive(Default)]
 pub(super) struct Due {
-    pub(super) rows: Option<Batch>,
-    pub(super) flaws: Flaws,
+    pub(super) judged: Option<Judged>,
     /// The ordinal of the first row, where rows have no record to count in.
     pub(super) first_ordinal: u64,
+    /// Set where a row goes to quarantine, once [`Due::convict`] has been called. None: nowhere.
+    quarantined: Option<BooleanBuffer>,
 }
 
 impl Due {
     /// Takes what begins before `up_to` out of what waits.
     pub(super) fn of(
         waiting: &mut Vec<Waiting>,
-        contract: &TableContract,
+        judge: &TableJudge,
         released: u64,
         up_to: u64,
     ) -> Result<Self, ArrowError> {
@@ -81,46 +84,96 @@ impl Due {
             waiting.extend(later);
         }
         let Some(rows) = in_offset_order(due)? else { return Ok(Self::default()) };
-        let flaws = judge(&rows, contract);
-        Ok(Self { rows: Some(rows), flaws, first_ordinal: released })
+        Ok(Self { judged: Some(judge.judge(rows)?), first_ordinal: released, quarantined: None })
     }
 
-    fn offsets(&self) -> Option<&[u64]> {
-        self.rows.as_ref().and_then(Batch::spans).map(|spans| &**spans.offsets().values())
+    pub(super) fn num_rows(&self) -> usize {
+        self.judged.as_ref().map_or(0, |judged| judged.rows().num_rows())
     }
 
-    /// Lists the rows that go to quarantine, ascending: a row is bad if its record is, or, where it has none, if something is
-    /// wrong with itself.
-    pub(super) fn bad_rows<'a>(&'a self, bad: &'a Bad) -> Box<dyn Iterator<Item = usize> + 'a> {
-        let Some(offsets) = self.offsets() else { return Box::new(self.flaws.rows()) };
-        if bad.records.is_empty() {
-            return Box::new(std::iter::empty());
+    /// Returns where the record of each row begins, where the table says.
+    pub(super) fn offsets(&self) -> Option<&[u64]> {
+        let spans = self.judged.as_ref()?.batch().spans()?;
+        Some(spans.offsets().values())
+    }
+
+    /// Lists the rows that are bad by themselves.
+    fn flaws(&self) -> impl Iterator<Item = usize> {
+        self.judged.iter().filter_map(Judged::bad).flat_map(BooleanBuffer::set_indices)
+    }
+
+    /// Whether a row is bad by itself.
+    pub(super) fn is_flawed(&self, row: usize) -> bool {
+        let bad = self.judged.as_ref().and_then(Judged::bad);
+        bad.is_some_and(|bad| row < bad.len() && bad.value(row))
+    }
+
+    /// Returns a row's place among the rows of its record; of a row without a record, among all rows of its table.
+    pub(super) fn ordinal(&self, row: usize) -> u64 {
+        match self.offsets() {
+            Some(offsets) => (row - first_of(offsets, row)) as u64,
+            None => self.first_ordinal + row as u64,
         }
-        let is_bad = |(_, offset): &(usize, &u64)| bad.records.contains_key(offset);
-        Box::new(offsets.iter().enumerate().filter(is_bad).map(|(row, _)| row))
     }
 
-    pub(super) fn good_rows(&self, rows: &Batch, bad: &Bad) -> Result<Batch, ArrowError> {
-        let mut bad = self.bad_rows(bad).peekable();
-        let good = (0..rows.rows().num_rows()).filter(|row| bad.next_if_eq(row).is_none());
-        rows.take(&UInt64Array::from_iter_values(good.map(|row| row as u64)))
+    /// Whether a bad row takes its whole record with it.
+    pub(super) fn convicts_records(&self) -> bool {
+        self.judged.as_ref().is_some_and(|judged| judged.unit() == VerdictUnit::Record)
     }
 
-    /// Lists the rows that go to quarantine, ascending, each with its place among the rows of its record. All rows of a bad
-    /// record are bad and stand together, so counting the bad ones is enough.
-    fn bad_places<'a>(&'a self, table: usize, bad: &'a Bad) -> impl Iterator<Item = Place> + 'a {
-        let mut record = None;
-        let mut next = 0;
-        self.bad_rows(bad).map(move |row| {
-            let offset = self.offsets().and_then(|offsets| offsets.get(row)).copied();
-            if record != offset {
-                (record, next) = (offset, 0);
-            }
-            let ordinal = if offset.is_some() { next } else { self.first_ordinal + row as u64 };
-            next += 1;
+    /// Decides which rows go to quarantine: those that are bad by themselves, and those whose record is.
+    pub(super) fn convict(&mut self, bad: &Bad) {
+        let by_itself = self.judged.as_ref().and_then(Judged::bad).cloned();
+        let by_record = self.offsets().and_then(|offsets| bad.rows_of(offsets));
+        self.quarantined = match (by_itself, by_record) {
+            (Some(one), Some(other)) => Some(&one | &other),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Marks the rows that go to quarantine. None: all are good.
+    pub(super) fn quarantined(&self) -> Option<&BooleanBuffer> {
+        self.quarantined.as_ref()
+    }
+
+    pub(super) fn count_quarantined(&self) -> u64 {
+        self.quarantined.as_ref().map_or(0, |rows| rows.count_set_bits() as u64)
+    }
+
+    /// Returns the good rows as they are written, and where they come from.
+    pub(super) fn good_rows(&self) -> Result<Option<(RecordBatch, Option<Spans>)>, ArrowError> {
+        let Some(judged) = &self.judged else { return Ok(None) };
+        let (rows, spans) = (judged.rows(), judged.batch().spans());
+        let Some(quarantined) = &self.quarantined else { return Ok(Some((rows.clone(), spans.cloned()))) };
+        let good = BooleanArray::new(!quarantined, None);
+        let spans = spans.map(|spans| spans.filter(&good)).transpose()?;
+        Ok(Some((filter_record_batch(rows, &good)?, spans)))
+    }
+
+    /// Lists the rows that go to quarantine, ascending, each with its place among the rows of its record.
+    fn bad_places(&self, table: usize) -> impl Iterator<Item = Place> {
+        let offsets = self.offsets();
+        let (mut record, mut first) = (None, 0);
+        self.quarantined.iter().flat_map(BooleanBuffer::set_indices).map(move |row| {
+            let offset = offsets.and_then(|offsets| offsets.get(row)).copied();
+            let ordinal = match (offset, offsets) {
+                (Some(offset), Some(offsets)) => {
+                    if record != Some(offset) {
+                        (record, first) = (Some(offset), first_of(offsets, row));
+                    }
+                    (row - first) as u64
+                }
+                _ => self.first_ordinal + row as u64,
+            };
             Place { offset, what: What::Row { table, row, ordinal } }
         })
     }
+}
+
+/// Returns the first row of a row's record.
+fn first_of(offsets: &[u64], row: usize) -> usize {
+    let record = offsets.get(row);
+    row - offsets.iter().take(row).rev().take_while(|before| Some(*before) == record).count()
 }
 
 /// Makes one batch of many, in offset order; rows of one record keep the order in which they were said.
@@ -157,17 +210,13 @@ pub(super) enum What {
 }
 
 /// Merges what is bad, from lists that are in order each by itself. Nothing is gathered: there may be millions.
-pub(super) fn in_order<'a>(
-    due: &'a [Due],
-    rejections: &'a [Rejection],
-    bad: &'a Bad,
-) -> impl Iterator<Item = Place> + 'a {
+pub(super) fn in_order<'a>(due: &'a [Due], rejections: &'a [Rejection]) -> impl Iterator<Item = Place> + 'a {
     let unreadable = rejections
         .iter()
         .enumerate()
         .map(|(at, rejection)| Place { offset: Some(rejection.at.offset), what: What::Unreadable(at) });
     let mut lists: Vec<Box<dyn Iterator<Item = Place> + 'a>> = vec![Box::new(unreadable)];
-    lists.extend(due.iter().enumerate().map(|(table, due)| Box::new(due.bad_places(table, bad)) as _));
+    lists.extend(due.iter().enumerate().map(|(table, due)| Box::new(due.bad_places(table)) as _));
     let mut heads = BinaryHeap::with_capacity(lists.len());
     heads.extend(lists.iter_mut().enumerate().filter_map(|(at, list)| Some(Reverse((list.next()?, at)))));
     std::iter::from_fn(move || {
@@ -178,39 +227,92 @@ pub(super) fn in_order<'a>(
 }
 
 /// The first reason for which a record is bad.
+#[derive(Debug, Clone)]
 pub(super) enum Culprit {
     Unreadable,
     Row { table: usize, ordinal: u64 },
 }
 
-/// The bad records among those that a commit releases, by offset.
+/// The bad records among those that a commit releases, ascending by offset, each once.
+#[derive(Default)]
 pub(super) struct Bad {
-    pub(super) records: BTreeMap<u64, Culprit>,
+    records: Vec<(u64, Culprit)>,
+    /// Records of which a bad row leaves the others alone, ascending.
+    touched: Vec<u64>,
 }
 
 impl Bad {
+    /// Finds the records that are bad for what is wrong with their rows, or for not being readable.
     pub(super) fn among(due: &[Due], rejections: &[Rejection]) -> Self {
-        let unreadable = rejections.iter().map(|rejection| (rejection.at.offset, Culprit::Unreadable));
-        let mut records: BTreeMap<u64, Culprit> = unreadable.collect();
+        let mut bad = Self::default();
+        bad.records.extend(rejections.iter().map(|rejection| (rejection.at.offset, Culprit::Unreadable)));
         for (table, due) in due.iter().enumerate() {
             let Some(offsets) = due.offsets() else { continue };
-            for row in due.flaws.rows() {
-                let Some(offset) = offsets.get(row) else { continue };
-                // Counted back once in a record, for the first of its bad rows.
-                let ordinal =
-                    || offsets.iter().take(row).rev().take_while(|before| *before == offset).count();
-                let culprit = || Culprit::Row { table, ordinal: ordinal() as u64 };
-                records.entry(*offset).or_insert_with(culprit);
+            let flaws = due.flaws().filter_map(|row| Some((row, *offsets.get(row)?)));
+            if !due.convicts_records() {
+                bad.touched.extend(flaws.map(|(_, offset)| offset));
+                continue;
+            }
+            let mut last = None;
+            for (row, offset) in flaws.filter(|(_, offset)| last.replace(*offset) != Some(*offset)) {
+                let ordinal = (row - first_of(offsets, row)) as u64;
+                bad.records.push((offset, Culprit::Row { table, ordinal }));
             }
         }
-        Self { records }
+        bad.in_order()
+    }
+
+    /// Adds what was found out later.
+    pub(super) fn with(mut self, records: Vec<(u64, Culprit)>, touched: Vec<u64>) -> Self {
+        if records.is_empty() && touched.is_empty() {
+            return self;
+        }
+        self.records.extend(records);
+        self.touched.extend(touched);
+        self.in_order()
+    }
+
+    /// The first reason that was given for a record stays.
+    fn in_order(mut self) -> Self {
+        self.records.sort_by_key(|(offset, _)| *offset);
+        self.records.dedup_by_key(|(offset, _)| *offset);
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        self
+    }
+
+    /// Returns why a record is bad as a whole.
+    pub(super) fn culprit(&self, offset: u64) -> Option<&Culprit> {
+        let at = self.records.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        self.records.get(at).map(|(_, culprit)| culprit)
+    }
+
+    /// Marks the rows whose record is bad as a whole. `offsets` are ascending. None: there are none.
+    fn rows_of(&self, offsets: &[u64]) -> Option<BooleanBuffer> {
+        let (first, last) = (offsets.first()?, offsets.last()?);
+        let from = self.records.partition_point(|(offset, _)| offset < first);
+        let mut records = self.records.iter().skip(from).map(|(offset, _)| offset).peekable();
+        records.peek().filter(|offset| **offset <= last)?;
+        let is_bad = |offset: &u64| {
+            while records.next_if(|record| *record < offset).is_some() {}
+            records.peek().is_some_and(|record| *record == offset)
+        };
+        Some(offsets.iter().map(is_bad).collect())
+    }
+
+    fn has_quarantined(&self, offset: u64) -> bool {
+        self.culprit(offset).is_some() || self.touched.binary_search(&offset).is_ok()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.touched.is_empty()
     }
 }
 
 /// Lists the records that a commit releases, ascending, each once.
 pub(super) fn records_of(due: &[Due], rejections: &[Rejection], bad: &Bad) -> Vec<Record> {
     let mut spans: Vec<Span> = Vec::new();
-    for of_table in due.iter().filter_map(|due| due.rows.as_ref().and_then(Batch::spans)) {
+    for of_table in due.iter().filter_map(|due| due.judged.as_ref()?.batch().spans()) {
         for span in of_table.iter() {
             if spans.last() != Some(&span) {
                 spans.push(span);
@@ -222,8 +324,8 @@ pub(super) fn records_of(due: &[Due], rejections: &[Rejection], bad: &Bad) -> Ve
         spans.sort_unstable();
     }
     spans.dedup();
-    let clean = bad.records.is_empty();
-    let record = |at: Span| Record { at, accepted: clean || !bad.records.contains_key(&at.offset) };
+    let clean = bad.is_empty();
+    let record = |at: Span| Record { at, accepted: clean || !bad.has_quarantined(at.offset) };
     spans.into_iter().map(record).collect()
 }
 
@@ -239,14 +341,14 @@ impl Numbers<'_> {
         Some(self.first + at as u64)
     }
 
-    pub(super) fn accepted(&self, rows: &Batch) -> Accepted {
-        let spans = rows.spans().map(|spans| (spans.offsets().clone(), spans.lengths().clone()));
-        Accepted::new(rows.rows().clone(), self.column(rows), spans)
+    pub(super) fn accepted(&self, rows: RecordBatch, spans: Option<Spans>) -> Accepted {
+        let record_no = self.column(spans.as_ref(), rows.num_rows());
+        Accepted::new(rows, record_no, spans.map(|spans| (spans.offset, spans.length)))
     }
 
     /// The record number of every row. Rows and records are both in offset order, so one walk finds them all.
-    fn column(&self, rows: &Batch) -> UInt64Array {
-        let Some(spans) = rows.spans() else { return UInt64Array::new_null(rows.rows().num_rows()) };
+    fn column(&self, spans: Option<&Spans>, count: usize) -> UInt64Array {
+        let Some(spans) = spans else { return UInt64Array::new_null(count) };
         let mut at = 0;
         let number = |offset: &u64| {
             while self.records.get(at).is_some_and(|record| record.at.offset < *offset) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::verdict::{Code, Rejected};
+use super::budget::BrokenBudget;
+use crate::contract::verdict::{BrokenRule, Code, Rejected};
 use crate::id::TableName;
 use crate::intake::SkipKind;
 
@@ -17,6 +18,10 @@ pub struct Tally {
     pub records: u64,
     /// What is in quarantine.
     pub quarantine: QuarantineTally,
+    /// Rules that only warn, and budgets that do, with the accepted rows that broke them.
+    pub warnings: Vec<WarningTally>,
+    /// Why nothing may be published, once the run has ended.
+    pub held: Vec<BrokenBudget>,
     /// Bytes said to hold no record, by kind. A byte said twice counts twice here, and once in the account.
     pub skipped_by_kind: BTreeMap<SkipKind, u64>,
 }
@@ -25,6 +30,43 @@ impl Tally {
     /// Returns the rows accepted, all tables together.
     pub fn accepted(&self) -> u64 {
         self.tables.iter().map(|table| table.accepted).sum()
+    }
+}
+
+/// A rule that only warns, broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningTally {
+    /// The table.
+    pub table: TableName,
+    /// The column that it is about.
+    pub column: Option<String>,
+    /// The rule.
+    pub rule: String,
+    /// What it wants.
+    pub expected: Option<String>,
+    /// Accepted rows that break it; of a budget, none.
+    pub rows: u64,
+}
+
+impl Tally {
+    /// Counts accepted rows that break a rule that only warns.
+    pub(super) fn warn(&mut self, table: &TableName, rule: &BrokenRule, rows: u64) {
+        if rows == 0 {
+            return;
+        }
+        let same = |warning: &&mut WarningTally| {
+            warning.table == *table && warning.column == rule.column && warning.rule == rule.name
+        };
+        match self.warnings.iter_mut().find(same) {
+            Some(warning) => warning.rows += rows,
+            None => self.warnings.push(WarningTally {
+                table: table.clone(),
+                column: rule.column.clone(),
+                rule: rule.name.clone(),
+                expected: rule.expected.clone(),
+                rows,
+            }),
+        }
     }
 }
 
