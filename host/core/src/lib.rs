@@ -7,6 +7,7 @@
 //! * [`wire`], the door for bytes: nothing hostile passes it. [`batch`] is what comes out.
 //! * [`contract`], what rows must be, and the judge.
 //! * [`ledger`], which bytes were accepted, quarantined, skipped, and the dark rest.
+//! * [`digest`], what rows say, whatever file they stand in.
 //! * [`description`], what a parser says it is; [`wanted`], which of its tables somebody wants.
 //! * [`limits`], every bound with its unit; [`fault`], whose fault it is; [`id`] and [`guest_text`], names and strangers' words.
 
@@ -15,6 +16,7 @@
 pub mod batch;
 pub mod contract;
 pub mod description;
+pub mod digest;
 pub mod fault;
 pub mod flow;
 pub mod guest_text;
