@@ -28,6 +28,7 @@ use crate::contract::verdict::{
     Accepted, BrokenRule, Code, OBSERVED_BYTES_MAX, Rejected, RejectedRow, Violation,
 };
 use crate::contract::{Contract, ExtraTables, Severity, TableContract};
+use crate::digest::{QuarantineDigest, TableDigest};
 use crate::fault::{Blame, Blamed, FaultReport};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
@@ -125,6 +126,7 @@ pub struct Flow<S, H> {
     rejections: Vec<Rejection>,
     ledger: Ledger,
     tally: Tally,
+    held: QuarantineDigest,
 }
 
 /// What rows are judged by.
@@ -155,6 +157,8 @@ struct Table {
     waiting: Vec<Waiting>,
     /// Rows released so far. The ordinal of a row that has no record to count in.
     released: u64,
+    /// Of the rows that are written. None: nobody wants any.
+    digest: Option<TableDigest>,
 }
 
 impl<S: Sinks, H: Hold> Flow<S, H> {
@@ -172,6 +176,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             rejections: Vec::new(),
             ledger: Ledger::default(),
             tally: Tally::default(),
+            held: QuarantineDigest::default(),
         }
     }
 
@@ -213,9 +218,10 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         if let Terms::Written { scratch, .. } = &self.terms {
             self.claims.open(table.0, judge.contract(), scratch);
         }
-        self.tables.push(Table { judge, budgets, waiting: Vec::new(), released: 0 });
         let has_spans = schema.has_spans();
-        self.tally.tables.push(TableTally { name, wanted, has_spans, accepted: 0, quarantined: 0 });
+        let digest = wanted.then(|| TableDigest::of_written(&name, judge.declared().fields(), has_spans));
+        self.tables.push(Table { judge, budgets, waiting: Vec::new(), released: 0, digest });
+        self.tally.tables.push(TableTally::new(name, wanted, has_spans));
         Ok(())
     }
 
@@ -227,6 +233,10 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     /// Ends a flow that went well. What was never committed is dropped; the intake has refused it already.
     pub fn finish(mut self, input_bytes: u64) -> (S, H, Tally, Account) {
         self.look_at_budgets();
+        for (tally, table) in self.tally.tables.iter_mut().zip(self.tables) {
+            tally.digest = table.digest.map(TableDigest::finish);
+        }
+        self.tally.quarantine.digest = Some(self.held.finish());
         (self.sinks, self.hold, self.tally, self.ledger.close(input_bytes))
     }
 
@@ -281,7 +291,9 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         let Some((rows, spans)) = due.good_rows()? else { return Ok(()) };
         table.budgets.count(&rows);
         if wanted {
-            self.sinks.write(at, &numbers.accepted(rows, spans))?;
+            let accepted = numbers.accepted(rows, spans);
+            table.digest.as_mut().map_or(Ok(()), |digest| digest.add_written(&accepted))?;
+            self.sinks.write(at, &accepted)?;
         }
         Ok(())
     }
@@ -322,6 +334,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             };
             let Some(rejected) = rejected else { continue };
             self.tally.quarantine.add(&rejected);
+            self.held.add(&rejected);
             self.hold.hold(&rejected)?;
         }
         Ok(())

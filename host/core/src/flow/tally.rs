@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::BrokenBudget;
 use crate::contract::verdict::{BrokenRule, Code, Rejected};
-use crate::id::TableName;
+use crate::id::{Digest, TableName};
 use crate::intake::SkipKind;
 
 /// What a run did, counted.
@@ -83,6 +83,14 @@ pub struct TableTally {
     pub accepted: u64,
     /// Rows in quarantine.
     pub quarantined: u64,
+    /// The logical digest of what is written, once the run is over.
+    pub digest: Option<Digest>,
+}
+
+impl TableTally {
+    pub(super) fn new(name: TableName, wanted: bool, has_spans: bool) -> Self {
+        Self { name, wanted, has_spans, accepted: 0, quarantined: 0, digest: None }
+    }
 }
 
 /// What is in quarantine, counted by row: a row with two violations of one code counts once for it.
@@ -94,6 +102,8 @@ pub struct QuarantineTally {
     pub by_code: BTreeMap<Code, u64>,
     /// By rule: a contract's rule or the parser's own word for a fault.
     pub by_rule: BTreeMap<String, u64>,
+    /// The logical digest, once the run is over.
+    pub digest: Option<Digest>,
 }
 
 impl QuarantineTally {
