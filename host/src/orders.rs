@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::interface::Interface;
 use crate::report::{Preview, Used};
 use crate::request::TableChoice;
+use crate::sinks::Format;
 use crate::source::ReadSizes;
 
 /// What a supervisor asks of a worker: one thing, then the worker is gone.
@@ -35,6 +36,9 @@ pub(crate) struct Order {
     pub(crate) component_sha256: Digest,
     pub(crate) tables: TableChoice,
     pub(crate) options: Vec<(String, String)>,
+    pub(crate) format: Format,
+    /// Whether exactly one table must be wanted: it is the whole output.
+    pub(crate) one_table: bool,
     /// Rows of each table to send back, where no files are written.
     pub(crate) preview_rows: Option<usize>,
     pub(crate) log_level: Level,

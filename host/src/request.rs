@@ -9,7 +9,9 @@ use casparian_core::limits::Limits;
 use casparian_sandbox::journal::Level;
 use serde::{Deserialize, Serialize};
 
+use crate::sinks::Format;
 use crate::source::ReadSizes;
+use crate::staging::Extent;
 
 /// What a person asked for. No file has been opened yet.
 #[derive(Debug, Clone)]
@@ -20,6 +22,10 @@ pub struct RunRequest {
     pub input: PathBuf,
     /// Where the tables go; none: nothing is written and the first rows are shown.
     pub out: Option<PathBuf>,
+    /// Whether `out` is a folder or the file of one table.
+    pub extent: Extent,
+    /// How tables are written.
+    pub format: Format,
     /// Whether an `out` that exists is exchanged for the new one.
     pub replace: bool,
     /// Which tables.

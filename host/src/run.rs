@@ -1,7 +1,6 @@
 //! One run from the outside: what was asked for, what came of it.
 
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -14,8 +13,9 @@ use crate::component::{Compiled, Component, Workshop};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
 pub use crate::request::{Progress, RunRequest, TableChoice};
+use crate::sinks::Format;
 use crate::source::Source;
-use crate::staging::{QUARANTINE_FILE, Staging};
+use crate::staging::{Extent, QUARANTINE_FILE, Staging, about};
 use crate::supervisor::Worker;
 
 /// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
@@ -41,7 +41,10 @@ fn attempt(
     report.input.bytes = source.size();
     // Refused now rather than after an hour's work.
     let staging = match &request.out {
-        Some(out) => Some(Staging::create(out, request.replace).map_err(|fault| fault.report())?),
+        Some(out) => {
+            let staging = Staging::create(out, request.extent, request.replace);
+            Some(staging.map_err(|fault| fault.report())?)
+        }
         None => None,
     };
     let workshop = Workshop {
@@ -70,6 +73,8 @@ fn order(request: &RunRequest, component: &Component, source: &Source, input_sha
         component_sha256: component.sha256(),
         tables: request.tables.clone(),
         options: request.options.clone(),
+        format: request.format,
+        one_table: request.out.is_some() && request.extent == Extent::File,
         preview_rows: request.out.is_none().then_some(request.preview_rows),
         log_level: request.log_level,
         read_sizes: request.read_sizes,
@@ -130,7 +135,7 @@ impl Supervision<'_> {
         };
         self.files += 1;
         let file = match what {
-            FileFor::Table(table) => staging.create_file(&table_file(table)),
+            FileFor::Table(table) => staging.create_file(&table_file(table, self.request.format)),
             FileFor::Quarantine => staging.create_file(QUARANTINE_FILE),
         };
         match file {
@@ -159,17 +164,18 @@ impl Supervision<'_> {
     }
 
     fn done(&mut self, done: Done) {
-        let out = self.request.out.as_deref();
+        let request = self.request;
+        let out = request.out.as_deref();
         let Done { has_quarantine, tally, account, used } = done;
         self.report.use_up(used);
         self.report.records = tally.records;
         let wanted = tally.tables.iter().filter(|table| table.wanted);
-        self.report.tables = wanted.map(|table| table_report(table, out)).collect();
+        self.report.tables = wanted.map(|table| table_report(table, request)).collect();
         self.report.quarantine = QuarantineReport {
             rows: tally.quarantine.rows,
             path: out
                 .filter(|_| has_quarantine)
-                .map(|out| out.join(QUARANTINE_FILE).to_string_lossy().into_owned()),
+                .map(|out| about(out, request.extent).join(QUARANTINE_FILE).to_string_lossy().into_owned()),
             by_code: tally.quarantine.by_code.clone(),
             by_rule: tally.quarantine.by_rule.clone(),
         };
@@ -177,16 +183,20 @@ impl Supervision<'_> {
     }
 }
 
-fn table_file(table: &TableName) -> String {
-    format!("{table}.parquet")
+fn table_file(table: &TableName, format: Format) -> String {
+    format!("{table}.{}", format.extension())
 }
 
-fn table_report(table: &TableTally, out: Option<&Path>) -> TableReport {
+fn table_report(table: &TableTally, request: &RunRequest) -> TableReport {
+    let path = request.out.as_ref().map(|out| match request.extent {
+        Extent::Folder => out.join(table_file(&table.name, request.format)),
+        Extent::File => out.clone(),
+    });
     TableReport {
         name: table.name.clone(),
         accepted: table.accepted,
         quarantined: table.quarantined,
-        path: out.map(|out| out.join(table_file(&table.name)).to_string_lossy().into_owned()),
+        path: path.map(|path| path.to_string_lossy().into_owned()),
     }
 }
 

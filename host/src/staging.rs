@@ -7,6 +7,11 @@
 //!
 //! At every moment there is either what was there before or all of the new, whatever dies when. A staging folder whose lock
 //! can be taken belongs to nobody any more, and the next run beside it takes it away.
+//!
+//! An output that is one file takes two steps: first what is known about it moves to the folder `<out>.about`, then the
+//! file to its place. So a file that is there is complete, and has its quarantine and its receipt beside it. Who dies between
+//! the steps leaves the new folder beside no file, which the next run replaces, or beside the old file, whose digest is not
+//! the one that the receipt names.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,16 +28,21 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::sinks::Format;
+
 /// The quarantine's place among the tables. No table can have this name.
 pub const QUARANTINE_FILE: &str = "_quarantine.parquet";
 /// What the receipt beside the tables is called.
 const RECEIPT_FILE: &str = "_receipt.json";
 /// What comes behind the name of an output whose verdict is no.
 const HELD: &str = ".held";
+/// What comes behind the name of an output that is one file: the folder of what is known about it.
+const ABOUT: &str = ".about";
 
 const STAGING_PREFIX: &str = ".casparian-staging-";
 const TREE: &str = "tree";
 const TREE_HELD: &str = "held";
+const TABLE: &str = "table";
 /// How often a name for a staging folder is tried. Each time somebody must have guessed it, or swept it at once.
 const ATTEMPTS: usize = 16;
 const PATH_BYTES_MAX: usize = 4096;
@@ -94,6 +104,12 @@ pub enum StagingFault {
         /// What the system says.
         error: io::Error,
     },
+    /// The run has no table to make the one file of.
+    #[error("the parser opened no table, so there is nothing to make {out} of")]
+    NoTable {
+        /// As it was given.
+        out: GuestText,
+    },
     /// The system failed.
     #[error("cannot {doing} {path}: {error}")]
     Failed {
@@ -123,6 +139,7 @@ impl Blamed for StagingFault {
             Self::NotOurs { .. } => "output-not-ours",
             Self::NoExchange { .. } => "output-no-exchange",
             Self::NoSpace { .. } => "disk-full",
+            Self::NoTable { .. } => "output-without-table",
             Self::Failed { .. } => "output-failed",
         }
     }
@@ -140,8 +157,27 @@ impl Blamed for StagingFault {
             Self::NoSpace { .. } => {
                 Some("free some space, or choose another place for the output".to_owned())
             }
+            Self::NoTable { .. } => Some("name a folder instead: it may be without tables".to_owned()),
             Self::Failed { .. } => None,
         }
+    }
+}
+
+/// What an output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// A folder with a file for each table.
+    #[default]
+    Folder,
+    /// The file of the one table there is, with a folder about it beside it.
+    File,
+}
+
+/// Returns the folder that holds what is said about an output: the output itself, or `<out>.about` beside a file.
+pub fn about(out: &Path, extent: Extent) -> PathBuf {
+    match extent {
+        Extent::Folder => out.to_owned(),
+        Extent::File => PathBuf::from(with_suffix(out.as_os_str(), ABOUT)),
     }
 }
 
@@ -153,22 +189,26 @@ pub struct Staging {
     out: PathBuf,
     /// The last part of `out`.
     name: OsString,
+    extent: Extent,
     replace: bool,
 }
 
 impl Staging {
     /// Begins an output that will be at `out`. What is there is refused, or with `replace` exchanged in the end, if it looks
     /// like the output of a run. Takes away what dead processes left beside it.
-    pub fn create(out: &Path, replace: bool) -> Result<Self, StagingFault> {
+    pub fn create(out: &Path, extent: Extent, replace: bool) -> Result<Self, StagingFault> {
         let name = out.file_name().ok_or_else(|| StagingFault::NoName { out: shown(out) })?.to_owned();
         let folder = parent_of(out);
         let parent = open_parent(out, folder)?;
-        check_place(&parent, &name, out, replace)?;
+        match extent {
+            Extent::Folder => check_place(&parent, &name, out, replace)?,
+            Extent::File => check_file_place(&parent, &name, out, replace)?,
+        }
         let unusable = |error| StagingFault::ParentUnusable { parent: shown(folder), error };
         sweep(&parent).map_err(unusable)?;
         let scratch = Scratch::create(parent).map_err(unusable)?;
         let tree = scratch.make(TREE, 0o777).map_err(|error| failed("make", out, error))?;
-        Ok(Self { scratch, tree, out: out.to_owned(), name, replace })
+        Ok(Self { scratch, tree, out: out.to_owned(), name, extent, replace })
     }
 
     /// Makes a file. Its name must be one that runs write: a table's, or [`QUARANTINE_FILE`], which nobody but its owner may
@@ -185,16 +225,55 @@ impl Staging {
         made.map(cap_std::fs::File::into_std).map_err(|error| failed("make", &place, error))
     }
 
-    /// Moves everything to its place in one step, safe on disk. Returns the place.
+    /// Moves everything to its place, safe on disk: a folder in one step, a file after what is known about it. Returns the
+    /// place.
     pub fn publish(self) -> Result<PathBuf, StagingFault> {
-        self.sync(&self.tree, &self.out)?;
-        self.put(TREE, &self.name, &self.out, self.replace)?;
+        match self.extent {
+            Extent::Folder => {
+                self.sync(&self.tree, &self.out)?;
+                self.put(TREE, &self.name, &self.out, self.replace)?;
+            }
+            Extent::File => self.publish_file()?,
+        }
         Ok(self.out.clone())
+    }
+
+    fn publish_file(&self) -> Result<(), StagingFault> {
+        let table = self.table_file().map_err(|error| failed("look for the table of", &self.out, error))?;
+        let table = table.ok_or_else(|| StagingFault::NoTable { out: shown(&self.out) })?;
+        let aside = self.tree.rename(&table, &self.scratch.dir, TABLE);
+        aside.map_err(|error| failed("move", &self.out, error))?;
+        let synced = self.scratch.dir.open(TABLE).and_then(|file| file.sync_all());
+        synced.map_err(|error| failed("sync", &self.out, error))?;
+        self.sync(&self.tree, &self.out)?;
+        check_file_place(&self.scratch.parent, &self.name, &self.out, self.replace)?;
+        let place = about(&self.out, self.extent);
+        self.put(TREE, &with_suffix(&self.name, ABOUT), &place, true)?;
+        match self.replace {
+            // In the place of whatever is there, which has just been looked at.
+            true => self
+                .rename(TABLE, &self.name, RenameFlags::empty())
+                .map_err(|error| failed("publish", &self.out, error.into()))?,
+            false => self.put(TABLE, &self.name, &self.out, false)?,
+        }
+        self.sync_parent(&self.out)
+    }
+
+    /// Returns the name of the first file that is a table's.
+    fn table_file(&self) -> io::Result<Option<OsString>> {
+        for entry in self.tree.entries()? {
+            let name = entry?.file_name();
+            if is_table_file(&name) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// Moves one file alone, the quarantine, to `<out>.held` in one step, in place of an older one. Returns that folder.
     pub fn hold(self, file: &str) -> Result<PathBuf, StagingFault> {
-        let (name, place) = (with_suffix(&self.name), PathBuf::from(with_suffix(self.out.as_os_str())));
+        let name = with_suffix(&self.name, HELD);
+        let place = PathBuf::from(with_suffix(self.out.as_os_str(), HELD));
         let held = self.scratch.make(TREE_HELD, 0o777).map_err(|error| failed("make", &place, error))?;
         self.tree.rename(file, &held, file).map_err(|error| failed("move", &self.out.join(file), error))?;
         self.sync(&held, &place)?;
@@ -222,8 +301,12 @@ impl Staging {
             Err(error) if is_unsupported(error) => self.put_where_nothing_is(from, name, place, replace)?,
             Err(error) => return Err(failed("publish", place, error.into())),
         }
-        rustix::fs::fsync(&self.scratch.parent)
-            .map_err(|error| failed("sync the folder of", place, error.into()))
+        self.sync_parent(place)
+    }
+
+    fn sync_parent(&self, place: &Path) -> Result<(), StagingFault> {
+        let synced = rustix::fs::fsync(&self.scratch.parent);
+        synced.map_err(|error| failed("sync the folder of", place, error.into()))
     }
 
     /// Exchanges the new for the old. The old one is taken away with the staging folder, now or by whoever sweeps it.
@@ -277,12 +360,12 @@ fn shown(path: &Path) -> GuestText {
     GuestText::new(&path.to_string_lossy(), PATH_BYTES_MAX)
 }
 
-fn with_suffix(name: &OsStr) -> OsString {
+fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     let mut name = name.as_bytes().to_vec();
     while name.last() == Some(&b'/') {
         name.pop();
     }
-    name.extend_from_slice(HELD.as_bytes());
+    name.extend_from_slice(suffix.as_bytes());
     OsStr::from_bytes(&name).to_owned()
 }
 
@@ -332,6 +415,25 @@ fn check_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<
     }
 }
 
+/// Checks the place of an output that is one file. A file is taken for the output of a run where there is a folder about it.
+fn check_file_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<(), StagingFault> {
+    let (about_name, about) = (with_suffix(name, ABOUT), about(out, Extent::File));
+    check_place(parent, &about_name, &about, true)?;
+    let look = |name: &OsStr| match parent.symlink_metadata(name) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("look at", out, error)),
+    };
+    let Some(found) = look(name)? else { return Ok(()) };
+    let not_ours = |why: String| Err(StagingFault::NotOurs { out: shown(out), why });
+    match replace {
+        false => Err(StagingFault::Exists { out: shown(out) }),
+        true if !found.is_file() => not_ours("is no file".to_owned()),
+        true if look(&about_name)?.is_none() => not_ours(format!("has no {} beside it", shown(&about))),
+        true => Ok(()),
+    }
+}
+
 /// Finds something in a folder that no run writes. What is replaced is deleted: `--out ~ --replace` must not be the end.
 fn first_stranger(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
     for entry in open_beneath(parent, name)?.entries()? {
@@ -344,9 +446,14 @@ fn first_stranger(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
 }
 
 fn is_written_by_runs(file: &OsStr) -> bool {
-    let Some(file) = file.to_str() else { return false };
-    let table = file.strip_suffix(".parquet").and_then(TableName::new);
-    table.is_some() || file == QUARANTINE_FILE || file == RECEIPT_FILE
+    is_table_file(file) || file == QUARANTINE_FILE || file == RECEIPT_FILE
+}
+
+fn is_table_file(file: &OsStr) -> bool {
+    let parts = file.to_str().and_then(|file| file.split_once('.'));
+    parts.is_some_and(|(table, ending)| {
+        TableName::new(table).is_some() && Format::EXTENSIONS.contains(&ending)
+    })
 }
 
 /// A folder that is gone when its process is: at once, or when the next one sweeps.
@@ -457,7 +564,7 @@ mod tests {
 
     /// Stages a table and a quarantine that hold `text`.
     fn stage(out: &Path, replace: bool, text: &str) -> Staging {
-        let staging = Staging::create(out, replace).unwrap();
+        let staging = Staging::create(out, Extent::Folder, replace).unwrap();
         staging.create_file("orders.parquet").unwrap().write_all(text.as_bytes()).unwrap();
         staging.create_file(QUARANTINE_FILE).unwrap().write_all(text.as_bytes()).unwrap();
         staging
@@ -476,7 +583,7 @@ mod tests {
     }
 
     fn refused(out: &Path, replace: bool) -> (&'static str, String) {
-        let fault = Staging::create(out, replace).unwrap_err();
+        let fault = Staging::create(out, Extent::Folder, replace).unwrap_err();
         (fault.code(), fault.to_string())
     }
 
@@ -607,7 +714,7 @@ mod tests {
     #[test]
     fn a_missing_folder_is_the_operators_to_make() {
         let folder = tempfile::tempdir().unwrap();
-        let fault = Staging::create(&folder.path().join("a/b/out"), false).unwrap_err();
+        let fault = Staging::create(&folder.path().join("a/b/out"), Extent::Folder, false).unwrap_err();
         assert_eq!((fault.code(), fault.blame()), ("output-parent-missing", Blame::Operator));
         let wanted = format!("make it first: mkdir -p {}/a/b", folder.path().display());
         assert_eq!(fault.hint(), Some(wanted));
@@ -677,7 +784,7 @@ mod tests {
                 scope.spawn(move || {
                     for run in 0..20 {
                         let out = folder.join(format!("out-{thread}-{run}"));
-                        let staging = Staging::create(&out, false).unwrap();
+                        let staging = Staging::create(&out, Extent::Folder, false).unwrap();
                         staging.create_file("orders.parquet").unwrap();
                         if run % 2 == 0 {
                             staging.publish().unwrap();
@@ -706,7 +813,7 @@ mod tests {
     #[test]
     fn without_a_quarantine_nothing_is_held_and_nothing_is_left() {
         let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::create(&folder.path().join("out"), false).unwrap();
+        let staging = Staging::create(&folder.path().join("out"), Extent::Folder, false).unwrap();
         staging.create_file("orders.parquet").unwrap();
         let fault = staging.hold(QUARANTINE_FILE).unwrap_err();
         assert!(fault.to_string().contains("_quarantine.parquet: No such file"), "{fault}");
@@ -716,7 +823,7 @@ mod tests {
     #[test]
     fn no_file_is_made_by_a_name_that_could_lead_elsewhere() {
         let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::create(&folder.path().join("out"), false).unwrap();
+        let staging = Staging::create(&folder.path().join("out"), Extent::Folder, false).unwrap();
         for name in ["../x.parquet", "/tmp/x.parquet", "a/b.parquet", "", "orders", "Orders.parquet"] {
             assert_eq!(staging.create_file(name).unwrap_err().code(), "output-failed", "{name:?}");
         }
@@ -727,5 +834,113 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let staging = stage(&folder.path().join("out"), false, "new");
         assert_eq!(staging.create_file("orders.parquet").unwrap_err().code(), "output-failed");
+    }
+
+    /// Stages one table, as CSV, and a quarantine.
+    fn stage_file(out: &Path, replace: bool, text: &str) -> Staging {
+        let staging = Staging::create(out, Extent::File, replace).unwrap();
+        staging.create_file("orders.csv").unwrap().write_all(text.as_bytes()).unwrap();
+        staging.create_file(QUARANTINE_FILE).unwrap().write_all(text.as_bytes()).unwrap();
+        staging
+    }
+
+    #[test]
+    fn an_output_of_one_file_has_what_is_known_about_it_in_a_folder_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        assert_eq!(stage_file(&out, false, "new").publish().unwrap(), out);
+        assert_eq!(names(folder.path()), ["o.csv", "o.csv.about"]);
+        assert_eq!(names(&about(&out, Extent::File)), [QUARANTINE_FILE]);
+        assert_eq!(
+            (read(&out), read(&folder.path().join("o.csv.about/_quarantine.parquet"))),
+            ("new".into(), "new".into())
+        );
+    }
+
+    #[test]
+    fn a_file_that_exists_is_refused_and_untouched_and_with_replace_it_is_exchanged() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        stage_file(&out, false, "old").publish().unwrap();
+        assert_eq!(Staging::create(&out, Extent::File, false).unwrap_err().code(), "output-exists");
+        assert_eq!(read(&out), "old");
+        stage_file(&out, true, "new").publish().unwrap();
+        assert_eq!(
+            (read(&out), read(&folder.path().join("o.csv.about/_quarantine.parquet"))),
+            ("new".into(), "new".into())
+        );
+        assert_eq!(names(folder.path()), ["o.csv", "o.csv.about"]);
+    }
+
+    #[test]
+    fn of_two_runs_to_one_file_the_second_is_refused_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        let (first, second) = (stage_file(&out, false, "first"), stage_file(&out, false, "second"));
+        first.publish().unwrap();
+        assert_eq!(second.publish().unwrap_err().code(), "output-exists");
+        assert_eq!(
+            (read(&out), read(&folder.path().join("o.csv.about/_quarantine.parquet"))),
+            ("first".into(), "first".into())
+        );
+    }
+
+    #[test]
+    fn a_file_that_no_run_has_made_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("accounts.csv");
+        std::fs::write(&out, "mine").unwrap();
+        let fault = Staging::create(&out, Extent::File, true).unwrap_err();
+        assert_eq!(fault.code(), "output-not-ours");
+        assert!(fault.to_string().contains("accounts.csv.about beside it"), "{fault}");
+        std::fs::remove_file(&out).unwrap();
+        std::fs::create_dir(folder.path().join("accounts.csv.about")).unwrap();
+        std::fs::create_dir(&out).unwrap();
+        assert_eq!(Staging::create(&out, Extent::File, true).unwrap_err().code(), "output-not-ours");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_beside_a_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        std::fs::create_dir(folder.path().join("o.csv.about")).unwrap();
+        std::fs::write(folder.path().join("o.csv.about/thesis.tex"), "years").unwrap();
+        for replace in [false, true] {
+            assert_eq!(Staging::create(&out, Extent::File, replace).unwrap_err().code(), "output-not-ours");
+        }
+        assert_eq!(names(folder.path()), ["o.csv.about"]);
+    }
+
+    #[test]
+    fn what_a_death_between_the_two_steps_leaves_is_replaced_by_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        stage_file(&out, false, "dead").publish().unwrap();
+        std::fs::remove_file(&out).unwrap();
+        stage_file(&out, false, "new").publish().unwrap();
+        assert_eq!(
+            (read(&out), read(&folder.path().join("o.csv.about/_quarantine.parquet"))),
+            ("new".into(), "new".into())
+        );
+    }
+
+    #[test]
+    fn without_a_table_there_is_no_file_and_nothing_is_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = Staging::create(&folder.path().join("o.csv"), Extent::File, false).unwrap();
+        staging.create_file(QUARANTINE_FILE).unwrap();
+        assert_eq!(staging.publish().unwrap_err().code(), "output-without-table");
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_is_held_leaves_its_quarantine_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        assert_eq!(
+            stage_file(&out, false, "bad").hold(QUARANTINE_FILE).unwrap(),
+            folder.path().join("o.csv.held")
+        );
+        assert_eq!(names(folder.path()), ["o.csv.held"]);
     }
 }

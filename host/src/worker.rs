@@ -239,6 +239,9 @@ fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Fail
     link.send(&News::Described(Box::new(description.clone())), &[]).map_err(|e| too_much_said(&e))?;
 
     let wanted = choose(&order.tables, &description)?;
+    if order.one_table {
+        check_one_table(&wanted)?;
+    }
     let options = description.resolve_options(&order.options).map_err(failed)?;
     let provenance = Provenance {
         parser_name: description.name.clone(),
@@ -354,6 +357,26 @@ fn choose(choice: &TableChoice, description: &Description) -> Result<Wanted, Fau
     }))
 }
 
+/// Refuses to write one file where there may be several tables, or none.
+fn check_one_table(wanted: &Wanted) -> Result<(), FaultReport> {
+    let found = match wanted {
+        Wanted::Only(tables) if tables.len() == 1 => return Ok(()),
+        Wanted::Only(tables) if tables.is_empty() => "it has no table on by default".to_owned(),
+        Wanted::Only(tables) => {
+            let names = tables.iter().map(TableName::as_str).collect::<Vec<_>>().join(", ");
+            format!("this run writes {}: {names}", tables.len())
+        }
+        Wanted::All => "which tables this parser has follows from the input".to_owned(),
+    };
+    Err(FaultReport {
+        blame: Blame::Operator,
+        code: "one-file-many-tables".to_owned(),
+        message: format!("a file holds one table, and {found}"),
+        hint: Some("name one with `--tables`, or a folder with `--out`".to_owned()),
+        at: None,
+    })
+}
+
 /// How many files a run may write at once: they share the memory there is.
 fn files_at_most(wanted: &Wanted, limits: &Limits) -> usize {
     match wanted {
@@ -396,7 +419,7 @@ fn ports(
         Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
     let provide_hold = Box::new(move || ask_for_file(&hold, FileFor::Quarantine));
     Ok((
-        Tables::files(provide_table, provenance, files),
+        Tables::files(provide_table, order.format, provenance, files),
         Quarantine::file(provide_hold, Arc::new(source), circumstances),
     ))
 }

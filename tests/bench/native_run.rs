@@ -10,9 +10,9 @@ use std::thread;
 use casparian_core::flow::Flow;
 use casparian_core::id::{Digest, TableName};
 use casparian_host::quarantine::{self, Circumstances, Quarantine};
-use casparian_host::sinks::{Provenance, Tables};
+use casparian_host::sinks::{Format, Provenance, Tables};
 use casparian_host::source::Source;
-use casparian_host::staging::{QUARANTINE_FILE, Staging};
+use casparian_host::staging::{Extent, QUARANTINE_FILE, Staging};
 use casparian_sandbox::Hangup;
 use casparian_sdk::Parser as _;
 use fix::Fix;
@@ -26,7 +26,7 @@ const CHANNEL_BATCHES: usize = 2;
 /// Parses `input` into the new folder `out`.
 pub(crate) fn run(input: &Path, out: &Path) -> Outcome {
     let source = Arc::new(Source::open(input)?);
-    let staging = Arc::new(Staging::create(out, false)?);
+    let staging = Arc::new(Staging::create(out, Extent::Folder, false)?);
     let input_sha256 = source.hash(&mut |_| {})?;
     let wanted = native::tables()?;
     let flow = flow(&source, &staging, input_sha256, wanted.clone())?;
@@ -60,7 +60,7 @@ fn flow(
         for_tables.create_file(&format!("{table}.parquet")).map_err(io::Error::other)
     });
     let held = Box::new(move || for_hold.create_file(QUARANTINE_FILE).map_err(io::Error::other));
-    let sinks = Tables::files(table, provenance, wanted.len());
+    let sinks = Tables::files(table, Format::Parquet, provenance, wanted.len());
     let hold = Quarantine::file(held, Arc::clone(source), circumstances);
     let codes = description.faults.into_iter().map(|fault| fault.code).collect();
     Ok(Flow::new(sinks, hold, wanted, codes))

@@ -1,11 +1,16 @@
-//! Where good rows go: a Parquet file for each table, or the first rows of each to look at.
+//! Where good rows go: a file for each table, of Parquet, CSV or lines of JSON, or the first rows of each to look at.
 //!
 //! A sink is given descriptors and knows no path, so that it can stand in a process that may open nothing.
 
+mod cells;
 mod chunks;
+mod csv;
 mod decimals;
+mod fault;
 #[cfg(test)]
 pub(crate) mod guest;
+mod jsonl;
+mod lines;
 mod parquet;
 mod preview;
 
@@ -21,9 +26,11 @@ use casparian_core::flow::{PortFault, Sinks, Tally};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::TableId;
+use serde::{Deserialize, Serialize};
 
+pub use self::fault::SinkFault;
+use self::lines::LinesFile;
 pub(crate) use self::parquet::{Layout, ParquetFile};
-pub use self::parquet::{SinkFault, Written};
 use crate::report::{ContractReport, Preview};
 
 /// The version of what our files look like: columns of our own, keys of the footer, the quarantine.
@@ -36,7 +43,45 @@ pub const OFFSET: &str = "_cf_offset";
 /// How many bytes a row's record has.
 pub const LENGTH: &str = "_cf_length";
 
-/// What rows were made of, and by what. Every file says it.
+/// How tables are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Format {
+    /// Parquet.
+    #[default]
+    Parquet,
+    /// CSV, after RFC 4180.
+    Csv {
+        /// Whether cells that a spreadsheet would take for formulas are altered, so that it does not.
+        escapes_formulas: bool,
+    },
+    /// One JSON object in a line.
+    JsonLines,
+}
+
+impl Format {
+    /// Every [`Format::extension`].
+    pub const EXTENSIONS: [&str; 3] = ["parquet", "csv", "jsonl"];
+
+    /// Returns the ending of a file's name, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv { .. } => "csv",
+            Self::JsonLines => "jsonl",
+        }
+    }
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Rows in it.
+    pub rows: u64,
+    /// Its size. It is not yet safe on disk: whoever publishes it sees to that.
+    pub bytes: u64,
+}
+
+/// What rows were made of, and by what. Every file that has a place for it says it.
 #[derive(Debug, Clone)]
 pub struct Provenance {
     /// The name that the parser gives itself.
@@ -74,9 +119,10 @@ pub struct Finished {
 impl Tables {
     /// Opens sinks that write files. `provide` is asked once for each table that is opened; `tables_wanted` of them share
     /// the memory there is. A table that never opens gets no file.
-    pub fn files(provide: Provide, provenance: Provenance, tables_wanted: usize) -> Self {
+    pub fn files(provide: Provide, format: Format, provenance: Provenance, tables_wanted: usize) -> Self {
         let layout = Layout { ascending: &[RECORD_NO, OFFSET], ..Layout::among(tables_wanted) };
-        Self::Files(Box::new(Files { provide, provenance, layout, tables: BTreeMap::new() }))
+        let making = Making { format, provenance, layout };
+        Self::Files(Box::new(Files { provide, making, tables: BTreeMap::new() }))
     }
 
     /// Opens sinks that write nothing and keep the first `rows_max` rows of each table.
@@ -117,9 +163,16 @@ impl Sinks for Tables {
 /// Sinks that write a file for each table.
 pub struct Files {
     provide: Provide,
-    provenance: Provenance,
-    layout: Layout,
+    making: Making,
     tables: BTreeMap<TableId, FileTable>,
+}
+
+/// What the files of a run have in common.
+struct Making {
+    format: Format,
+    provenance: Provenance,
+    /// Of Parquet.
+    layout: Layout,
 }
 
 struct FileTable {
@@ -132,9 +185,43 @@ struct FileTable {
 enum FileState {
     /// No rows yet, so that we do not know yet whether they come with spans.
     Empty(File),
-    Begun(Box<ParquetFile>),
+    Begun(TableFile),
     /// Writing failed.
     Broken,
+}
+
+/// A table's file that is being written.
+enum TableFile {
+    Parquet(Box<ParquetFile>),
+    Lines(Box<LinesFile>),
+}
+
+impl TableFile {
+    fn create(file: File, what: String, schema: SchemaRef, making: &Making) -> Result<Self, SinkFault> {
+        let lines = match making.format {
+            Format::Parquet => {
+                let file = ParquetFile::create(file, what, schema, &making.layout, &making.provenance)?;
+                return Ok(Self::Parquet(Box::new(file)));
+            }
+            Format::Csv { escapes_formulas } => LinesFile::csv(file, what, &schema, escapes_formulas),
+            Format::JsonLines => LinesFile::json(file, what, &schema),
+        };
+        Ok(Self::Lines(Box::new(lines)))
+    }
+
+    fn write(&mut self, rows: RecordBatch) -> Result<(), SinkFault> {
+        match self {
+            Self::Parquet(file) => file.write(rows),
+            Self::Lines(file) => file.write(&rows),
+        }
+    }
+
+    fn close(self) -> Result<Written, SinkFault> {
+        match self {
+            Self::Parquet(file) => file.close(),
+            Self::Lines(file) => file.close(),
+        }
+    }
 }
 
 impl Files {
@@ -154,8 +241,8 @@ impl Files {
                 error,
             });
         }
-        let mut file = table.take(rows.spans().is_some(), &self.layout, &self.provenance)?;
-        file.write(file_rows(&table.declared, rows).map_err(|error| file.fault(error.into()))?)?;
+        let mut file = table.take(rows.spans().is_some(), &self.making)?;
+        file.write(file_rows(&table.declared, rows).map_err(|error| unfit(&table.name, &error))?)?;
         table.state = FileState::Begun(file);
         Ok(())
     }
@@ -164,7 +251,7 @@ impl Files {
         let mut written = Vec::with_capacity(self.tables.len());
         for (id, mut table) in self.tables {
             let has_spans = tally.tables.get(id.0).is_some_and(|table| table.has_spans);
-            let file = table.take(has_spans, &self.layout, &self.provenance)?;
+            let file = table.take(has_spans, &self.making)?;
             written.push((table.name, file.close()?));
         }
         Ok(written)
@@ -173,17 +260,12 @@ impl Files {
 
 impl FileTable {
     /// Takes the file out, begun. Until it is put back the table is broken.
-    fn take(
-        &mut self,
-        has_spans: bool,
-        layout: &Layout,
-        provenance: &Provenance,
-    ) -> Result<Box<ParquetFile>, SinkFault> {
+    fn take(&mut self, has_spans: bool, making: &Making) -> Result<TableFile, SinkFault> {
         match std::mem::replace(&mut self.state, FileState::Broken) {
             FileState::Begun(file) => Ok(file),
             FileState::Empty(file) => {
                 let schema = file_schema(&self.declared, has_spans);
-                Ok(Box::new(ParquetFile::create(file, what(&self.name), schema, layout, provenance)?))
+                TableFile::create(file, what(&self.name), schema, making)
             }
             FileState::Broken => {
                 let error = io::Error::other("writing it failed before");
@@ -195,6 +277,11 @@ impl FileTable {
 
 fn what(table: &TableName) -> String {
     format!("table `{table}`")
+}
+
+/// Rows that are not of the file's schema: a fault of ours.
+fn unfit(table: &TableName, error: &ArrowError) -> SinkFault {
+    SinkFault::Unwritten { file: what(table), bytes: 0, error: error.to_string() }
 }
 
 fn never_opened(table: TableId) -> SinkFault {
@@ -285,7 +372,7 @@ mod tests {
             keep.lock().unwrap().push((name.clone(), file.try_clone()?));
             Ok(file)
         };
-        (Tables::files(Box::new(provide), provenance(), tables_wanted), given)
+        (Tables::files(Box::new(provide), Format::Parquet, provenance(), tables_wanted), given)
     }
 
     fn run(sinks: Tables, wanted: &[&str], said: Vec<Said>) -> Finished {
@@ -429,7 +516,7 @@ mod tests {
     #[test]
     fn a_table_that_nobody_gives_a_file_is_a_fault_of_ours() {
         let provide = |_: &TableName| Err(io::Error::other("the other side hung up"));
-        let mut sinks = Tables::files(Box::new(provide), provenance(), 1);
+        let mut sinks = Tables::files(Box::new(provide), Format::Parquet, provenance(), 1);
         let name = TableName::new("orders").unwrap();
         let fault = sinks.open(TableId(0), &name, &orders(1).schema()).unwrap_err();
         assert_eq!(fault.to_string(), "no file to write table `orders` to: the other side hung up");
@@ -438,7 +525,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_called_that() {
         let full = |_: &TableName| File::options().write(true).open("/dev/full");
-        let sinks = Tables::files(Box::new(full), provenance(), 1);
+        let sinks = Tables::files(Box::new(full), Format::Parquet, provenance(), 1);
         let mut flow = Flow::new(sinks, NoHold, vec![TableName::new("orders").unwrap()], Vec::new());
         said(&orders(10), 10).into_iter().for_each(|said| flow.hear(said).unwrap());
         let (sinks, _, tally, _) = flow.finish(1000);

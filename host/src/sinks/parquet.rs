@@ -6,10 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, Field, SchemaRef};
-use casparian_core::fault::{Blame, Blamed};
-use casparian_core::flow::PortFault;
-use casparian_core::guest_text::GuestText;
+use arrow_schema::{Field, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -20,10 +17,10 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
-use thiserror::Error;
 
-use super::Provenance;
 use super::chunks::{Chunk, Chunks, Cut};
+use super::fault::{SinkFault, of_system};
+use super::{Provenance, Written};
 
 /// What goes to the encoder at once.
 const CHUNK: Cut = Cut { rows: 8 << 10, bytes: 1 << 20 };
@@ -43,85 +40,6 @@ const DICTIONARY_BYTES_MAX: usize = 128 << 10;
 
 /// Level 3 takes a third more time, and makes no smaller files of numbers and identifiers.
 const ZSTD_LEVEL: i32 = 1;
-
-/// A file cannot be written.
-#[derive(Debug, Error)]
-pub enum SinkFault {
-    /// There is no file to write to.
-    #[error("no file to write {file} to: {error}")]
-    NoFile {
-        /// What should be in it.
-        file: String,
-        /// Why.
-        error: io::Error,
-    },
-    /// A decimal has more digits than its type.
-    #[error("column `{column}` of {file}: {error}")]
-    Decimal {
-        /// What should be in the file.
-        file: String,
-        /// The column.
-        column: GuestText,
-        /// The value, and what it may be.
-        error: ArrowError,
-    },
-    /// There is no space left.
-    #[error("no space left for {file} after {bytes} bytes of it: {error}")]
-    NoSpace {
-        /// What is in it.
-        file: String,
-        /// Bytes that were written.
-        bytes: u64,
-        /// What the system says.
-        error: String,
-    },
-    /// It cannot be written.
-    #[error("{file} cannot be written after {bytes} bytes of it: {error}")]
-    Unwritten {
-        /// What is in it.
-        file: String,
-        /// Bytes that were written.
-        bytes: u64,
-        /// What the encoder or the system says.
-        error: String,
-    },
-}
-
-impl Blamed for SinkFault {
-    fn blame(&self) -> Blame {
-        match self {
-            Self::NoFile { .. } | Self::Unwritten { .. } => Blame::Host,
-            Self::Decimal { .. } => Blame::Guest,
-            Self::NoSpace { .. } => Blame::Operator,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoFile { .. } | Self::Unwritten { .. } => "output-failed",
-            Self::Decimal { .. } => "decimal-too-large",
-            Self::NoSpace { .. } => "disk-full",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoSpace { .. } => {
-                Some("free some space, or choose another place for the output".to_owned())
-            }
-            Self::Decimal { .. } => {
-                Some("the parser must declare a decimal that holds its values".to_owned())
-            }
-            Self::NoFile { .. } | Self::Unwritten { .. } => None,
-        }
-    }
-}
-
-impl From<SinkFault> for PortFault {
-    fn from(fault: SinkFault) -> Self {
-        PortFault(fault.report())
-    }
-}
 
 /// How large row groups may be, and which columns are encoded in their own way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,15 +87,6 @@ impl Layout {
         }
         properties
     }
-}
-
-/// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Rows in it.
-    pub rows: u64,
-    /// Its size. It is not yet safe on disk: whoever publishes it sees to that.
-    pub bytes: u64,
 }
 
 /// A Parquet file that is being written.
@@ -301,20 +210,13 @@ fn encode_column<'a>(
 }
 
 fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
-    let file = what.to_owned();
     let from_system = match &error {
         ParquetError::External(inner) => inner.downcast_ref::<io::Error>(),
         _ => None,
     };
-    let Some(from_system) = from_system else {
-        return SinkFault::Unwritten { file, bytes, error: error.to_string() };
-    };
-    let error = from_system.to_string();
-    match from_system.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            SinkFault::NoSpace { file, bytes, error }
-        }
-        _ => SinkFault::Unwritten { file, bytes, error },
+    match from_system {
+        Some(from_system) => of_system(what, bytes, from_system),
+        None => SinkFault::Unwritten { file: what.to_owned(), bytes, error: error.to_string() },
     }
 }
 

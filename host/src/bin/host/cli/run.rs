@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt, fs};
 
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::id::TableName;
 use casparian_core::limits::Limits;
 use casparian_host::report::{Report, Status};
 use casparian_host::run::{LogLevel, RunRequest, TableChoice};
+use casparian_host::sinks::Format;
 use casparian_host::source::ReadSizes;
+use casparian_host::staging::Extent;
 use clap::ValueEnum;
 
 use super::limit::{self, LimitSetting};
@@ -28,6 +30,8 @@ each is a run of its own, and the gravest exit code counts.
 Examples:
   host run fix.wasm orders.log                     look at it
   host run fix.wasm orders.log --out orders        one Parquet file per table
+  host run fix.wasm orders.log --out m.csv --tables messages
+                                                   one table as CSV
   host run fix.wasm logs/*.log --out all --json    each to all/<its name>";
 
 /// What `host run` takes.
@@ -41,14 +45,24 @@ pub(crate) struct Args {
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
 
-    /// Write one Parquet file per table, and the quarantine, into this new folder; of several inputs each gets a folder of
-    /// its name in there
-    #[arg(long, value_name = "DIR")]
+    /// Write one file per table, and the quarantine, into this new folder; of several inputs each gets a folder of its name
+    /// in there. A name that ends in .parquet, .csv or .jsonl is the file of one table; what is known about it, the
+    /// quarantine too, stands beside it in FILE.about
+    #[arg(long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
 
-    /// Exchange a folder that exists for the new one, in one step
+    /// Exchange an output that exists for the new one
     #[arg(long, requires = "out")]
     replace: bool,
+
+    /// How tables are written; else as FILE ends, or as Parquet
+    #[arg(long, value_enum, requires = "out")]
+    format: Option<FormatName>,
+
+    /// In CSV, put a ' before texts that a spreadsheet would take for formulas (they begin with = + - @, a tab or an end of
+    /// line). This alters values: leave it out where anything but a spreadsheet reads the file
+    #[arg(long, requires = "out")]
+    csv_escape_formulas: bool,
 
     /// The tables to write or show: names, or `all`; else those that the parser has on by default
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -100,6 +114,36 @@ fn read_sizes(text: &str) -> Result<ReadSizes, String> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Parquet,
+    Csv,
+    Jsonl,
+}
+
+impl FormatName {
+    /// Returns the format that a name ends in. A name with a / behind it is a folder's.
+    fn of(out: &Path) -> Option<Self> {
+        let is_folder = out.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let ending = out.extension().filter(|_| !is_folder)?;
+        Self::value_variants().iter().copied().find(|format| ending == format.format(false).extension())
+    }
+
+    fn format(self, escapes_formulas: bool) -> Format {
+        match self {
+            Self::Parquet => Format::Parquet,
+            Self::Csv => Format::Csv { escapes_formulas },
+            Self::Jsonl => Format::JsonLines,
+        }
+    }
+}
+
+impl fmt::Display for FormatName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.format(false).extension())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Log {
     Trace,
     Debug,
@@ -118,14 +162,15 @@ struct Misuse {
 
 /// Runs the parser over each input, and returns the gravest exit.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
-    let (limits, outs) = match limits_of(args).and_then(|limits| Ok((limits, outs_of(args)?))) {
+    let understood = limits_of(args).and_then(|limits| Ok((limits, output_of(args)?, outs_of(args)?)));
+    let (limits, output, outs) = match understood {
         Ok(understood) => understood,
         Err(misuse) => {
             render.usage(&misuse.message, misuse.hint);
             return Exit::Usage;
         }
     };
-    let prepared = prepare(args, limits).and_then(|request| Ok((request, Parent::make(args)?)));
+    let prepared = prepare(args, limits, output).and_then(|request| Ok((request, Parent::make(args)?)));
     match prepared {
         Ok((request, parent)) => {
             let exit = run_all(args, &request, outs, render);
@@ -175,13 +220,19 @@ fn exit_of(report: &Report, stop: &AtomicBool) -> Exit {
 }
 
 /// Makes the request that all inputs share; input and output are filled in for each.
-fn prepare(args: &Args, limits: Limits) -> Result<RunRequest, FaultReport> {
+fn prepare(
+    args: &Args,
+    limits: Limits,
+    (format, extent): (Format, Extent),
+) -> Result<RunRequest, FaultReport> {
     let Surroundings { cache_dir, program: worker_exe } = Surroundings::look()?;
     let stop = stop_flag()?;
     Ok(RunRequest {
         component: args.parser.clone(),
         input: PathBuf::new(),
         out: None,
+        extent,
+        format,
         replace: args.replace,
         tables: args.table_choice(),
         options: args.options.clone(),
@@ -199,6 +250,33 @@ fn prepare(args: &Args, limits: Limits) -> Result<RunRequest, FaultReport> {
 fn limits_of(args: &Args) -> Result<Limits, Misuse> {
     args.check_tables()?;
     limit::apply(&args.limits).map_err(|message| Misuse { message, hint: "give each limit once" })
+}
+
+/// Returns how tables are written, and whether `--out` is a folder or a file.
+fn output_of(args: &Args) -> Result<(Format, Extent), Misuse> {
+    let ending = args.out.as_deref().and_then(FormatName::of);
+    if let (Some(ending), Some(format)) = (ending, args.format)
+        && ending != format
+    {
+        let message = format!("`--format {format}` and the ending of `--out` do not agree");
+        return Err(Misuse {
+            message,
+            hint: "leave `--format` out; a folder of that name is written with a / behind it",
+        });
+    }
+    if ending.is_some() && args.inputs.len() > 1 {
+        let message = format!("{} inputs do not fit into one file", args.inputs.len());
+        return Err(Misuse { message, hint: "name a folder with `--out`, and say how with `--format`" });
+    }
+    let format = args.format.or(ending).unwrap_or(FormatName::Parquet);
+    if args.csv_escape_formulas && format != FormatName::Csv {
+        let message = format!("`--csv-escape-formulas` has no meaning in {format}");
+        return Err(Misuse { message, hint: "it goes with `--format csv`" });
+    }
+    Ok((
+        format.format(args.csv_escape_formulas),
+        if ending.is_some() { Extent::File } else { Extent::Folder },
+    ))
 }
 
 /// Returns where each input's tables go: nowhere, to `--out` itself, or with several inputs to a folder of its name in it.
@@ -361,9 +439,7 @@ mod tests {
 
     #[test]
     fn flags_that_are_not_there_yet_are_unknown() {
-        for flag in
-            ["--contract=f", "--format=csv", "--sink=x", "--jobs=2", "--watch", "--append", "--on-trap=fail"]
-        {
+        for flag in ["--contract=f", "--sink=x", "--jobs=2", "--watch", "--append", "--on-trap=fail"] {
             assert!(refused(&["p", "a", flag]).contains("unexpected argument"), "{flag}");
         }
     }
@@ -404,6 +480,30 @@ mod tests {
         assert_eq!(outs_of(&args(&["p", "x/a.log", "--out", "o"])).unwrap(), [Some(PathBuf::from("o"))]);
         let outs = outs_of(&args(&["p", "x/a.log", "y/b.log", "--out", "o"])).unwrap();
         assert_eq!(outs, [Some(PathBuf::from("o/a.log")), Some(PathBuf::from("o/b.log"))]);
+    }
+
+    #[test]
+    fn the_ending_of_a_file_says_how_it_is_written() {
+        let output = |words: &[&str]| output_of(&args(words)).unwrap();
+        let csv = Format::Csv { escapes_formulas: false };
+        assert_eq!(output(&["p", "a", "--out", "x.csv"]), (csv, Extent::File));
+        assert_eq!(output(&["p", "a", "--out", "x.jsonl"]), (Format::JsonLines, Extent::File));
+        assert_eq!(output(&["p", "a", "--out", "x.parquet"]), (Format::Parquet, Extent::File));
+        assert_eq!(output(&["p", "a", "--out", "x.d"]), (Format::Parquet, Extent::Folder));
+        assert_eq!(output(&["p", "a", "--out", "x.csv/"]), (Format::Parquet, Extent::Folder));
+        assert_eq!(output(&["p", "a", "--out", "x", "--format", "csv"]), (csv, Extent::Folder));
+        assert_eq!(output(&["p", "a", "--out", ".csv"]), (Format::Parquet, Extent::Folder));
+    }
+
+    #[test]
+    fn an_output_that_makes_no_sense_is_misuse() {
+        let misuse = |words: &[&str]| output_of(&args(words)).unwrap_err().message;
+        let words = ["p", "a", "--out", "x.csv", "--format", "jsonl"];
+        assert_eq!(misuse(&words), "`--format jsonl` and the ending of `--out` do not agree");
+        assert_eq!(misuse(&["p", "a", "b", "--out", "x.csv"]), "2 inputs do not fit into one file");
+        let words = ["p", "a", "--out", "x.jsonl", "--csv-escape-formulas"];
+        assert_eq!(misuse(&words), "`--csv-escape-formulas` has no meaning in jsonl");
+        assert!(refused(&["p", "a", "--format", "csv"]).contains("--out"));
     }
 
     #[test]
