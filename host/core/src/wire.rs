@@ -13,7 +13,7 @@ mod fault;
 mod flat;
 mod guard;
 mod read;
-mod schema;
+pub(crate) mod schema;
 
 pub use fault::{FieldNo, WireFault};
 pub use flat::FlatFault;

@@ -10,10 +10,12 @@
 //! [`Contract`] is resolved: every default is filled in, documentation is gone, every number and pattern in it has been
 //! tried. Without a written contract, the schema that a parser declares is the contract: types and nullability only.
 
+pub mod canon;
 pub mod cast;
 pub mod expression;
 pub mod judge;
 pub mod keys;
+pub mod odcs;
 pub mod text;
 pub mod verdict;
 

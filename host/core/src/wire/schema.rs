@@ -12,10 +12,10 @@ use super::flat::Table;
 use crate::guest_text::{GuestText, steers};
 
 /// Most fields of a schema, children counted: what one batch makes us look at.
-const FIELDS_MAX: usize = 4096;
+pub(crate) const FIELDS_MAX: usize = 4096;
 /// Most types on the way from a column to its leaf, both counted.
-const DEPTH_MAX: usize = 4;
-const NAME_BYTES_MAX: usize = 256;
+pub(crate) const DEPTH_MAX: usize = 4;
+pub(crate) const NAME_BYTES_MAX: usize = 256;
 const ZONE_BYTES_MAX: usize = 64;
 /// Widest value of a fixed-size binary column. One null of it is that much memory to whoever fills a column.
 const FIXED_SIZE_MAX: i32 = 65_536;
@@ -26,7 +26,7 @@ pub const OFFSET: &str = "_cf_offset";
 pub const LENGTH: &str = "_cf_length";
 /// The column that holds the faults of a row's record.
 pub const FAULTS: &str = "_cf_faults";
-const RESERVED_PREFIX: &str = "_cf_";
+pub(crate) const RESERVED_PREFIX: &str = "_cf_";
 
 /// The columns of a table, checked. Only [`super::schema`] can make one.
 #[derive(Debug, Clone)]
@@ -358,7 +358,7 @@ fn check_name(field: FieldNo, name: &str) -> Result<(), WireFault> {
 
 /// Whether a character is of Unicode's category Cf and does not steer a terminal: number signs and shorthand controls of
 /// single scripts. They have no place in a name, but nobody need fear them on a screen.
-fn is_format(c: char) -> bool {
+pub(crate) fn is_format(c: char) -> bool {
     matches!(c,
         '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
         | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
@@ -373,7 +373,7 @@ fn check_prefix(field: FieldNo, name: &str, depth: usize) -> Result<(), WireFaul
 }
 
 /// Returns what is left of a name when case is ignored. Upper case first: it unfolds `ß` and `ſ` as full case folding does.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 

@@ -1,0 +1,121 @@
+//! Values of rules: texts that a column's type reads without loss, each brought to the one way in which it is written.
+
+use std::cmp::Ordering;
+
+use arrow_schema::DataType;
+
+use super::fault::{Findings, shown};
+use super::fields;
+use super::tree::Node;
+use crate::contract::canon::type_name;
+use crate::contract::verdict::Code;
+
+/// Reads a value of a column: a number for numbers, `true` or `false`, a text for everything else.
+pub(super) fn value(node: &Node, data_type: &DataType, found: &mut Findings) -> Option<String> {
+    let text = match data_type {
+        DataType::Boolean => return fields::flag(node, found).map(|flag| flag.to_string()),
+        data_type if data_type.is_numeric() => fields::number(node, found)?,
+        _ => fields::text(node, found)?,
+    };
+    match normal(text, data_type) {
+        Ok(value) => Some(value),
+        Err(code) => {
+            let message = format!("{} is no value of {} ({code})", shown(text), type_name(data_type));
+            found.fault(node.at, "bad-value", message);
+            None
+        }
+    }
+}
+
+/// Compares two values as they are written here. None: they cannot be compared.
+pub(super) fn order(left: &str, right: &str, data_type: &DataType) -> Option<Ordering> {
+    if data_type.is_floating() {
+        return left.parse::<f64>().ok()?.partial_cmp(&right.parse::<f64>().ok()?);
+    }
+    None
+}
+
+/// Most digits before or behind the point that an exponent may stand for.
+const DIGITS_MAX: i64 = 400;
+
+/// Brings a value to the one way in which it is written.
+fn normal(text: &str, data_type: &DataType) -> Result<String, Code> {
+    let text = match data_type {
+        DataType::Float32 | DataType::Float64 => text.to_owned(),
+        data_type if data_type.is_numeric() => without_exponent(text).ok_or(Code::Overflow)?,
+        _ => text.to_owned(),
+    };
+    literal(&text, data_type)
+}
+
+/// Writes a number of JSON without exponent and without needless zeros. None: that would be too long.
+fn without_exponent(number: &str) -> Option<String> {
+    let (sign, number) = match number.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", number),
+    };
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let zeros = digits.len().saturating_sub(significant.len());
+    let significant = significant.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some("0".to_owned());
+    }
+    let point = i64::try_from(whole.len()).ok()?.checked_sub(i64::try_from(zeros).ok()?)?;
+    let point = point.checked_add(exponent.parse().ok()?).filter(|point| point.abs() <= DIGITS_MAX)?;
+    let behind = usize::try_from(point).unwrap_or(0);
+    Some(match significant.split_at_checked(behind) {
+        None => format!("{sign}{significant:0<behind$}"),
+        Some((whole, "")) => format!("{sign}{whole}"),
+        Some(("", fraction)) => {
+            let width = fraction.len().saturating_add(usize::try_from(point.unsigned_abs()).ok()?);
+            format!("{sign}0.{fraction:0>width$}")
+        }
+        Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
+    })
+}
+
+// Until `contract::cast` stands.
+fn literal(text: &str, data_type: &DataType) -> Result<String, Code> {
+    let fits = |fits: bool| if fits { Ok(text.to_owned()) } else { Err(Code::Overflow) };
+    match data_type {
+        DataType::Float32 | DataType::Float64 => {
+            text.parse().map(|number: f64| number.to_string()).map_err(|_| Code::Unparseable)
+        }
+        DataType::UInt64 => fits(text.parse::<u64>().is_ok()),
+        data_type if data_type.is_integer() => fits(text.parse::<i64>().is_ok()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_in_one_way() {
+        for (written, plain) in [
+            ("0", "0"),
+            ("-0.00", "0"),
+            ("1.50", "1.5"),
+            ("1e3", "1000"),
+            ("1.25e1", "12.5"),
+            ("125e-4", "0.0125"),
+            ("-0.5e0", "-0.5"),
+            ("100", "100"),
+            ("0.001E+3", "1"),
+            ("1200e-2", "12"),
+        ] {
+            assert_eq!(without_exponent(written).as_deref(), Some(plain), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_huge_exponent_is_refused_before_it_is_written_out() {
+        for huge in ["1e401", "1e-401", "1e99999999999999999999", "-1e9223372036854775807"] {
+            assert_eq!(without_exponent(huge), None, "{huge}");
+        }
+    }
+}
