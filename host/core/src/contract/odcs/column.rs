@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use super::Reading;
 use super::decoding::{self, Standard};
 use super::fault::{Findings, Place, shown};
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, Word};
 use super::options;
 use super::physical::Physical;
 use super::quality::{self, TableRule};
@@ -60,7 +60,7 @@ enum Logical {
     Object,
 }
 
-const LOGICAL: [(&str, Logical); 9] = [
+const LOGICAL: [Word<Logical>; 9] = [
     ("string", Logical::String),
     ("boolean", Logical::Boolean),
     ("integer", Logical::Integer),
@@ -364,7 +364,7 @@ fn leaf_type(logical: Logical, parts: &mut Parts<'_>, found: &mut Findings) -> O
     }
 }
 
-const INTEGERS: [(&str, DataType); 8] = [
+const INTEGERS: [Word<DataType>; 8] = [
     ("i8", DataType::Int8),
     ("i16", DataType::Int16),
     ("i32", DataType::Int32),
@@ -374,7 +374,7 @@ const INTEGERS: [(&str, DataType); 8] = [
     ("u32", DataType::UInt32),
     ("u64", DataType::UInt64),
 ];
-const FLOATS: [(&str, DataType); 2] = [("f32", DataType::Float32), ("f64", DataType::Float64)];
+const FLOATS: [Word<DataType>; 2] = [("f32", DataType::Float32), ("f64", DataType::Float64)];
 
 fn integer(
     physical: Option<&Physical<'_>>,
@@ -425,7 +425,7 @@ fn number(
 /// Reads the width of a number; the default where none is written.
 fn width(
     options: &mut Fields<'_>,
-    widths: &[(&'static str, DataType)],
+    widths: &[Word<DataType>],
     default: DataType,
     found: &mut Findings,
 ) -> Option<DataType> {
@@ -435,7 +435,7 @@ fn width(
         found.fault_with_hint(node.at, "unknown-word", "integers have 64 bits at most", hint);
         return None;
     }
-    let words: Vec<(&'static str, usize)> =
+    let words: Vec<Word<usize>> =
         widths.iter().enumerate().map(|(place, (word, _))| (*word, place)).collect();
     let place = fields::word(node, &words, found)?;
     widths.get(place).map(|(_, data_type)| data_type.clone())

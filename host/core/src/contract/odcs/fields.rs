@@ -108,8 +108,11 @@ pub(super) fn text<'n>(node: &'n Node, found: &mut Findings) -> Option<&'n str> 
     }
 }
 
+/// A word of the profile, and what it stands for.
+pub(super) type Word<T> = (&'static str, T);
+
 /// Reads one of the words that a key allows.
-pub(super) fn word<T: Copy>(node: &Node, words: &[(&'static str, T)], found: &mut Findings) -> Option<T> {
+pub(super) fn word<T: Copy>(node: &Node, words: &[Word<T>], found: &mut Findings) -> Option<T> {
     let text = text(node, found)?;
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
         return Some(*value);

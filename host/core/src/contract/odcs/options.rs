@@ -6,23 +6,25 @@ use arrow_schema::DataType;
 
 use super::decoding::Standard;
 use super::fault::{Findings, Place, shown};
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, Word};
 use super::tree::Node;
 use super::{Reading, value};
 use crate::contract::canon::type_name;
 use crate::contract::text::Pattern;
 use crate::contract::{Check, Rule, Severity, TextFormat};
 
-const RANGES: [(&str, fn(String) -> Rule); 4] = [
+type RuleOfValue = fn(String) -> Rule;
+type RuleOfCount = fn(u64) -> Rule;
+
+const RANGES: [Word<RuleOfValue>; 4] = [
     ("minimum", Rule::Minimum),
     ("maximum", Rule::Maximum),
     ("exclusiveMinimum", Rule::ExclusiveMinimum),
     ("exclusiveMaximum", Rule::ExclusiveMaximum),
 ];
-const LENGTHS: [(&str, fn(u64) -> Rule); 2] =
-    [("minLength", Rule::MinLength), ("maxLength", Rule::MaxLength)];
-const ITEMS: [(&str, fn(u64) -> Rule); 2] = [("minItems", Rule::MinItems), ("maxItems", Rule::MaxItems)];
-const FORMATS: [(&str, TextFormat); 6] = [
+const LENGTHS: [Word<RuleOfCount>; 2] = [("minLength", Rule::MinLength), ("maxLength", Rule::MaxLength)];
+const ITEMS: [Word<RuleOfCount>; 2] = [("minItems", Rule::MinItems), ("maxItems", Rule::MaxItems)];
+const FORMATS: [Word<TextFormat>; 6] = [
     ("uuid", TextFormat::Uuid),
     ("email", TextFormat::Email),
     ("uri", TextFormat::Uri),

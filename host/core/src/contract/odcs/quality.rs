@@ -4,7 +4,7 @@
 use arrow_schema::DataType;
 
 use super::fault::{Findings, Place, did_you_mean, shown};
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, Word};
 use super::tree::Node;
 use super::{Reading, document, options, value};
 use crate::contract::{Bound, Budget, Check, Key, Metric, RowRule, Rule, Severity, Unit};
@@ -112,7 +112,7 @@ enum RuleType {
     Custom,
 }
 
-const TYPES: [(&str, RuleType); 4] = [
+const TYPES: [Word<RuleType>; 4] = [
     ("text", RuleType::Text),
     ("library", RuleType::Library),
     ("sql", RuleType::Sql),
@@ -203,7 +203,7 @@ enum MetricWord {
     MissingValues,
 }
 
-const METRICS: [(&str, MetricWord); 5] = [
+const METRICS: [Word<MetricWord>; 5] = [
     ("rowCount", MetricWord::RowCount),
     ("nullValues", MetricWord::NullValues),
     ("invalidValues", MetricWord::InvalidValues),
@@ -417,7 +417,10 @@ pub(super) fn column(node: &Node, columns: &[&str], found: &mut Findings) -> Opt
     place
 }
 
-const SINGLE: [(&str, fn(f64) -> Bound); 6] = [
+type BoundOfOne = fn(f64) -> Bound;
+type BoundOfTwo = fn(f64, f64) -> Bound;
+
+const SINGLE: [Word<BoundOfOne>; 6] = [
     ("mustBe", Bound::Equal),
     ("mustNotBe", Bound::NotEqual),
     ("mustBeGreaterThan", Bound::Greater),
@@ -425,7 +428,7 @@ const SINGLE: [(&str, fn(f64) -> Bound); 6] = [
     ("mustBeLessThan", Bound::Less),
     ("mustBeLessOrEqualTo", Bound::LessOrEqual),
 ];
-const DOUBLE: [(&str, fn(f64, f64) -> Bound); 2] =
+const DOUBLE: [Word<BoundOfTwo>; 2] =
     [("mustBeBetween", Bound::Between), ("mustNotBeBetween", Bound::NotBetween)];
 
 /// Reads the one operator of a rule.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Reading;
 use super::column::{ColumnReader, PrimaryKey, Property};
 use super::fault::{Findings, Place, shown};
-use super::fields::{self, Fields};
+use super::fields::{self, Fields, Word};
 use super::quality::{self, TableRule};
 use super::tree::Node;
 use crate::contract::{
@@ -114,7 +114,7 @@ impl Manners {
 fn word<T: Copy + Default>(
     fields: &mut Fields<'_>,
     key: &'static str,
-    words: &[(&'static str, T)],
+    words: &[Word<T>],
     found: &mut Findings,
 ) -> T {
     fields.take(key).and_then(|node| fields::word(node, words, found)).unwrap_or_default()
