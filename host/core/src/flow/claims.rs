@@ -3,6 +3,7 @@
 //!
 //! Commits come in the order of the input, so who was first is known at once, and a verdict never changes afterwards.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -120,7 +121,7 @@ impl Claims {
                     continue;
                 };
                 if !pending.has(at, key) && !claim.holders.contains(key)? {
-                    own.claimed.push((at, *key));
+                    own.claimed.insert((at, *key));
                 } else if claim.quarantines() {
                     is_late = true;
                     late.add(at, claimant, due);
@@ -183,14 +184,14 @@ impl Claim {
 /// What a record will claim if it is good as a whole.
 #[derive(Default)]
 struct Pending {
-    claimed: Vec<(usize, KeyHash)>,
+    claimed: HashSet<(usize, KeyHash)>,
     /// Claims that an earlier row has and that are only counted.
     repeated: Vec<usize>,
 }
 
 impl Pending {
     fn has(&self, claim: usize, key: &KeyHash) -> bool {
-        self.claimed.iter().any(|(at, claimed)| *at == claim && claimed == key)
+        self.claimed.contains(&(claim, *key))
     }
 
     fn extend(&mut self, other: Self) {
@@ -217,6 +218,8 @@ impl Late {
             rows.push(claimant.row);
         }
         match claimant.offset {
+            // The first of a record's is reason enough, and counting back to it costs as much as the record has rows.
+            Some(offset) if self.records.last().is_some_and(|(last, _)| *last == offset) => {}
             Some(offset) if due.convicts_records() => {
                 let culprit = Culprit::Row { table: claimant.table, ordinal: due.ordinal(claimant.row) };
                 self.records.push((offset, culprit));

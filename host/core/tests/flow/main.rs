@@ -1,6 +1,7 @@
 //! The story, told a hundred thousand times by a fake guest and checked against an oracle that knows nothing of batches,
 //! commits or tables' buffers: it looks at the records alone.
 
+mod contract;
 mod guest;
 mod oracle;
 mod rules;
