@@ -199,8 +199,8 @@ pub(crate) fn memory_file() -> io::Result<OwnedFd> {
     Ok(memfd_create("casparian-code", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)
 }
 
-/// Copies code into memory that nobody can change any more.
-fn seal(code: &[u8]) -> io::Result<File> {
+/// Copies bytes into memory that nobody can change any more.
+pub(crate) fn seal(code: &[u8]) -> io::Result<File> {
     let mut file = File::from(memory_file()?);
     file.write_all(code)?;
     fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;

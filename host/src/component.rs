@@ -71,6 +71,21 @@ impl Component {
         self.sha256
     }
 
+    /// Reads all of it.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, FaultReport> {
+        let mut bytes = vec![0; usize::try_from(self.bytes()).unwrap_or(usize::MAX)];
+        let mut read = 0;
+        while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.source.read_at(read as u64, rest) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) => return Err(unread(&error)),
+            }
+        }
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
     /// Returns its descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.source.fd()
@@ -134,6 +149,16 @@ impl Compiled {
     /// Returns the code's descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.code.as_fd()
+    }
+}
+
+fn unread(error: &std::io::Error) -> FaultReport {
+    FaultReport {
+        blame: Blame::Operator,
+        code: "component-unreadable".to_owned(),
+        message: format!("the component cannot be read: {error}"),
+        hint: None,
+        at: None,
     }
 }
 

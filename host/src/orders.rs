@@ -10,10 +10,11 @@ use casparian_sandbox::journal::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 
 use crate::interface::Interface;
-use crate::report::{Preview, Used};
+use crate::report::{ContractReport, Preview, Used};
 use crate::request::TableChoice;
 use crate::sinks::Format;
 use crate::source::ReadSizes;
+use crate::terms::ContractOrigin;
 
 /// What a supervisor asks of a worker: one thing, then the worker is gone.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub(crate) enum Task {
     Compile { limits: Limits },
     /// Describe the component in the first descriptor by running its code, in the second.
     Inspect { limits: Limits },
-    /// Run code (first descriptor) over an input (second).
+    /// Run code (first descriptor) over an input (second), and judge by a contract, if there is one (third).
     Run(Box<Order>),
 }
 
@@ -34,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) input_name: String,
     pub(crate) input_sha256: Digest,
     pub(crate) component_sha256: Digest,
+    /// Whose words the contract is; none: rows are judged by the schema that the parser declares.
+    pub(crate) contract: Option<ContractOrigin>,
     pub(crate) tables: TableChoice,
     pub(crate) options: Vec<(String, String)>,
     pub(crate) format: Format,
@@ -48,8 +51,11 @@ pub(crate) struct Order {
 /// What a worker tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum News {
-    /// The parser has said what it is.
-    Described(Box<Description>),
+    /// The parser has said what it is, and the contract has been read.
+    Described {
+        description: Box<Description>,
+        contract: Option<ContractReport>,
+    },
     /// A file is needed: an [`Answer`] is awaited.
     File(FileFor),
     Progress {
@@ -78,6 +84,8 @@ pub(crate) enum News {
 pub(crate) enum FileFor {
     Table(TableName),
     Quarantine,
+    /// Keys that do not fit into memory.
+    Scratch,
 }
 
 /// The answer to [`News::File`]: a descriptor comes with it, or none could be had.

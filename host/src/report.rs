@@ -5,13 +5,15 @@ use std::path::Path;
 
 use casparian_core::contract::verdict::Code;
 use casparian_core::fault::{Blame, FaultReport, Span};
-use casparian_core::flow::Tally;
+use casparian_core::flow::{BrokenBudget, Tally, WarningTally};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::SkipKind;
 use casparian_core::ledger::Account;
 use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
+
+use crate::terms::ContractOrigin;
 
 /// The version of [`Report`]'s shape.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -50,6 +52,10 @@ pub struct Report {
     pub isolation: Isolation,
     /// Guest log lines dropped because the log was full.
     pub log_lines_dropped: u64,
+    /// Rules of the contract that only warn, with the accepted rows that broke them.
+    pub rule_warnings: Vec<WarningTally>,
+    /// What the contract wants of a run as a whole and was not kept; anything here holds publication.
+    pub held: Vec<BrokenBudget>,
     /// What did not end the run and should be known: a bound of the log, code that somebody changed.
     pub warnings: Vec<FaultReport>,
     /// Time from the first look at the input to the last word about it.
@@ -79,6 +85,8 @@ impl Report {
             memory_peak_bytes: 0,
             isolation: Isolation::L1,
             log_lines_dropped: 0,
+            rule_warnings: Vec::new(),
+            held: Vec::new(),
             warnings: Vec::new(),
             wall_ms: 0,
             previews: Vec::new(),
@@ -138,7 +146,7 @@ pub struct ComponentReport {
 }
 
 /// The contract of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractReport {
     /// Its name.
     pub id: String,
@@ -146,6 +154,8 @@ pub struct ContractReport {
     pub version: String,
     /// Its `contract_hash`.
     pub hash: Digest,
+    /// Whose words it is.
+    pub origin: ContractOrigin,
 }
 
 /// How a run ended.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::sinks::Format;
 use crate::source::ReadSizes;
 use crate::staging::Extent;
+use crate::terms::ContractChoice;
 
 /// What a person asked for. No file has been opened yet.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct RunRequest {
     pub options: Vec<(String, String)>,
     /// The bounds.
     pub limits: Limits,
+    /// What rows are judged by.
+    pub contract: ContractChoice,
     /// Whether anything in quarantine makes the verdict no.
     pub strict: bool,
     /// Rows of each table to show where nothing is written; 0 for none (`--whatif`).

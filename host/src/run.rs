@@ -1,6 +1,9 @@
 //! One run from the outside: what was asked for, what came of it.
 
+use std::fs::File;
+use std::io;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -13,10 +16,16 @@ use crate::component::{Compiled, Component, Workshop};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
 pub use crate::request::{Progress, RunRequest, TableChoice};
+use crate::scratch;
 use crate::sinks::Format;
 use crate::source::Source;
 use crate::staging::{Extent, QUARANTINE_FILE, Staging, about};
 use crate::supervisor::Worker;
+use crate::terms::Terms;
+pub use crate::terms::{ContractChoice, ContractOrigin};
+
+/// Most scratch files that a run may ask for, one for each key of its contract that outgrows memory.
+const SCRATCH_FILES_MAX: u64 = 256;
 
 /// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
 pub fn run(request: &RunRequest, progress: &mut dyn FnMut(Progress)) -> Report {
@@ -55,22 +64,30 @@ fn attempt(
     };
     let compiled = component.compiled(&workshop, &mut |bytes| progress(Progress::Compiling { bytes }))?;
     report.warnings.extend(compiled.warning.clone());
+    let terms = Terms::find(&request.contract, &component)?;
     let input_sha256 = source.hash(&mut |_| {}).map_err(|fault| fault.report())?;
     report.input.sha256 = Some(input_sha256);
 
-    let order = order(request, &component, &source, input_sha256);
+    let order = order(request, &component, &source, terms.as_ref(), input_sha256);
     let mut supervision = Supervision { request, report, progress, staging: staging.as_ref(), files: 0 };
-    supervision.run(order, &component, &compiled, &source)?;
+    supervision.run(order, &component, &compiled, &source, terms.as_ref())?;
     source.check_unchanged().map_err(|fault| fault.report())?;
     conclude(request, report, staging)
 }
 
-fn order(request: &RunRequest, component: &Component, source: &Source, input_sha256: Digest) -> Order {
+fn order(
+    request: &RunRequest,
+    component: &Component,
+    source: &Source,
+    terms: Option<&Terms>,
+    input_sha256: Digest,
+) -> Order {
     Order {
         limits: request.limits.clone(),
         input_name: source.name().to_owned(),
         input_sha256,
         component_sha256: component.sha256(),
+        contract: terms.map(|terms| terms.origin),
         tables: request.tables.clone(),
         options: request.options.clone(),
         format: request.format,
@@ -98,8 +115,10 @@ impl Supervision<'_> {
         component: &Component,
         compiled: &Compiled,
         source: &Source,
+        terms: Option<&Terms>,
     ) -> Result<(), FaultReport> {
-        let fds = [compiled.fd(), source.fd()];
+        let mut fds = vec![compiled.fd(), source.fd()];
+        fds.extend(terms.map(|terms| terms.text.as_fd()));
         let deadline_ms = self.request.limits.deadline_ms(component.bytes() + source.size());
         let task = Task::Run(Box::new(order));
         let mut worker =
@@ -116,7 +135,10 @@ impl Supervision<'_> {
                 }
                 News::File(what) => self.hand_over(&worker, &what)?,
                 News::Preview(preview) => self.keep_preview(preview),
-                News::Described(description) => self.introduce(*description),
+                News::Described { description, contract } => {
+                    self.report.contract = contract;
+                    self.introduce(*description);
+                }
                 News::Log(line) => (self.progress)(Progress::Log { level: line.level, line: line.text }),
                 News::Progress { bytes, accepted, quarantined } => {
                     (self.progress)(Progress::Committed { bytes, accepted, quarantined });
@@ -129,18 +151,33 @@ impl Supervision<'_> {
     /// Gives the worker a file. Its name is ours or a [`TableName`], so it stays inside the staging folder. There is one for each
     /// table that may be opened, and one for the quarantine.
     fn hand_over(&mut self, worker: &Worker, what: &FileFor) -> Result<(), FaultReport> {
-        let is_due = self.files <= self.request.limits.tables_max;
-        let Some(staging) = self.staging.filter(|_| is_due) else {
-            return Err(worker.misspoke(&News::File(what.clone())));
-        };
+        let misspoke = || worker.misspoke(&News::File(what.clone()));
+        if self.files > self.request.limits.tables_max.saturating_add(SCRATCH_FILES_MAX) {
+            return Err(misspoke());
+        }
         self.files += 1;
-        let file = match what {
-            FileFor::Table(table) => staging.create_file(&table_file(table, self.request.format)),
-            FileFor::Quarantine => staging.create_file(QUARANTINE_FILE),
+        let file = match (what, self.staging) {
+            (FileFor::Scratch, _) => self.scratch().map_err(|error| format!("a scratch file: {error}")),
+            (FileFor::Table(table), Some(staging)) => staging
+                .create_file(&table_file(table, self.request.format))
+                .map_err(|fault| fault.to_string()),
+            (FileFor::Quarantine, Some(staging)) => {
+                staging.create_file(QUARANTINE_FILE).map_err(|fault| fault.to_string())
+            }
+            (_, None) => return Err(misspoke()),
         };
         match file {
             Ok(file) => Ok(worker.answer(&Answer { error: None }, &[file.as_fd()])?),
-            Err(fault) => Ok(worker.answer(&Answer { error: Some(fault.to_string()) }, &[])?),
+            Err(error) => Ok(worker.answer(&Answer { error: Some(error) }, &[])?),
+        }
+    }
+
+    /// Makes a scratch file where the output goes, or where files of the moment go.
+    fn scratch(&self) -> io::Result<File> {
+        match self.request.out.as_deref().and_then(Path::parent) {
+            Some(parent) if parent.as_os_str().is_empty() => scratch::make(Path::new(".")),
+            Some(parent) => scratch::make(parent),
+            None => scratch::make(&std::env::temp_dir()),
         }
     }
 
@@ -169,6 +206,8 @@ impl Supervision<'_> {
         let Done { has_quarantine, tally, account, used } = done;
         self.report.use_up(used);
         self.report.records = tally.records;
+        self.report.rule_warnings = tally.warnings.clone();
+        self.report.held = tally.held.clone();
         let wanted = tally.tables.iter().filter(|table| table.wanted);
         self.report.tables = wanted.map(|table| table_report(table, request)).collect();
         self.report.quarantine = QuarantineReport {
@@ -203,10 +242,10 @@ fn table_report(table: &TableTally, request: &RunRequest) -> TableReport {
 /// Looks at the verdict, then publishes all of it in one step, or none.
 fn conclude(request: &RunRequest, report: &mut Report, staging: Option<Staging>) -> Result<(), FaultReport> {
     let clean = report.quarantine.rows == 0;
-    if request.strict && !clean {
+    if (request.strict && !clean) || !report.held.is_empty() {
         report.status = Status::Held;
         report.tables.iter_mut().for_each(|table| table.path = None);
-        report.quarantine.path = match staging {
+        report.quarantine.path = match staging.filter(|_| report.quarantine.path.is_some()) {
             Some(staging) => {
                 let held = staging.hold(QUARANTINE_FILE).map_err(|fault| fault.report())?;
                 Some(held.join(QUARANTINE_FILE).to_string_lossy().into_owned())

@@ -14,9 +14,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use casparian_core::contract::Contract;
 use casparian_core::description::Description;
 use casparian_core::fault::{Blame, Blamed, FaultReport};
-use casparian_core::flow::{Flow, FlowFault};
+use casparian_core::flow::{Flow, FlowFault, ProvideScratch};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::intake::Said;
@@ -30,10 +31,12 @@ use crate::interface::Interface;
 use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::quarantine::{self, Circumstances, Quarantine};
-use crate::report::{Preview, Used};
+use crate::report::{ContractReport, Preview, Used};
 use crate::request::TableChoice;
+use crate::scratch::ScratchFile;
 use crate::sinks::{Provenance, Tables};
 use crate::source::{Source, SourceFault};
+use crate::terms;
 
 /// What is said and not yet judged. More would only cost memory.
 const CHANNEL_BATCHES: usize = 2;
@@ -130,7 +133,8 @@ fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
         Task::Run(order) => {
             confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
             let (code, input) = (next()?, next()?);
-            run(link, &order, code, input).map(|done| News::Done(Box::new(done)))
+            let contract = order.contract.map(|origin| terms::receive(origin, next()?)).transpose()?;
+            run(link, &order, code, input, contract).map(|done| News::Done(Box::new(done)))
         }
     }
 }
@@ -220,7 +224,13 @@ impl Blob for Input {
     }
 }
 
-fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Failed> {
+fn run(
+    link: &Link,
+    order: &Order,
+    code: File,
+    input: File,
+    contract: Option<(Contract, ContractReport)>,
+) -> Result<Done, Failed> {
     let limits = &order.limits;
     let loaded = load(limits, &code)?;
     let source = |fd: OwnedFd| Source::from_fd(fd, order.input_name.clone()).map_err(failed);
@@ -236,7 +246,10 @@ fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Fail
         Setup { limits: limits.clone(), attachments: BTreeMap::new(), log_level: order.log_level, log };
     let opened = on_guest_stack(limits, || loaded.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
-    link.send(&News::Described(Box::new(description.clone())), &[]).map_err(|e| too_much_said(&e))?;
+    let (contract, contract_report) = contract.unzip();
+    let described =
+        News::Described { description: Box::new(description.clone()), contract: contract_report.clone() };
+    link.send(&described, &[]).map_err(|e| too_much_said(&e))?;
 
     let wanted = choose(&order.tables, &description)?;
     if order.one_table {
@@ -248,13 +261,16 @@ fn run(link: &Link, order: &Order, code: File, input: File) -> Result<Done, Fail
         parser_version: description.version.clone(),
         parser_sha256: order.component_sha256,
         input_sha256: order.input_sha256,
-        contract: None,
+        contract: contract_report,
     };
     let source_of_hold = source(for_hold.into())?;
     let (sinks, hold) =
         ports(link, order, provenance, source_of_hold, &options, files_at_most(&wanted, limits))?;
     let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
-    let flow = Flow::new(sinks, hold, wanted.clone(), codes);
+    let mut flow = Flow::new(sinks, hold, wanted.clone(), codes);
+    if let Some(contract) = contract {
+        flow = flow.with_contract(contract, scratch_files(link)?);
+    }
 
     let guest = Guest { session, description, wanted, options, input: Arc::new(Input(source_of_guest)) };
     let input_bytes = guest.input.len();
@@ -422,6 +438,21 @@ fn ports(
         Tables::files(provide_table, order.format, provenance, files),
         Quarantine::file(provide_hold, Arc::new(source), circumstances),
     ))
+}
+
+/// Asks for a scratch file whenever keys outgrow memory.
+fn scratch_files(link: &Link) -> Result<ProvideScratch, FaultReport> {
+    let link = link.share().map_err(|e| internal(format!("the keys' way out: {e}")))?;
+    Ok(Arc::new(move || match ask_for_file(&link, FileFor::Scratch) {
+        Ok(file) => Ok(Box::new(ScratchFile(file))),
+        Err(error) => Err(FaultReport {
+            blame: Blame::Operator,
+            code: "scratch-failed".to_owned(),
+            message: format!("unique keys do not fit into memory, and no file can be had for them: {error}"),
+            hint: Some("make room where the output goes".to_owned()),
+            at: None,
+        }),
+    }))
 }
 
 /// Asks the supervisor for a file. Only the judge's thread asks, so the next message is the answer.

@@ -23,6 +23,7 @@ mod site;
 
 mod guard;
 mod instance;
+mod judge;
 mod memory;
 mod parse;
 mod pipeline;
@@ -40,12 +41,13 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// One measurement: what it is called on the command line, and what does it.
 type Measurement = (&'static str, fn(&Site, &Order) -> Outcome<Section>);
 
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     ("parse", parse::measure),
     ("pipeline", pipeline::measure),
     ("instance", instance::measure),
     ("memory", memory::measure),
     ("guard", guard::measure),
+    ("judge", judge::measure),
     ("small", small_files::measure),
 ];
 

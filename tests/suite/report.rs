@@ -164,11 +164,7 @@ fn a_quarantined_row_carries_its_bytes_its_lines_and_its_names() {
         let (offset, length) = span.expect("every record has a place");
         let (from, to) = (offset as usize, (offset + length) as usize);
         let is_first_of_record = row == 0 || spans[row - 1] != *span;
-        assert_eq!(
-            raw[row].as_deref(),
-            is_first_of_record.then_some(&ran.input[from..to]),
-            "row {row}"
-        );
+        assert_eq!(raw[row].as_deref(), is_first_of_record.then_some(&ran.input[from..to]), "row {row}");
         assert_eq!((first[row], last[row]), (line_of(from), line_of(to - 1)), "row {row}");
     }
     for column in ["input_sha256", "parser_hash"] {

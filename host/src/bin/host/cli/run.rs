@@ -11,7 +11,7 @@ use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::id::TableName;
 use casparian_core::limits::Limits;
 use casparian_host::report::{Report, Status};
-use casparian_host::run::{LogLevel, RunRequest, TableChoice};
+use casparian_host::run::{ContractChoice, LogLevel, RunRequest, TableChoice};
 use casparian_host::sinks::Format;
 use casparian_host::source::ReadSizes;
 use casparian_host::staging::Extent;
@@ -74,6 +74,14 @@ pub(crate) struct Args {
 
     #[arg(long = "limit", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = limit::parse, help = limit::HELP)]
     limits: Vec<LimitSetting>,
+
+    /// Judge rows by this contract (ODCS 3.1.0 YAML), in the place of any that the parser carries
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
+
+    /// Judge rows by the types that the parser declares and nothing else
+    #[arg(long, conflicts_with = "contract")]
+    no_contract: bool,
 
     /// Publish nothing and exit with 1 if any row is in quarantine
     #[arg(long)]
@@ -237,6 +245,7 @@ fn prepare(
         tables: args.table_choice(),
         options: args.options.clone(),
         limits,
+        contract: args.contract_choice(),
         strict: args.strict,
         preview_rows: args.preview_rows_wanted(),
         log_level: args.log.level(),
@@ -354,6 +363,14 @@ impl Args {
         if self.whatif || self.json { 0 } else { self.preview_rows }
     }
 
+    fn contract_choice(&self) -> ContractChoice {
+        match &self.contract {
+            Some(path) => ContractChoice::File(path.clone()),
+            None if self.no_contract => ContractChoice::Declared,
+            None => ContractChoice::Default,
+        }
+    }
+
     fn table_choice(&self) -> TableChoice {
         match self.tables.as_slice() {
             [] => TableChoice::Default,
@@ -439,7 +456,7 @@ mod tests {
 
     #[test]
     fn flags_that_are_not_there_yet_are_unknown() {
-        for flag in ["--contract=f", "--sink=x", "--jobs=2", "--watch", "--append", "--on-trap=fail"] {
+        for flag in ["--sink=x", "--jobs=2", "--watch", "--append", "--on-trap=fail"] {
             assert!(refused(&["p", "a", flag]).contains("unexpected argument"), "{flag}");
         }
     }

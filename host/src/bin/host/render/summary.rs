@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use casparian_core::flow::{BrokenBudget, WarningTally};
 use casparian_host::report::{Accounting, Coverage, Report, Status, TableReport};
 
 use super::fault::{fault, hint_line, warning};
@@ -40,6 +41,7 @@ pub(super) fn summary(report: &Report, outcome: Outcome, page: Page) -> String {
     text += &tables(&report.tables, page);
     text += &account(report, paint);
     text += &dark(&report.accounting, paint);
+    text += &rule_warnings(report, page);
     text += &warnings(report, paint);
     text += &quarantine(report, outcome, page);
     text += &failure(report, paint);
@@ -53,10 +55,15 @@ fn head(report: &Report, paint: Paint) -> String {
     }
     let version = report.component.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let parser = paint.tone(Tone::Strong, format!("{}{version}", report.component.name));
+    let contract = report
+        .contract
+        .as_ref()
+        .map(|contract| format!("contract {} {}", shown(&contract.id), shown(&contract.version)));
     let mut parts = vec![parser, shown(&report.input.path), bytes(report.input.bytes), time(report.wall_ms)];
     if report.status != Status::Failed && report.wall_ms >= RATE_MS_MIN {
         parts.extend(rate(report.input.bytes, report.wall_ms));
     }
+    parts.extend(contract);
     format!("{}\n", parts.join("  "))
 }
 
@@ -71,6 +78,23 @@ fn failure(report: &Report, paint: Paint) -> String {
         );
     }
     report.fault.as_ref().map(|found| fault(found, Some(input), paint)).unwrap_or_default()
+}
+
+/// `  warns: 12 rows of messages break \`side\` (one of 1, 2)`.
+fn rule_warnings(report: &Report, page: Page) -> String {
+    let line = |warning: &WarningTally| {
+        let about = match &warning.column {
+            Some(column) => format!("{}.{}", warning.table, shown(column)),
+            None => warning.table.to_string(),
+        };
+        let expected =
+            warning.expected.as_deref().map(|text| format!(" ({})", shown(text))).unwrap_or_default();
+        let rows =
+            if warning.rows > 0 { format!("{}, ", counted(warning.rows, "row")) } else { String::new() };
+        let warns = page.paint.tone(Tone::Warn, "warning:");
+        format!("  {warns} {about}: {rows}`{}`{expected}\n", shown(&warning.rule))
+    };
+    report.rule_warnings.iter().map(line).collect()
 }
 
 fn warnings(report: &Report, paint: Paint) -> String {
@@ -186,9 +210,9 @@ fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> Vec<String> {
 fn last_word(report: &Report, outcome: Outcome, paint: Paint) -> String {
     if report.status == Status::Held {
         let held = paint.tone(Tone::Bad, "held:");
-        let why = if report.fault.is_some() { "" } else { " --strict allows no row in quarantine;" };
+        let why = why_held(report);
         let hint = report.quarantine.path.as_ref().map_or("", |_| QUARANTINE_HINT);
-        return format!("{held}{why} no table was published\n{}", hint_line(hint, paint));
+        return format!("{held} {why}no table was published\n{}", hint_line(hint, paint));
     }
     match outcome {
         Outcome::Previewed => {
@@ -197,6 +221,19 @@ fn last_word(report: &Report, outcome: Outcome, paint: Paint) -> String {
         Outcome::Judged => hint_line("nothing was written, as `--whatif` wants it", paint),
         Outcome::Written if report.quarantine.path.is_some() => hint_line(QUARANTINE_HINT, paint),
         Outcome::Written => String::new(),
+    }
+}
+
+/// Says what holds publication: the contract's budgets, or the command line.
+fn why_held(report: &Report) -> String {
+    let budget = |broken: &BrokenBudget| {
+        let (table, rule) = (&broken.table, shown(&broken.rule));
+        format!("`{rule}` of {table} wants {}, found {}; ", shown(&broken.expected), shown(&broken.observed))
+    };
+    match report.held.as_slice() {
+        [] if report.fault.is_some() => String::new(),
+        [] => "--strict allows no row in quarantine; ".to_owned(),
+        held => held.iter().map(budget).collect(),
     }
 }
 
@@ -243,6 +280,8 @@ mod tests {
                 by_rule: BTreeMap::from([("required".to_owned(), 5), ("bad_checksum".to_owned(), 13)]),
             },
             records: 212_421,
+            rule_warnings: vec![],
+            held: vec![],
             warnings: vec![],
             accounting: Accounting {
                 coverage: Coverage::Full,
