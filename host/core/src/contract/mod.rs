@@ -10,6 +10,7 @@
 //! [`Contract`] is resolved: every default is filled in, documentation is gone, every number and pattern in it has been
 //! tried. Without a written contract, the schema that a parser declares is the contract: types and nullability only.
 
+pub mod amend;
 pub mod canon;
 pub mod cast;
 pub mod expression;
@@ -18,6 +19,7 @@ pub mod keys;
 pub mod odcs;
 pub mod text;
 pub mod verdict;
+pub mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
