@@ -31,6 +31,9 @@ pub(super) enum Kernel {
     },
     Pattern(Pattern),
     Format(TextFormat),
+    /// Floats are compared as IEEE 754 has it: the two zeros are equal, and NaN is in no range and no list.
+    CompareFloat(Comparison, f64),
+    OneOfFloats(Vec<f64>),
     OneOfFew(Vec<Scalar<ArrayRef>>),
     OneOfMany(HashSet<KeyHash>),
     Items {
@@ -55,7 +58,13 @@ impl Kernel {
         let value = |text: &str| {
             literal(text, data_type).map_err(|code| format!("`{text}` is no {data_type} ({code})"))
         };
-        let compare = |comparison, text: &str| Ok(Self::Compare(comparison, Scalar::new(value(text)?)));
+        let compare = |comparison, text: &str| {
+            let bound = value(text)?;
+            Ok(match floats(&bound).and_then(|mut floats| floats.next()) {
+                Some(bound) => Self::CompareFloat(comparison, bound),
+                None => Self::Compare(comparison, Scalar::new(bound)),
+            })
+        };
         match rule {
             Rule::NotNull => Ok(Self::NotNull),
             Rule::Minimum(text) => compare(Comparison::Less, text),
@@ -80,12 +89,12 @@ impl Kernel {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::NotNull => Code::Missing,
-            Self::Compare(..) => Code::Range,
+            Self::Compare(..) | Self::CompareFloat(..) => Code::Range,
             Self::Multiple(_) => Code::Multiple,
             Self::Length { .. } => Code::Length,
             Self::Pattern(_) => Code::Pattern,
             Self::Format(_) => Code::Format,
-            Self::OneOfFew(_) | Self::OneOfMany(_) => Code::NotAllowed,
+            Self::OneOfFloats(_) | Self::OneOfFew(_) | Self::OneOfMany(_) => Code::NotAllowed,
             Self::Items { .. } | Self::UniqueItems => Code::Items,
         }
     }
@@ -98,6 +107,10 @@ impl Kernel {
             Self::Compare(comparison, bound) => {
                 compare(*comparison, values, bound).unwrap_or_else(|_| none())
             }
+            Self::CompareFloat(comparison, bound) => {
+                floats_where(values, |value| !comparison.passes(value, *bound))
+            }
+            Self::OneOfFloats(allowed) => floats_where(values, |value| !allowed.contains(&value)),
             Self::Multiple(of) => indivisible(values, of),
             Self::Length { min, max } => outside(lengths(values), *min, *max, values.len()),
             Self::Pattern(pattern) => texts_where(values, |text| !pattern.is_match(text)),
@@ -143,7 +156,40 @@ fn one_of_words(values: &[String]) -> String {
     format!("one of {}{tail}", listed.join(", "))
 }
 
+/// Returns the values of a column of floats, exactly.
+fn floats(values: &ArrayRef) -> Option<Box<dyn Iterator<Item = f64> + '_>> {
+    match values.data_type() {
+        DataType::Float64 => Some(Box::new(values.as_primitive::<Float64Type>().values().iter().copied())),
+        DataType::Float32 => {
+            Some(Box::new(values.as_primitive::<Float32Type>().values().iter().map(|v| f64::from(*v))))
+        }
+        _ => None,
+    }
+}
+
+fn floats_where(values: &ArrayRef, is_broken: impl Fn(f64) -> bool) -> BooleanBuffer {
+    match floats(values) {
+        Some(floats) => floats.map(is_broken).collect(),
+        None => BooleanBuffer::new_unset(values.len()),
+    }
+}
+
+impl Comparison {
+    /// Whether a value is where it should be. NaN never is.
+    fn passes(self, value: f64, bound: f64) -> bool {
+        match self {
+            Comparison::Less => value >= bound,
+            Comparison::LessOrEqual => value > bound,
+            Comparison::Greater => value <= bound,
+            Comparison::GreaterOrEqual => value < bound,
+        }
+    }
+}
+
 fn one_of(values: Vec<ArrayRef>) -> Result<Kernel, String> {
+    if values.first().is_some_and(|value| floats(value).is_some()) {
+        return Ok(Kernel::OneOfFloats(values.iter().filter_map(floats).flatten().collect()));
+    }
     if values.len() <= FEW {
         return Ok(Kernel::OneOfFew(values.into_iter().map(Scalar::new).collect()));
     }
@@ -170,21 +216,7 @@ fn compare(
         Comparison::Greater => cmp::gt(values, bound)?,
         Comparison::GreaterOrEqual => cmp::gt_eq(values, bound)?,
     };
-    let broken = broken.values().clone();
-    // Arrow orders NaN above all numbers; here it is in no range at all.
-    Ok(match values.data_type() {
-        DataType::Float64 => {
-            &broken | &is_nan(values.as_primitive::<Float64Type>().values(), |value| value.is_nan())
-        }
-        DataType::Float32 => {
-            &broken | &is_nan(values.as_primitive::<Float32Type>().values(), |value| value.is_nan())
-        }
-        _ => broken,
-    })
-}
-
-fn is_nan<T>(values: &[T], is_nan: impl Fn(&T) -> bool) -> BooleanBuffer {
-    values.iter().map(is_nan).collect()
+    Ok(broken.values().clone())
 }
 
 /// Marks what is no multiple. Floats are taken for the exact numbers that they are.

@@ -176,7 +176,8 @@ impl Exact {
             }
             Exact::Compute(sign, a, b) => {
                 // Bringing both to one scale is part of the sum: beside a null it is not tried.
-                let raise = |value: i128, part: &Exact| value.checked_mul(10_i128.pow(self.scale() - part.scale()));
+                let raise =
+                    |value: i128, part: &Exact| value.checked_mul(10_i128.pow(self.scale() - part.scale()));
                 let sum = |x: i128, y: i128| {
                     let (x, y) = (raise(x, a)?, raise(y, b)?);
                     if *sign == '+' { x.checked_add(y) } else { x.checked_sub(y) }

@@ -1,0 +1,79 @@
+//! What a contract and a table's columns must have in common.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::{batch, judge_for, judged, texts};
+
+const TWO: &str = "- {name: a, logicalType: string}\n- {name: b, logicalType: integer, required: true}";
+
+fn sent(columns: &[(&str, DataType)]) -> Schema {
+    Schema::new(columns.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true)).collect::<Vec<_>>())
+}
+
+fn numbers() -> ArrayRef {
+    Arc::new(Int64Array::from(vec![1, 2]))
+}
+
+fn refusal(rest: &str, columns: &[(&str, DataType)]) -> String {
+    judge_for(TWO, rest, &sent(columns)).expect_err("they do not fit").to_string()
+}
+
+const EXTRA: &str = "customProperties:\n  - {property: extraColumns, value: POLICY}";
+
+#[test]
+fn columns_are_found_by_name_and_written_in_the_contracts_order() {
+    let judged = judged(TWO, "", &[("b", numbers()), ("a", texts(&[Some("x"), None]))]);
+    let schema = judged.rows().schema();
+    let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+}
+
+#[test]
+fn a_column_that_must_have_values_must_be_sent() {
+    let message = refusal("", &[("a", DataType::Utf8)]);
+    assert_eq!(message, "CF0701: table `t` comes without column `b`, which the contract requires");
+}
+
+#[test]
+fn a_column_that_may_be_null_is_null_where_it_is_not_sent() {
+    let judged = judged(TWO, "", &[("b", numbers())]);
+    assert!(super::is_null(&judged, "a", 0) && super::is_null(&judged, "a", 1));
+    assert_eq!(judged.bad(), None);
+}
+
+#[test]
+fn a_column_that_nobody_named_is_refused_left_out_or_passed_on() {
+    let columns = [("a", DataType::Utf8), ("b", DataType::Int64), ("c", DataType::Date32)];
+    assert!(refusal("", &columns).starts_with("CF0702: table `t` comes with column `c`"));
+    let rest = |policy| EXTRA.replace("POLICY", policy);
+    let names = |policy| {
+        let judge = judge_for(TWO, &rest(policy), &sent(&columns)).expect("it fits");
+        judge.declared().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("discard_value"), ["a", "b"]);
+    assert_eq!(names("evolve"), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_type_that_never_fits_is_refused_before_the_first_row() {
+    let message = refusal("", &[("a", DataType::Utf8), ("b", DataType::Date32)]);
+    assert!(message.starts_with("CF0703: column `b` of table `t`: "), "{message}");
+}
+
+#[test]
+fn a_strict_order_is_the_contracts() {
+    let rest = "customProperties:\n  - {property: columnOrder, value: strict}";
+    let columns = [("b", DataType::Int64), ("a", DataType::Utf8)];
+    let message = refusal(rest, &columns);
+    assert_eq!(message, "CF0704: table `t` comes with column `b` before `a`, the contract has it behind");
+}
+
+#[test]
+fn what_must_have_a_value_is_declared_so() {
+    let judge = judge_for(TWO, "", &batch(&[("b", numbers())]).rows().schema()).expect("it fits");
+    let nullable: Vec<_> = judge.declared().fields().iter().map(|field| field.is_nullable()).collect();
+    assert_eq!(nullable, [true, false]);
+}
