@@ -8,11 +8,14 @@ use casparian_sdk::scan::{Index, checksum_and_ascii};
 use memchr::{memchr2, memmem};
 
 use crate::delimiter::Delimiter;
-use crate::fields::Slots;
+use crate::faults::Flaws;
+use crate::fields::{Field, Slots, plain_field};
 use crate::message::Frame;
 use crate::record::is_field;
 use crate::sequence::Sequences;
+use crate::shape::{Consult, Kind, Shapes};
 use crate::tags::slot;
+use crate::walk::{Depth, Walk};
 
 /// A prefix longer than this is read the careful way.
 const PREFIX_BYTES_MAX: usize = 512;
@@ -37,7 +40,18 @@ pub struct Fast {
     pub slots: Slots,
     /// Its lengths and sums.
     pub frame: Frame,
+    /// What the dictionary finds wrong with it.
+    pub flaws: Flaws,
     sequences: Sequences,
+    /// What was found wrong with messages of the same fields.
+    shapes: Shapes,
+    consult: Consult,
+    walk: Walk,
+    /// The fields of a message that the dictionary was asked about.
+    fields: Vec<Field>,
+    /// The last step of the message at hand, and its first delimiter behind the body's begin.
+    last: usize,
+    first: usize,
     delimiter: u8,
     surplus: u8,
     index: Index,
@@ -51,12 +65,20 @@ pub struct Fast {
 }
 
 impl Fast {
-    /// Makes a reader for logs whose messages have this delimiter; `None` where one byte does not show it.
-    pub fn new(delimiter: Delimiter) -> Option<Fast> {
+    /// Makes a reader for logs whose messages have this delimiter; `None` where one byte does not show it. `consult` says when
+    /// to ask the dictionary.
+    pub fn new(delimiter: Delimiter, consult: Consult) -> Option<Fast> {
         let &[byte] = delimiter.shown() else { return None };
         Some(Fast {
             slots: Slots::default(),
             frame: Frame::default(),
+            flaws: Flaws::NONE,
+            shapes: Shapes::default(),
+            consult,
+            walk: Walk::default(),
+            fields: Vec::new(),
+            last: 0,
+            first: 0,
             sequences: Sequences::new(1 << slot::BEGIN_STRING | 1 << slot::BODY_LENGTH | 1 << slot::CHECKSUM),
             delimiter: byte,
             surplus: delimiter.surplus(),
@@ -105,7 +127,9 @@ impl Fast {
         self.frame.checksum_declared = Some(declared);
         self.frame.checksum_actual = sum;
         self.frame.checksum_verified = Some(true);
-        Some(Usual { start, end: record_end(padded, len, end)? })
+        let end = record_end(padded, len, end)?;
+        self.flaws = if self.asks() { self.ask(padded, start, body, checksum) } else { Flaws::NONE };
+        Some(Usual { start, end })
     }
 
     /// Checks that a begin string and `9=` stand at `start`; returns where the digits begin.
@@ -163,11 +187,61 @@ impl Fast {
             next += 1;
         }
         let last = self.sequences.step(step);
+        (self.last, self.first) = (step, first);
         self.cursor = next;
         self.slots.seen = last.seen;
         self.slots.repeated = 0;
         self.frame.fields = (next - first + 3) as u32;
         empty >> 31 == 0 && begin == checksum && !last.is_unusual
+    }
+
+    /// Whether the dictionary may find something wrong with the message at hand.
+    #[inline(always)]
+    fn asks(&self) -> bool {
+        match self.consult.depth {
+            None => false,
+            Some(Depth::Structure) => self.sequences.step(self.last).is_grouped,
+            Some(Depth::Everything) => true,
+        }
+    }
+
+    #[inline(never)]
+    fn ask(&mut self, padded: &[u8], start: usize, body: usize, checksum: usize) -> Flaws {
+        let known = [0, 1].map(|at| self.header[at] & self.header_mask[at]);
+        let name = self.sequences.name(self.last).filter(|_| self.consult.depth == Some(Depth::Structure));
+        let shape = name.zip(Kind::of(known, padded, &self.slots));
+        let field = |at: usize| {
+            let end = *self.index.positions().get(self.first + at.checked_sub(2)?)? as usize;
+            let begin = match at {
+                2 => body,
+                _ => *self.index.positions().get(self.first + at - 3)? as usize + 1,
+            };
+            padded.get(begin..end)
+        };
+        if let Some((name, kind)) = &shape
+            && let Some(flaws) = self.shapes.recall(*name, kind, field)
+        {
+            return flaws;
+        }
+        self.list_fields(padded, start, body, checksum);
+        let mut flaws = Flaws::NONE;
+        self.consult.read(&mut self.walk, padded, &self.fields, &self.slots, &mut flaws);
+        if let Some((name, kind)) = shape {
+            self.shapes.learn(name, kind, &self.walk, &self.fields, flaws);
+        }
+        flaws
+    }
+
+    /// Lists all fields of the message at hand.
+    fn list_fields(&mut self, padded: &[u8], start: usize, body: usize, checksum: usize) {
+        let shown = Delimiter::ALL.into_iter().find(|(known, _)| known.shown() == [self.delimiter]);
+        let delimiter = shown.map_or(Delimiter::Soh, |known| known.0);
+        let message = &padded[..checksum + 7];
+        let ends = self.index.positions().get(self.first..self.cursor).unwrap_or_default();
+        let length = plain_field(message, start, delimiter).end + 1;
+        let begins = [start, length, body].into_iter().chain(ends.iter().map(|end| *end as usize + 1));
+        self.fields.clear();
+        self.fields.extend(begins.map(|begin| plain_field(message, begin, delimiter)));
     }
 
     /// Which delimiter is the first behind `body`, where the one of BodyLength stands right before it: usually the third from
@@ -259,7 +333,8 @@ mod tests {
     #[test]
     fn a_usual_message_is_read_the_fast_way() {
         let message = b"2025-03-14 13:30:02.480 IN 8=FIX.4.2|9=5|35=0|10=161|\n........";
-        let mut fast = Fast::new(Delimiter::Pipe).expect("one byte");
+        let consult = Consult { depth: None, default: crate::dictionary::Version::Fix44 };
+        let mut fast = Fast::new(Delimiter::Pipe, consult).expect("one byte");
         fast.look(&message[..54]);
         assert_eq!(fast.read(message, 54, 0), Some(Usual { start: 27, end: 54 }));
         assert_eq!(fast.slots.value(message, slot::MSG_TYPE), Some(b"0".as_slice()));

@@ -22,9 +22,9 @@ faults! {
         EmptyValue = "empty_value",
         /// The first three fields are not BeginString(8), BodyLength(9), MsgType(35).
         First3OutOfOrder = "first3_out_of_order",
-        /// A field that belongs to no repeating group is there more than once. The first one counts.
+        /// A field is there more than once, and no repeating group has room for it. The first one counts.
         DuplicateTag = "duplicate_tag",
-        /// A field that is a UTC time stamp in every version of FIX holds none.
+        /// A field that is a UTC time stamp in every version of FIX holds none; or TradeDate(75) holds no day.
         BadTimestamp = "bad_timestamp",
         /// A length field is not followed by a data field of that length.
         DataLenMismatch = "data_len_mismatch",
@@ -38,11 +38,51 @@ faults! {
         BadBoolean = "bad_boolean",
         /// The record is longer than the option record-bytes-max allows. Rejected.
         OversizedRecord = "oversized_record",
+        /// A repeating group has more or fewer instances than it says.
+        GroupCountMismatch = "group_count_mismatch",
+        /// Whether the sum is right cannot be known: a shown delimiter may be part of a value.
+        Unverifiable = "unverifiable",
+        /// The version has no message of this MsgType(35).
+        UnknownMsgType = "unknown_msg_type",
+        /// The version has no field of this tag, and it is not one that users may define.
+        UndefinedTag = "undefined_tag",
+        /// The version has the field, but not at this place of this kind of message.
+        MisplacedTag = "misplaced_tag",
+        /// A field that the kind of message or the repeating group must have is not there.
+        MissingRequired = "missing_required",
+        /// A value is none of those that the field may have.
+        BadEnum = "bad_enum",
+        /// A value is not written as values of the field are.
+        BadFormat = "bad_format",
+        /// Fields of header, body and trailer do not follow each other.
+        OutOfOrder = "out_of_order",
+        /// The instances of a repeating group do not begin with the field that they should.
+        GroupOutOfOrder = "group_out_of_order",
     }
 }
 
 /// The flaws of one record, each at most once.
 pub type Flaws = FaultSet<Flaw>;
+
+/// What values can have wrong: found again by every row that holds the value.
+const OF_VALUES: [Flaw; 4] = [Flaw::BadTimestamp, Flaw::BadNumber, Flaw::BadBoolean, Flaw::UndecodableText];
+
+/// Returns the flaws that a row still has to name where rows before it have named some.
+pub fn beyond(flaws: Flaws, named: Flaws) -> Flaws {
+    if named.is_empty() {
+        return flaws;
+    }
+    let rest = OF_VALUES.into_iter().filter(|flaw| flaws.contains(*flaw) && !named.contains(*flaw));
+    rest.fold(Flaws::NONE, |rest, flaw| rest.with(flaw))
+}
+
+/// Returns what rows have named once one more has.
+pub fn joined(named: Flaws, flaws: Flaws) -> Flaws {
+    if named.is_empty() {
+        return flaws;
+    }
+    OF_VALUES.into_iter().filter(|flaw| flaws.contains(*flaw)).fold(named, |all, flaw| all.with(flaw))
+}
 
 impl Flaw {
     /// Returns the code that stands at an index, as rejections name it.

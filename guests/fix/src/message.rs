@@ -420,6 +420,7 @@ impl Message {
             let unsure = self.delimiter != Delimiter::Soh && self.may_hold_delimiter(bytes);
             if unsure && !self.rejoin(bytes) {
                 self.frame.checksum_verified = None;
+                self.flaws.insert(Flaw::Unverifiable);
             } else if !unsure {
                 self.flaws.insert(Flaw::BadChecksum);
             }

@@ -4,21 +4,66 @@ use casparian_sdk::Table;
 use casparian_sdk::prelude::*;
 
 use crate::delimiter::Delimiter;
+use crate::dictionary::Version;
 use crate::fast::{Fast, Usual};
-use crate::faults::{Flaw, Flaws};
+use crate::faults::{Flaw, Flaws, joined};
+use crate::groups::{self, Fields, Groups, Walked};
+use crate::market::{self, MarketDataEntries};
+use crate::message::Message;
 use crate::record::{Reader, Record};
-use crate::tables::{self, Draft, Encoding, Fields, Messages, Writer};
+use crate::reports::{self, ExecutionReports};
+use crate::sessions::{self, SessionEvents};
+use crate::shape::Consult;
+use crate::tables::{Draft, Encoding, Messages, Writer};
 use crate::tags::slot;
+use crate::walk::{Depth, Walk};
+
+/// What the plan settles for all ranges of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The delimiter that most messages have.
+    pub delimiter: Delimiter,
+    /// The version of FIXT messages that do not name theirs.
+    pub default: Version,
+}
+
+impl Context {
+    /// Writes it as the layout carries it: `pipe 7`.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let digit = Version::ALL.iter().take(8).position(|version| *version == self.default).unwrap_or(7) + 2;
+        format!("{} {digit}", self.delimiter.name()).into_bytes()
+    }
+
+    /// Reads it; `None` where it is none.
+    pub fn read(bytes: &[u8]) -> Option<Context> {
+        let (name, digit) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+        Some(Context {
+            delimiter: Delimiter::named(name)?,
+            default: Version::of_appl_ver_id(digit.as_bytes())?,
+        })
+    }
+}
+
+/// What the option `dictionary` may be.
+pub const DICTIONARY: [(Option<Depth>, &str); 3] =
+    [(None, "off"), (Some(Depth::Structure), "groups"), (Some(Depth::Everything), "check")];
+
+/// What the option `blank-lines` may be: whether they are rejected.
+pub const BLANK_LINES: [(bool, &str); 2] = [(false, "skip"), (true, "reject")];
 
 /// What holds for a whole run.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The delimiter that most messages have.
-    pub delimiter: Delimiter,
+    /// What the plan settled.
+    pub context: Context,
     /// How text values are encoded.
     pub encoding: Encoding,
     /// The longest record, in bytes.
     pub record_bytes_max: usize,
+    /// What to ask the dictionary about.
+    pub depth: Option<Depth>,
+    /// Whether blank lines are rejected.
+    pub rejects_blanks: bool,
 }
 
 impl Settings {
@@ -26,23 +71,31 @@ impl Settings {
     pub const TEXT_ENCODING: &'static str = "text-encoding";
     /// The option that bounds a record.
     pub const RECORD_BYTES_MAX: &'static str = "record-bytes-max";
+    /// The option that says what to ask the dictionary about.
+    pub const DICTIONARY: &'static str = "dictionary";
+    /// The option that says what becomes of blank lines.
+    pub const BLANK_LINES: &'static str = "blank-lines";
 
     /// Reads what the plan settled and what was set from outside. Fails where an option does not fit.
     pub fn read(context: &[u8], options: &Options) -> Result<Settings, Fault> {
-        let delimiter = str::from_utf8(context).ok().and_then(Delimiter::named);
-        let encoding = Encoding::ALL[options.choice(Self::TEXT_ENCODING)? % Encoding::ALL.len()].0;
         let bytes = options.integer(Self::RECORD_BYTES_MAX)?;
         let record_bytes_max =
             usize::try_from(bytes).ok().filter(|bytes| (1 << 10..=8 << 20).contains(bytes));
         Ok(Settings {
-            delimiter: delimiter
-                .ok_or_else(|| Fault::new("context-unknown", "the context names no delimiter"))?,
-            encoding,
+            context: Context::read(context)
+                .ok_or_else(|| Fault::new("context-unknown", "the context names no delimiter and version"))?,
+            encoding: Encoding::ALL[options.choice(Self::TEXT_ENCODING)? % Encoding::ALL.len()].0,
             record_bytes_max: record_bytes_max.ok_or_else(|| {
                 let name = Self::RECORD_BYTES_MAX;
                 Fault::new("option-unfit", format!("option `{name}` is {bytes}, wanted 1024 to 8388608"))
             })?,
+            depth: DICTIONARY[options.choice(Self::DICTIONARY)? % DICTIONARY.len()].0,
+            rejects_blanks: BLANK_LINES[options.choice(Self::BLANK_LINES)? % BLANK_LINES.len()].0,
         })
+    }
+
+    fn consult(&self) -> Consult {
+        Consult { depth: self.depth, default: self.context.default }
     }
 }
 
@@ -96,26 +149,119 @@ struct Done {
     oversized: bool,
 }
 
+/// The tables, each where it is wanted.
+struct Tables<'a> {
+    /// Always open: a record whose rows nobody wants is accounted for by its row here, which the host drops.
+    messages: Table<'a, Messages>,
+    wants_messages: bool,
+    reports: Option<Table<'a, ExecutionReports>>,
+    events: Option<Table<'a, SessionEvents>>,
+    entries: Option<Table<'a, MarketDataEntries>>,
+    groups: Option<Table<'a, Groups>>,
+    fields: Option<Table<'a, Fields>>,
+}
+
+impl<'a> Tables<'a> {
+    fn open(out: &'a Output<'a>) -> Result<Tables<'a>, Fault> {
+        Ok(Tables {
+            messages: out.table()?,
+            wants_messages: out.wanted("messages"),
+            reports: wanted(out, "execution_reports")?,
+            events: wanted(out, "session_events")?,
+            entries: wanted(out, "market_data_entries")?,
+            groups: wanted(out, "groups")?,
+            fields: wanted(out, "fields")?,
+        })
+    }
+
+    /// Whether some table wants to see every field of every message.
+    fn want_every_field(&self) -> bool {
+        self.groups.is_some() || self.fields.is_some()
+    }
+
+    /// Whether some table wants to see every field of messages of this type.
+    #[inline]
+    fn want_fields_of(&self, msg_type: &[u8]) -> bool {
+        (self.events.is_some() && sessions::event(msg_type).is_some())
+            || (self.entries.is_some() && market::has_entries(msg_type))
+    }
+
+    /// Writes the rows that need no more than the places of some values; returns whether there is one. What is wrong with a
+    /// message stands in the first of its rows, whichever table that is in.
+    #[inline]
+    fn write(&mut self, writer: &mut Writer, draft: &mut Draft<'_>) -> Result<bool, Fault> {
+        if self.wants_messages {
+            draft.named = writer.message(&mut self.messages, draft)?;
+            draft.flaws = Flaws::NONE;
+        }
+        let mut any = self.wants_messages;
+        if let Some(table) = &mut self.reports
+            && draft.slots.value(draft.bytes, slot::MSG_TYPE) == Some(reports::MSG_TYPE)
+        {
+            draft.named = joined(draft.named, reports::report(writer, table, draft)?);
+            draft.flaws = Flaws::NONE;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Writes the rows that need every field; returns whether there is one.
+    fn write_fields(
+        &mut self,
+        writer: &mut Writer,
+        draft: &mut Draft<'_>,
+        walked: &Walked<'_>,
+    ) -> Result<bool, Fault> {
+        let msg_type = draft.slots.value(draft.bytes, slot::MSG_TYPE).unwrap_or_default();
+        let mut any = false;
+        if let (Some(table), Some(event)) = (&mut self.events, sessions::event(msg_type)) {
+            let flaws = sessions::session_event(writer, table, draft, walked.fields, event)?;
+            draft.named = joined(draft.named, flaws);
+            draft.flaws = Flaws::NONE;
+            any = true;
+        }
+        if let Some(table) = self.entries.as_mut().filter(|_| market::has_entries(msg_type)) {
+            any |= market::entries(writer, table, walked, draft)?;
+        }
+        if let Some(table) = &mut self.groups {
+            any |= groups::groups(table, walked, &mut draft.flaws)?;
+        }
+        if let Some(table) = &mut self.fields {
+            any |= groups::fields(table, walked, &mut draft.flaws)?;
+        }
+        Ok(any)
+    }
+}
+
+fn wanted<'a, C: Columns>(out: &'a Output<'a>, name: &str) -> Result<Option<Table<'a, C>>, Fault> {
+    if out.wanted(name) { out.table().map(Some) } else { Ok(None) }
+}
+
 struct Session<'a> {
     out: &'a Output<'a>,
-    messages: Option<Table<'a, Messages>>,
-    fields: Option<Table<'a, Fields>>,
+    tables: Tables<'a>,
     /// Where nobody wants single fields and one byte shows the delimiter.
     fast: Option<Fast>,
     reader: Reader,
     writer: Writer,
+    consult: Consult,
+    walk: Walk,
+    rejects_blanks: bool,
 }
 
 impl<'a> Session<'a> {
     fn open(settings: &Settings, out: &'a Output<'a>) -> Result<Session<'a>, Fault> {
-        let fields = if out.wanted("fields") { Some(out.table()?) } else { None };
+        let (tables, consult) = (Tables::open(out)?, settings.consult());
+        let is_fast = !tables.want_every_field();
         Ok(Session {
             out,
-            messages: if out.wanted("messages") { Some(out.table()?) } else { None },
-            fast: if fields.is_none() { Fast::new(settings.delimiter) } else { None },
-            fields,
+            tables,
+            fast: is_fast.then(|| Fast::new(settings.context.delimiter, consult)).flatten(),
             reader: Reader::new(settings.record_bytes_max),
             writer: Writer::new(settings.encoding),
+            consult,
+            walk: Walk::default(),
+            rejects_blanks: settings.rejects_blanks,
         })
     }
 
@@ -135,7 +281,7 @@ impl<'a> Session<'a> {
                 Record::Incomplete => break,
                 Record::Oversized => return Ok(Done { bytes: at, oversized: true }),
                 Record::Blank(end) => {
-                    self.out.skip(view.span(at, end), SkipKind::Blank, "")?;
+                    self.blank(view, at, end)?;
                     end
                 }
                 Record::NonFix(end) => {
@@ -155,22 +301,42 @@ impl<'a> Session<'a> {
         Ok(Done { bytes: at, oversized: false })
     }
 
+    /// Skips blank lines, or rejects each.
+    fn blank(&mut self, view: &Visible<'_>, at: usize, end: usize) -> Result<(), Fault> {
+        if !self.rejects_blanks {
+            return self.out.skip(view.span(at, end), SkipKind::Blank, "");
+        }
+        let mut start = at;
+        while start < end {
+            let feed = memchr::memchr(b'\n', &view.padded[start..end]);
+            let next = feed.map_or(end, |feed| start + feed + 1);
+            self.out.reject(view.span(start, next), Flaw::NonFixLine, "a blank line")?;
+            start = next;
+        }
+        Ok(())
+    }
+
     /// Reads the record at `at` if its message is a usual one; returns where it ends.
     #[inline]
     fn read_usual(&mut self, view: &Visible<'_>, at: usize) -> Result<Option<usize>, Fault> {
         let Some(fast) = &mut self.fast else { return Ok(None) };
         let Some(Usual { start, end }) = fast.read(view.padded, view.len, at) else { return Ok(None) };
-        if let Some(table) = &mut self.messages {
-            let draft = Draft {
-                bytes: view.padded,
-                span: view.span(at, end),
-                prefix: &view.padded[at..start],
-                slots: &fast.slots,
-                frame: &fast.frame,
-                flaws: Flaws::NONE,
-                is_utf8: true,
-            };
-            self.writer.message(table, &draft)?;
+        let msg_type = fast.slots.value(view.padded, slot::MSG_TYPE).unwrap_or_default();
+        if self.tables.want_fields_of(msg_type) {
+            return Ok(None);
+        }
+        let mut draft = Draft {
+            bytes: view.padded,
+            span: view.span(at, end),
+            prefix: &view.padded[at..start],
+            slots: &fast.slots,
+            frame: &fast.frame,
+            flaws: fast.flaws,
+            named: Flaws::NONE,
+            is_utf8: true,
+        };
+        if !self.tables.write(&mut self.writer, &mut draft)? {
+            self.writer.message(&mut self.tables.messages, &draft)?;
         }
         Ok(Some(end))
     }
@@ -178,37 +344,49 @@ impl<'a> Session<'a> {
     fn write(&mut self, view: &Visible<'_>, at: usize, end: usize) -> Result<(), Fault> {
         let message = &self.reader.message;
         let span = view.span(at, end);
-        let Some((start, stop)) = message.slots.place(slot::MSG_TYPE) else {
-            return self.out.reject(span, Flaw::First3OutOfOrder, "the message has no MsgType(35)");
-        };
+        if let Some((flaw, why)) = self.unreadable(view, message) {
+            return self.out.reject(span, flaw, why);
+        }
         let is_ascii = scan::is_ascii(&view.padded[message.start..message.end]);
         let mut flaws = message.flaws;
         if !is_ascii || message.slots.repeated & crate::tags::TIMES != 0 {
             self.writer.inspect(view.padded, &message.fields, &mut flaws);
         }
-        if !self.writer.is_text(&view.padded[start..stop]) {
-            return self.out.reject(
-                span,
-                Flaw::UndecodableText,
-                "MsgType(35) is not text in the log's encoding",
-            );
-        }
-        let draft = Draft {
+        self.consult.read(&mut self.walk, view.padded, &message.fields, &message.slots, &mut flaws);
+        let mut draft = Draft {
             bytes: view.padded,
             span,
             prefix: &view.padded[at..message.start],
             slots: &message.slots,
             frame: &message.frame,
             flaws,
+            named: Flaws::NONE,
             is_utf8: is_ascii,
         };
-        if let Some(table) = &mut self.messages {
-            self.writer.message(table, &draft)?;
-        }
-        if let Some(table) = &mut self.fields {
-            tables::fields(table, view.padded, span, &message.fields)?;
+        let walked = Walked {
+            bytes: view.padded,
+            span,
+            fields: &message.fields,
+            book: self.consult.book(view.padded, &message.slots),
+            walk: &self.walk,
+        };
+        let mut any = self.tables.write(&mut self.writer, &mut draft)?;
+        any |= self.tables.write_fields(&mut self.writer, &mut draft, &walked)?;
+        if !any {
+            self.writer.message(&mut self.tables.messages, &draft)?;
         }
         Ok(())
+    }
+
+    /// Why a message cannot be a row, if it cannot.
+    fn unreadable(&self, view: &Visible<'_>, message: &Message) -> Option<(Flaw, &'static str)> {
+        match message.slots.place(slot::MSG_TYPE) {
+            None => Some((Flaw::First3OutOfOrder, "the message has no MsgType(35)")),
+            Some((start, end)) if !self.writer.is_text(&view.padded[start..end]) => {
+                Some((Flaw::UndecodableText, "MsgType(35) is not text in the log's encoding"))
+            }
+            Some(_) => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use casparian_sdk::prelude::*;
 use memchr::memmem;
 
 use crate::delimiter::{BeginString, Delimiter};
+use crate::dictionary::Version;
 
 /// So much of a log is looked at to learn what it is.
 pub const SAMPLE_BYTES: usize = 64 << 10;
@@ -59,6 +60,14 @@ impl Sample {
             _ => 30,
         }
     }
+}
+
+/// Returns the version that a logon in a sample gives to messages that do not name theirs: DefaultApplVerID(1137).
+pub fn default_version(bytes: &[u8]) -> Option<Version> {
+    let found = memmem::find_iter(bytes, b"1137=").find(|at| {
+        Delimiter::ALL.into_iter().any(|(delimiter, _)| bytes[..*at].ends_with(delimiter.shown()))
+    })?;
+    Version::of_appl_ver_id(bytes.get(found + 5..found + 6)?)
 }
 
 /// Returns where to cut a log into ranges of about `target_bytes`.

@@ -3,6 +3,7 @@
 //!
 //! The tree is memory only. It decides how fast a field is recognised, never as what.
 
+use crate::dictionary::is_counter;
 use crate::tags::{self, slot, slot_of};
 
 /// Repeats of these make a message unusual, as do length fields.
@@ -37,6 +38,9 @@ pub struct Step {
     pub place: u8,
     /// Whether the message is to be read the careful way.
     pub is_unusual: bool,
+    /// Whether the dictionary may have to say something of the message's structure: one of its fields counts a group, or is
+    /// there twice, or this cannot be told.
+    pub is_grouped: bool,
 }
 
 impl Step {
@@ -50,8 +54,12 @@ impl Step {
 #[derive(Debug)]
 pub struct Sequences {
     steps: Box<[Step; STEPS]>,
+    /// The step before each step.
+    before: Box<[u16; STEPS]>,
     used: usize,
     unnamed: u32,
+    /// How often all was forgotten.
+    forgotten: u32,
 }
 
 impl Sequences {
@@ -61,7 +69,7 @@ impl Sequences {
         for root in steps.iter_mut().take(ROOTS) {
             root.seen = seen;
         }
-        Sequences { steps, used: ROOTS, unnamed: 0 }
+        Sequences { steps, before: Box::new([0; STEPS]), used: ROOTS, unnamed: 0, forgotten: 0 }
     }
 
     /// Returns where sequences of a kind of message begin. What a kind is does not matter.
@@ -74,6 +82,12 @@ impl Sequences {
     #[inline(always)]
     pub fn step(&self, at: usize) -> &Step {
         &self.steps[at % STEPS]
+    }
+
+    /// Returns what names the sequence that ends with a step, as long as this memory does; `None` where it has no name.
+    #[inline(always)]
+    pub fn name(&self, at: usize) -> Option<(u32, u16)> {
+        (at != UNNAMED).then_some((self.forgotten, at as u16))
     }
 
     /// Returns the step behind `before` for the field that begins with these eight bytes; `None` where it has no tag.
@@ -100,6 +114,8 @@ impl Sequences {
         let bit = 1u64 << slot;
         let repeated = before_step.seen & bit;
         let mask = u64::MAX >> (56 - 8 * digits);
+        let at = if self.has_many(before) { UNNAMED } else { self.room() };
+        let is_again = before == UNNAMED || at == UNNAMED || self.has_before(before, word & mask, mask);
         let step = Step {
             key: word & mask,
             mask,
@@ -109,13 +125,31 @@ impl Sequences {
             width: digits as u8 + 1,
             place: if repeated == 0 { slot } else { slot::OTHER },
             is_unusual: before_step.is_unusual || slot == slot::LENGTH || repeated & WATCHED_REPEATS != 0,
+            is_grouped: before_step.is_grouped || is_again || is_counter(tag),
         };
-        let at = if self.has_many(before) { UNNAMED } else { self.room() };
         self.steps[at % STEPS] = step;
+        self.before[at % STEPS] = before as u16;
         if at != UNNAMED {
             self.steps[before % STEPS].child = at as u16;
         }
         Some(at)
+    }
+
+    /// Whether a field with this tag is among those up to a step.
+    fn has_before(&self, last: usize, key: u64, mask: u64) -> bool {
+        let mut at = last;
+        // No sequence is longer than there are steps.
+        for _ in 0..STEPS {
+            if at < ROOTS {
+                return false;
+            }
+            let step = self.step(at);
+            if step.key == key && step.mask == mask {
+                return true;
+            }
+            at = usize::from(self.before[at % STEPS]);
+        }
+        true
     }
 
     /// Whether so many steps are behind this one that looking through more would cost more than it saves.
@@ -138,6 +172,7 @@ impl Sequences {
         if self.unnamed >= UNNAMED_MAX {
             // The steps of the message at hand stay readable: they are overwritten from the next one on.
             (self.used, self.unnamed) = (ROOTS, 0);
+            self.forgotten = self.forgotten.wrapping_add(1);
             self.steps.iter_mut().take(ROOTS).for_each(|root| root.child = 0);
         }
         UNNAMED

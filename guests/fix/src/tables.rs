@@ -1,5 +1,6 @@
-//! The tables, and how a message becomes a row of them. The only place that knows which field feeds which column.
+//! The table of messages, how a message becomes a row of it, and how values are read for all tables.
 
+use casparian_sdk::column::{At, Fixed, Text};
 use casparian_sdk::prelude::*;
 use casparian_sdk::table::{Row, Table};
 
@@ -69,20 +70,6 @@ table! {
     }
 }
 
-table! {
-    /// One row per field of a message that can be read, in order. Its faults stand in `messages`.
-    pub struct Fields = "fields", default_off, without_faults {
-        /// The place of the field in its message, from 0.
-        pos: u32,
-        /// The tag; null where it is no positive number without leading zeros.
-        tag: Option<u32>,
-        /// What stands before the equals sign where that is no tag; null where there is no equals sign either.
-        tag_raw: Option<Vec<u8>>,
-        /// The value, byte for byte.
-        value: Vec<u8>,
-    }
-}
-
 /// How text values are encoded in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -118,8 +105,10 @@ pub struct Draft<'a> {
     pub slots: &'a Slots,
     /// Lengths and sums.
     pub frame: &'a Frame,
-    /// What is wrong with it so far.
+    /// What is wrong with it so far, and stands in no row yet.
     pub flaws: Flaws,
+    /// What stands in a row.
+    pub named: Flaws,
     /// Whether all of it is known to be UTF-8 (as ASCII is).
     pub is_utf8: bool,
 }
@@ -137,9 +126,9 @@ impl Writer {
         Writer { clock: Clock::default(), prefixes: Prefixes::default(), encoding }
     }
 
-    /// Writes the row of a message. Fails where the host refuses it.
+    /// Writes the row of a message; returns what it says is wrong. Fails where the host refuses it.
     #[inline]
-    pub fn message(&mut self, table: &mut Table<'_, Messages>, draft: &Draft<'_>) -> Result<(), Fault> {
+    pub fn message(&mut self, table: &mut Table<'_, Messages>, draft: &Draft<'_>) -> Result<Flaws, Fault> {
         let mut row = table.row(draft.span)?;
         let mut flaws = draft.flaws;
         self.texts(&mut row, draft, &mut flaws);
@@ -153,7 +142,7 @@ impl Writer {
         set(frame.checksum_verified, |verified| row.checksum_verified.set(at, verified));
         row.n_fields.set(at, frame.fields);
         row.faults(flaws);
-        Ok(())
+        Ok(flaws)
     }
 
     #[inline]
@@ -206,6 +195,48 @@ impl Writer {
             Encoding::Auto => utf8().or_else(|| is_latin1_text(value).then(latin1)),
             Encoding::Utf8 => utf8(),
             Encoding::Latin1 => Some(latin1()),
+        }
+    }
+
+    /// Sets a text, where there is one.
+    pub fn text(
+        &self,
+        column: &mut Text,
+        at: At,
+        bytes: &[u8],
+        place: Option<(usize, usize)>,
+        flaws: &mut Flaws,
+    ) {
+        let Some((start, end)) = place else { return };
+        let value = &bytes[start..end];
+        if scan::is_ascii(value) {
+            column.set_slice(at, bytes, start, end);
+        } else {
+            match self.decode(value) {
+                Some(text) => column.set(at, &text),
+                None => flaws.insert(Flaw::UndecodableText),
+            }
+        }
+    }
+
+    /// Sets a decimal, where there is one.
+    pub fn decimal(
+        &self,
+        column: &mut Fixed<i128>,
+        at: At,
+        bytes: &[u8],
+        place: Option<(usize, usize)>,
+        flaws: &mut Flaws,
+    ) {
+        if let Some((start, end)) = place {
+            keep(decimal(bytes, start, end), Flaw::BadNumber, flaws, |number| column.set(at, number));
+        }
+    }
+
+    /// Sets a time stamp, where there is one.
+    pub fn time(&mut self, column: &mut Fixed<i64>, at: At, value: Option<&[u8]>, flaws: &mut Flaws) {
+        if let Some(value) = value {
+            keep(self.clock.utc(value), Flaw::BadTimestamp, flaws, |time| column.set(at, time));
         }
     }
 
@@ -268,28 +299,8 @@ impl Writer {
     }
 }
 
-/// Writes the fields of a message. Fails where the host refuses a row.
-pub fn fields(
-    table: &mut Table<'_, Fields>,
-    bytes: &[u8],
-    span: Span,
-    fields: &[Field],
-) -> Result<(), Fault> {
-    for (pos, field) in (0u32..).zip(fields) {
-        let mut row = table.row(span)?;
-        let at = row.at();
-        row.pos.set(at, pos);
-        if field.tag != 0 {
-            row.tag.set(at, field.tag);
-        } else if field.value > field.start {
-            row.tag_raw.set_slice(at, bytes, field.start, field.value - 1);
-        }
-        row.value.set_slice(at, bytes, field.value, field.end);
-    }
-    Ok(())
-}
-
-fn boolean(text: &[u8]) -> Option<bool> {
+/// Reads a FIX boolean.
+pub fn boolean(text: &[u8]) -> Option<bool> {
     match text {
         b"Y" => Some(true),
         b"N" => Some(false),
@@ -297,15 +308,17 @@ fn boolean(text: &[u8]) -> Option<bool> {
     }
 }
 
+/// Puts a value where there is one.
 #[inline]
-fn set<T>(value: Option<T>, put: impl FnOnce(T)) {
+pub fn set<T>(value: Option<T>, put: impl FnOnce(T)) {
     if let Some(value) = value {
         put(value);
     }
 }
 
+/// Puts a value where there is one, and names the flaw where there is none.
 #[inline]
-fn keep<T>(value: Option<T>, flaw: Flaw, flaws: &mut Flaws, put: impl FnOnce(T)) {
+pub fn keep<T>(value: Option<T>, flaw: Flaw, flaws: &mut Flaws, put: impl FnOnce(T)) {
     match value {
         Some(value) => put(value),
         None => flaws.insert(flaw),

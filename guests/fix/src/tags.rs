@@ -1,4 +1,4 @@
-//! What is known of a tag without a dictionary: its column, whether it can repeat, whether it is a time stamp, and which data
+//! What is true of a tag in every version: its column, whether it can repeat, whether it is a time stamp, and which data
 //! field follows a length field. Numbers are facts of the standard, FIX 4.0 to 5.0 SP2.
 
 /// A place for the first value of a field that we look at.
@@ -45,23 +45,64 @@ pub mod slot {
     pub const TRANSACT_TIME: u8 = 19;
     /// OrigSendingTime(122).
     pub const ORIG_SENDING_TIME: u8 = 20;
+    /// Account(1).
+    pub const ACCOUNT: u8 = 21;
+    /// AvgPx(6).
+    pub const AVG_PX: u8 = 22;
+    /// CumQty(14).
+    pub const CUM_QTY: u8 = 23;
+    /// Currency(15).
+    pub const CURRENCY: u8 = 24;
+    /// ExecID(17).
+    pub const EXEC_ID: u8 = 25;
+    /// ExecRefID(19).
+    pub const EXEC_REF_ID: u8 = 26;
+    /// ExecTransType(20).
+    pub const EXEC_TRANS_TYPE: u8 = 27;
+    /// LastPx(31).
+    pub const LAST_PX: u8 = 28;
+    /// LastQty(32).
+    pub const LAST_QTY: u8 = 29;
+    /// OrdStatus(39).
+    pub const ORD_STATUS: u8 = 30;
+    /// OrdType(40).
+    pub const ORD_TYPE: u8 = 31;
+    /// TimeInForce(59).
+    pub const TIME_IN_FORCE: u8 = 32;
+    /// TradeDate(75).
+    pub const TRADE_DATE: u8 = 33;
+    /// ExecType(150).
+    pub const EXEC_TYPE: u8 = 34;
+    /// LeavesQty(151).
+    pub const LEAVES_QTY: u8 = 35;
     /// The first of those that are only watched, for repeats or for being a time stamp.
-    pub const WATCHED: u8 = 21;
+    pub const WATCHED: u8 = 36;
     /// A length field: what follows it is no plain field.
     pub const LENGTH: u8 = 63;
     /// How many there are.
     pub const COUNT: usize = 64;
 }
 
-const COLUMNS: [(u32, u8); 20] = [
+const COLUMNS: [(u32, u8); 35] = [
+    (1, slot::ACCOUNT),
+    (6, slot::AVG_PX),
     (8, slot::BEGIN_STRING),
     (9, slot::BODY_LENGTH),
     (10, slot::CHECKSUM),
     (11, slot::CL_ORD_ID),
+    (14, slot::CUM_QTY),
+    (15, slot::CURRENCY),
+    (17, slot::EXEC_ID),
+    (19, slot::EXEC_REF_ID),
+    (20, slot::EXEC_TRANS_TYPE),
+    (31, slot::LAST_PX),
+    (32, slot::LAST_QTY),
     (34, slot::MSG_SEQ_NUM),
     (35, slot::MSG_TYPE),
     (37, slot::ORDER_ID),
     (38, slot::ORDER_QTY),
+    (39, slot::ORD_STATUS),
+    (40, slot::ORD_TYPE),
     (41, slot::ORIG_CL_ORD_ID),
     (43, slot::POSS_DUP),
     (44, slot::PRICE),
@@ -71,8 +112,12 @@ const COLUMNS: [(u32, u8); 20] = [
     (55, slot::SYMBOL),
     (56, slot::TARGET_COMP_ID),
     (58, slot::TEXT),
+    (59, slot::TIME_IN_FORCE),
     (60, slot::TRANSACT_TIME),
+    (75, slot::TRADE_DATE),
     (122, slot::ORIG_SENDING_TIME),
+    (150, slot::EXEC_TYPE),
+    (151, slot::LEAVES_QTY),
     (1128, slot::APPL_VER_ID),
 ];
 

@@ -49,9 +49,23 @@ impl Clock {
     }
 }
 
-/// `HH:MM:SS` as seconds, all eight bytes at once.
+/// Reads `YYYYMMDD` as days since 1970.
+pub fn date(text: &[u8]) -> Option<i32> {
+    let Some((date, [])) = text.split_first_chunk::<8>() else { return None };
+    let number = digits(date)?;
+    i32::try_from(days_since_1970(number / 10_000, number / 100 % 100, number % 100)?).ok()
+}
+
+/// Returns whether `YYYYMMDD` is a day of the calendar.
+pub fn is_day(date: &[u8; 8]) -> bool {
+    let Some(number) = digits(date) else { return false };
+    let length = days_in_month(number / 10_000, number / 100 % 100);
+    length.is_some_and(|length| (1..=length).contains(&(number % 100)))
+}
+
+/// Reads `HH:MM:SS` as seconds, all eight bytes at once.
 #[inline]
-fn second_of_day(time: &[u8; 8]) -> Option<i64> {
+pub fn second_of_day(time: &[u8; 8]) -> Option<i64> {
     const ZEROS: u64 = u64::from_le_bytes(*b"00:00:00");
     let digits = u64::from_le_bytes(*time) ^ ZEROS;
     let not_digits = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
@@ -98,9 +112,7 @@ fn digits(text: &[u8]) -> Option<u64> {
 /// Days from 1970-01-01 to a day of the Gregorian calendar, from 1678 to 2261: a count of nanoseconds in 64 bits reaches
 /// a little further, so that no sum of such a day and a time can overflow.
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<i64> {
-    const LENGTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let length = *LENGTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)? + u64::from(leap && month == 2);
+    let length = days_in_month(year, month)?;
     if !(1678..=2261).contains(&year) || day == 0 || day > length {
         return None;
     }
@@ -108,6 +120,13 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<i64> {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
     i64::try_from(days).ok()?.checked_sub(719_468)
+}
+
+fn days_in_month(year: u64, month: u64) -> Option<u64> {
+    const LENGTHS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let length = LENGTHS.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    Some(length + u64::from(leap && month == 2))
 }
 
 /// A time stamp found in a log's prefix.

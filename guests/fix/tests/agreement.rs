@@ -159,14 +159,14 @@ fn after_any_place_there_is_a_boundary_to_go_on_from() {
     let blob = casparian_sdk::harness::Memory::new("log", &log);
     let input = casparian_sdk::Input::new(&blob);
     for after in 0..log.len() as u64 {
-        let boundary = Fix.resync(&input, b"pipe", after).expect("a boundary");
+        let boundary = Fix.resync(&input, b"pipe 9", after).expect("a boundary");
         let feed = log[after as usize..]
             .iter()
             .position(|byte| *byte == b'\n')
             .map_or(log.len() as u64, |feed| after + feed as u64 + 1);
         assert_eq!(boundary, feed, "after {after}");
     }
-    assert_eq!(Fix.resync(&input, b"pipe", log.len() as u64), None);
+    assert_eq!(Fix.resync(&input, b"pipe 9", log.len() as u64), None);
 }
 
 #[test]

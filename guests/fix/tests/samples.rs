@@ -22,12 +22,33 @@ fn samples(kind: &str) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Said {
     let mut run = Run::default();
-    if path.file_stem().is_some_and(|stem| stem == "oversized_record") {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if stem == "oversized_record" {
         // A sample of the usual limit would be a megabyte.
         run.options.push(("record-bytes-max".into(), "1024".into()));
     }
+    if CHECKED.contains(&stem.as_str()) {
+        run.options.push(("dictionary".into(), "check".into()));
+    }
     run.over(&Fix, &std::fs::read(path).expect("a sample")).expect("a run")
 }
+
+/// What is found only where everything is looked up.
+const CHECKED: [&str; 9] = [
+    "unknown_msg_type",
+    "undefined_tag",
+    "misplaced_tag",
+    "missing_required",
+    "bad_enum",
+    "bad_format",
+    "out_of_order",
+    "group_out_of_order",
+    "nested_groups",
+];
+
+/// The tables, in the order in which a record's rows are listed.
+const TABLES: [&str; 6] =
+    ["messages", "execution_reports", "session_events", "market_data_entries", "groups", "fields"];
 
 fn code(fault: u16) -> &'static str {
     Flaw::ALL[usize::from(fault)].0
@@ -62,9 +83,8 @@ fn row(table: &str, row: &Decoded) -> (u64, String) {
 }
 
 fn lines(said: &Said) -> String {
-    let mut lines: Vec<(u64, String)> =
-        said.rows("messages").iter().map(|found| row("messages", found)).collect();
-    lines.extend(said.rows("fields").iter().map(|found| row("fields", found)));
+    let rows = |table| said.rows(table).iter().map(move |found| row(table, found));
+    let mut lines: Vec<(u64, String)> = TABLES.into_iter().flat_map(rows).collect();
     lines.extend(said.rejects.iter().map(|reject| {
         let line = json!({ "at": [reject.at.offset, reject.at.length], "rejected": code(reject.fault), "message": reject.message });
         (reject.at.offset, line.to_string())

@@ -1,0 +1,462 @@
+//! A message as the dictionary sees it: which fields stand in which instance of which repeating group.
+//!
+//! One pass with a stack that is as deep as the dictionary nests groups, never as deep as a message says. A declared count
+//! is compared, never believed: nothing here is repeated or reserved by it. Tags that the message does not define stay
+//! where they stand and end no group.
+//!
+//! What begins an instance is the tag that the group's first one began with. A member that comes twice in an instance belongs
+//! to what is around the group, where that has a place left for it; so do members of a group that has all it declared.
+
+use std::collections::BTreeMap;
+
+use casparian_sdk::scan::parse_u64;
+
+use crate::dictionary::{Body, Version};
+use crate::faults::{Flaw, Flaws};
+use crate::fields::Field;
+use crate::value;
+
+/// Groups inside groups, at most: more than any version nests.
+pub const DEPTH_MAX: usize = 12;
+
+/// What a kind of message is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Book {
+    /// The version of header, trailer and session messages.
+    session: Version,
+    /// The version of the rest.
+    application: Version,
+    /// `None` where neither has a message of this type.
+    body: Option<Body>,
+    /// The type, with zeros behind it; all zeros where neither has it.
+    msg_type: [u8; 4],
+}
+
+impl Book {
+    /// Returns what the dictionary has for a message; `None` where it has nothing for its BeginString(8). `default` is the
+    /// version of FIXT messages that do not name theirs.
+    pub fn of(
+        begin_string: &[u8],
+        appl_ver_id: Option<&[u8]>,
+        default: Version,
+        msg_type: &[u8],
+    ) -> Option<Book> {
+        let named = Version::of_begin_string(begin_string)?;
+        let (session, application) = match named {
+            Version::Fixt11 => {
+                (named, appl_ver_id.map_or(Some(default), Version::of_appl_ver_id).unwrap_or(default))
+            }
+            Version::Fix50 | Version::Fix50Sp1 | Version::Fix50Sp2 => (Version::Fixt11, named),
+            _ => (named, named),
+        };
+        let body = session.message(msg_type).or_else(|| application.message(msg_type));
+        let mut short = [0; 4];
+        if let (Some(_), Some(start)) = (body, short.get_mut(..msg_type.len())) {
+            start.copy_from_slice(msg_type);
+        }
+        Some(Book { session, application, body, msg_type: short })
+    }
+
+    /// Returns whether some version repeats a field in messages of this type. Engines use groups of later versions in earlier
+    /// ones.
+    fn repeats(&self, tag: u32) -> bool {
+        let digits = self.msg_type.iter().take_while(|byte| **byte != 0).count();
+        let bodies = Version::ALL.into_iter().filter_map(|version| version.message(&self.msg_type[..digits]));
+        bodies.chain([self.session.header()]).any(|body| body.repeats(tag))
+    }
+
+    /// Returns the definition of a field.
+    pub fn field(&self, tag: u32) -> Option<crate::dictionary::Definition> {
+        self.application.field(tag).or_else(|| self.session.field(tag))
+    }
+
+    fn edge(&self, edge: Edge) -> Option<Body> {
+        match edge {
+            Edge::Header => Some(self.session.header()),
+            Edge::Body => self.body,
+            Edge::Trailer => Some(self.session.trailer()),
+        }
+    }
+}
+
+/// The parts of a message outside all groups, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Edge {
+    Header,
+    Body,
+    Trailer,
+}
+
+const EDGES: [Edge; 3] = [Edge::Header, Edge::Body, Edge::Trailer];
+
+/// A repeating group that a message has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Which of the message's fields counts it.
+    pub counter: u32,
+    /// The tag of that field.
+    pub tag: u32,
+    /// The instance that it stands in, by its place in [`Walk::instances`].
+    pub parent: Option<u32>,
+    /// What its counter says, where that is a number.
+    pub declared: Option<u64>,
+    /// How many instances there are.
+    pub actual: u32,
+}
+
+/// An instance of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its group, by its place in [`Walk::groups`].
+    pub group: u32,
+    /// Which of the group's instances it is, from 0.
+    pub index: u32,
+    /// Its first field.
+    pub first: u32,
+}
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Groups, and fields that are there twice.
+    Structure,
+    /// All that the dictionary says.
+    Everything,
+}
+
+/// A group that is open where the walk stands.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    body: Body,
+    group: u32,
+    /// The tag that its instances begin with, once one has.
+    delimiter: Option<u32>,
+    /// The mark of its instance at hand.
+    mark: u64,
+    /// That instance.
+    instance: u32,
+}
+
+/// Where a tag belongs.
+enum Place {
+    /// Into the instance at hand of the group at this level.
+    Member(usize, usize),
+    /// It begins an instance of the group at this level.
+    Begins(usize, usize),
+    /// Outside all groups.
+    Outside(Edge, usize),
+    /// It is there twice: in the group at this level, or outside all groups.
+    Twice(Option<usize>),
+    /// The message does not define it.
+    Nowhere,
+}
+
+/// Walks messages. Kept for its memory.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// The groups of the message last walked, in the order of their counters.
+    pub groups: Vec<Group>,
+    /// Their instances, in order.
+    pub instances: Vec<Instance>,
+    /// For each field one more than the place of the instance that it stands in; 0 outside all groups.
+    pub places: Vec<u32>,
+    stack: Vec<Open>,
+    /// Which members were met: outside by edge, then by level. A member was met in an instance if its cell has the mark of it.
+    marks: [Vec<u64>; EDGES.len() + DEPTH_MAX],
+    /// The mark given out last.
+    mark: u64,
+    /// The mark of the message at hand.
+    message: u64,
+    /// Which fields messages of a type may repeat: as many as the dictionary has, at most.
+    repeats: BTreeMap<([u8; 4], u32), bool>,
+    /// The first of the fields at the end that nobody defines: what comes behind them says where they stand.
+    undefined: Option<usize>,
+}
+
+impl Walk {
+    /// Forgets the message last walked, as where there is no dictionary for one.
+    pub fn clear(&mut self) {
+        self.groups.clear();
+        self.instances.clear();
+        self.places.clear();
+        self.stack.clear();
+        self.undefined = None;
+    }
+
+    /// Walks a message and adds what is wrong with it.
+    pub fn read(&mut self, bytes: &[u8], fields: &[Field], book: &Book, depth: Depth, flaws: &mut Flaws) {
+        self.clear();
+        self.mark += 1;
+        self.message = self.mark;
+        let mut edge = Edge::Header;
+        for (at, field) in fields.iter().enumerate() {
+            let place = self.place(book, field.tag);
+            if depth == Depth::Everything {
+                check_order(&place, &mut edge, flaws);
+                check_definition(&place, book, field, flaws);
+                value::check(bytes, book, field, flaws);
+            }
+            self.enter(at, field, &place, book, depth, flaws);
+            self.open(bytes, at, field, &place, book);
+        }
+        self.close(0, depth, flaws);
+        self.settle_undefined();
+        if self.groups.iter().any(|group| group.declared != Some(u64::from(group.actual))) {
+            flaws.insert(Flaw::GroupCountMismatch);
+        }
+        if depth == Depth::Everything {
+            self.check_whole(book, flaws);
+        }
+    }
+
+    /// Returns the instances that a field stands in, the innermost first.
+    pub fn path(&self, field: usize) -> impl Iterator<Item = (Group, Instance)> {
+        let mut at = self.places.get(field).copied().unwrap_or(0);
+        std::iter::from_fn(move || {
+            let instance = *self.instances.get(at.checked_sub(1)? as usize)?;
+            let group = *self.groups.get(instance.group as usize)?;
+            at = group.parent.map_or(0, |parent| parent + 1);
+            Some((group, instance))
+        })
+    }
+
+    /// Returns the places of the fields that stand in an instance, with those of the groups inside it.
+    pub fn fields_of(&self, instance: u32) -> impl Iterator<Item = usize> {
+        let first =
+            self.instances.get(instance as usize).map_or(usize::MAX, |instance| instance.first as usize);
+        let is_inside = move |field: &usize| {
+            let place = self.places.get(*field).copied().unwrap_or(0);
+            place > instance && self.is_within(place - 1, instance)
+        };
+        (first..self.places.len()).take_while(is_inside)
+    }
+
+    /// Whether an instance is another one, or stands in it.
+    fn is_within(&self, mut inner: u32, outer: u32) -> bool {
+        for _ in 0..DEPTH_MAX {
+            if inner == outer {
+                return true;
+            }
+            let group = self.instances.get(inner as usize).and_then(|at| self.groups.get(at.group as usize));
+            let Some(parent) = group.and_then(|group| group.parent) else { return false };
+            inner = parent;
+        }
+        false
+    }
+
+    /// Where a tag belongs, seen from where the walk stands: the innermost group that has room for it, else outside.
+    fn place(&self, book: &Book, tag: u32) -> Place {
+        if tag == 0 {
+            return Place::Nowhere;
+        }
+        // The innermost group that could take the tag, though something around it had better.
+        let mut at_worst = None;
+        for (level, open) in self.stack.iter().enumerate().rev() {
+            let Some(place) = open.body.place(tag) else { continue };
+            let begins = open.delimiter.is_none_or(|delimiter| delimiter == tag);
+            let group = self.groups.get(open.group as usize);
+            let is_full = group.is_some_and(|group| group.declared == Some(u64::from(group.actual)));
+            match begins {
+                true if !is_full => return Place::Begins(level, place),
+                false if !self.is_marked(level, place, open.mark) => return Place::Member(level, place),
+                _ => at_worst = at_worst.or(Some((level, place, begins))),
+            }
+        }
+        for edge in EDGES {
+            let Some(place) = book.edge(edge).and_then(|body| body.place(tag)) else { continue };
+            let is_marked = self.marks[edge as usize].get(place) == Some(&self.message);
+            return match at_worst {
+                _ if !is_marked => Place::Outside(edge, place),
+                None => Place::Twice(None),
+                Some(_) => break,
+            };
+        }
+        match at_worst {
+            Some((level, place, true)) => Place::Begins(level, place),
+            Some((level, ..)) => Place::Twice(Some(level)),
+            None => Place::Nowhere,
+        }
+    }
+
+    fn is_marked(&self, level: usize, place: usize, mark: u64) -> bool {
+        self.marks.get(EDGES.len() + level).and_then(|marks| marks.get(place)) == Some(&mark)
+    }
+
+    /// Notes where a field stands, and closes the groups that it is behind.
+    fn enter(
+        &mut self,
+        at: usize,
+        field: &Field,
+        place: &Place,
+        book: &Book,
+        depth: Depth,
+        flaws: &mut Flaws,
+    ) {
+        match *place {
+            Place::Nowhere => {
+                self.undefined = self.undefined.or(Some(at));
+                self.places.push(0);
+                return;
+            }
+            Place::Twice(level) => {
+                if depth == Depth::Everything || !self.may_repeat(book, field.tag) {
+                    flaws.insert(Flaw::DuplicateTag);
+                }
+                self.close(level.map_or(0, |level| level + 1), depth, flaws);
+                self.settle_undefined();
+            }
+            Place::Outside(edge, place) => {
+                self.close(0, depth, flaws);
+                self.settle_undefined();
+                let members = book.edge(edge).map_or(0, Body::members);
+                mark(&mut self.marks[edge as usize], members, place, self.message);
+            }
+            Place::Member(level, place) => {
+                self.close(level + 1, depth, flaws);
+                self.settle_undefined();
+                self.mark_member(level, place);
+            }
+            Place::Begins(level, place) => {
+                self.close(level + 1, depth, flaws);
+                self.settle_undefined();
+                self.begin(level, at, field.tag, depth, flaws);
+                self.mark_member(level, place);
+            }
+        }
+        self.places.push(self.here());
+    }
+
+    fn may_repeat(&mut self, book: &Book, tag: u32) -> bool {
+        *self.repeats.entry((book.msg_type, tag)).or_insert_with(|| book.repeats(tag))
+    }
+
+    /// Gives the fields that nobody defines the place at hand.
+    fn settle_undefined(&mut self) {
+        let Some(first) = self.undefined.take() else { return };
+        let here = self.here();
+        self.places.iter_mut().skip(first).for_each(|place| *place = here);
+    }
+
+    /// The place of a field that stands where the walk is.
+    fn here(&self) -> u32 {
+        let begun = self.stack.iter().rev().find(|open| open.delimiter.is_some());
+        begun.map_or(0, |open| open.instance + 1)
+    }
+
+    fn mark_member(&mut self, level: usize, place: usize) {
+        if let (Some(open), Some(marks)) = (self.stack.get(level), self.marks.get_mut(EDGES.len() + level)) {
+            mark(marks, open.body.members(), place, open.mark);
+        }
+    }
+
+    /// Begins an instance of the group at a level, which is the innermost one.
+    fn begin(&mut self, level: usize, at: usize, tag: u32, depth: Depth, flaws: &mut Flaws) {
+        self.check_instance(level, depth, flaws);
+        let Some(open) = self.stack.get_mut(level) else { return };
+        let Some(group) = self.groups.get_mut(open.group as usize) else { return };
+        if depth == Depth::Everything && open.body.first() != tag {
+            flaws.insert(Flaw::GroupOutOfOrder);
+        }
+        self.mark += 1;
+        open.mark = self.mark;
+        open.delimiter = Some(tag);
+        open.instance = self.instances.len() as u32;
+        self.instances.push(Instance { group: open.group, index: group.actual, first: at as u32 });
+        group.actual += 1;
+    }
+
+    /// Opens the group that a field counts, if it counts one.
+    fn open(&mut self, bytes: &[u8], at: usize, field: &Field, place: &Place, book: &Book) {
+        let around = match *place {
+            Place::Member(level, _) | Place::Begins(level, _) | Place::Twice(Some(level)) => {
+                self.stack.get(level).map(|open| open.body)
+            }
+            Place::Outside(edge, _) => book.edge(edge),
+            Place::Twice(None) => {
+                EDGES.iter().filter_map(|edge| book.edge(*edge)).find(|body| body.place(field.tag).is_some())
+            }
+            Place::Nowhere => None,
+        };
+        let Some(body) = around.and_then(|around| around.group(field.tag)) else { return };
+        if self.stack.len() == DEPTH_MAX {
+            return;
+        }
+        let parent = self.here().checked_sub(1);
+        let group = self.groups.len() as u32;
+        let declared = parse_u64(field.text(bytes));
+        self.groups.push(Group { counter: at as u32, tag: field.tag, parent, declared, actual: 0 });
+        self.stack.push(Open { body, group, delimiter: None, mark: 0, instance: 0 });
+    }
+
+    /// Closes the groups from a level on.
+    fn close(&mut self, level: usize, depth: Depth, flaws: &mut Flaws) {
+        while self.stack.len() > level {
+            self.check_instance(self.stack.len() - 1, depth, flaws);
+            self.stack.pop();
+        }
+    }
+
+    /// Looks for members that the instance at hand should have.
+    fn check_instance(&self, level: usize, depth: Depth, flaws: &mut Flaws) {
+        let Some(open) = self.stack.get(level) else { return };
+        if depth == Depth::Everything
+            && open.delimiter.is_some()
+            && !open.body.required().all(|place| self.is_marked(level, place, open.mark))
+        {
+            flaws.insert(Flaw::MissingRequired);
+        }
+    }
+
+    /// Looks for fields that the message should have.
+    fn check_whole(&self, book: &Book, flaws: &mut Flaws) {
+        if book.body.is_none() {
+            flaws.insert(Flaw::UnknownMsgType);
+        }
+        for edge in EDGES {
+            let Some(body) = book.edge(edge) else { continue };
+            let marks = &self.marks[edge as usize];
+            if !body.required().all(|place| marks.get(place) == Some(&self.message)) {
+                flaws.insert(Flaw::MissingRequired);
+            }
+        }
+    }
+}
+
+fn mark(marks: &mut Vec<u64>, members: usize, place: usize, mark: u64) {
+    if marks.len() < members {
+        marks.resize(members, 0);
+    }
+    if let Some(cell) = marks.get_mut(place) {
+        *cell = mark;
+    }
+}
+
+/// Whether header, body and trailer follow each other.
+fn check_order(place: &Place, edge: &mut Edge, flaws: &mut Flaws) {
+    let here = match place {
+        Place::Outside(edge, _) => *edge,
+        // A group stands where its counter does, and what is undefined is nobody's but the body's.
+        Place::Nowhere => (*edge).max(Edge::Body),
+        _ => *edge,
+    };
+    if here < *edge {
+        flaws.insert(Flaw::OutOfOrder);
+    }
+    *edge = here.max(*edge);
+}
+
+/// Tags that two parties may give a meaning of their own.
+fn is_user_defined(tag: u32) -> bool {
+    matches!(tag, 5000..=9999 | 20_000..=39_999)
+}
+
+fn check_definition(place: &Place, book: &Book, field: &Field, flaws: &mut Flaws) {
+    if !matches!(place, Place::Nowhere) || field.tag == 0 || is_user_defined(field.tag) {
+        return;
+    }
+    if book.field(field.tag).is_none() {
+        flaws.insert(Flaw::UndefinedTag);
+    } else if book.body.is_some() {
+        flaws.insert(Flaw::MisplacedTag);
+    }
+}
