@@ -278,11 +278,32 @@ impl Body {
     }
 }
 
+/// Tags below this say in a table whether they count a group.
+const TABLED: usize = 4096;
+
+static IS_COUNTER: [bool; TABLED] = {
+    let mut table = [false; TABLED];
+    let (mut at, end) = (section::COUNTERS + 2, BYTES.len());
+    while at + 1 < end {
+        let tag = u16::from_le_bytes([BYTES[at], BYTES[at + 1]]) as usize;
+        if tag < TABLED {
+            table[tag] = true;
+        }
+        at += 2;
+    }
+    table
+};
+
 /// Returns whether a tag counts the instances of a group in some message of some version.
 pub fn is_counter(tag: u32) -> bool {
-    let Ok(tag) = u16::try_from(tag) else { return false };
-    let count = usize::from(short(section::COUNTERS));
-    search(count, &tag, |place| short(section::COUNTERS + 2 + 2 * place)).is_some()
+    match (IS_COUNTER.get(tag as usize), u16::try_from(tag)) {
+        (Some(counts), _) => *counts,
+        (None, Ok(tag)) => {
+            let count = usize::from(short(section::COUNTERS));
+            search(count, &tag, |place| short(section::COUNTERS + 2 + 2 * place)).is_some()
+        }
+        _ => false,
+    }
 }
 
 fn byte(at: usize) -> u8 {

@@ -210,16 +210,11 @@ impl Fast {
         let known = [0, 1].map(|at| self.header[at] & self.header_mask[at]);
         let name = self.sequences.name(self.last).filter(|_| self.consult.depth == Some(Depth::Structure));
         let shape = name.zip(Kind::of(known, padded, &self.slots));
-        let field = |at: usize| {
-            let end = *self.index.positions().get(self.first + at.checked_sub(2)?)? as usize;
-            let begin = match at {
-                2 => body,
-                _ => *self.index.positions().get(self.first + at - 3)? as usize + 1,
-            };
-            padded.get(begin..end)
-        };
+        // Begin string, length and type, which are the first three, count nothing.
+        let behind_type = self.index.positions().get(self.first..).unwrap_or_default();
+        let begin = |field: usize| Some(*behind_type.get(field.checked_sub(3)?)? as usize + 1);
         if let Some((name, kind)) = &shape
-            && let Some(flaws) = self.shapes.recall(*name, kind, field)
+            && let Some(flaws) = self.shapes.recall(*name, kind, padded, begin)
         {
             return flaws;
         }
@@ -227,7 +222,7 @@ impl Fast {
         let mut flaws = Flaws::NONE;
         self.consult.read(&mut self.walk, padded, &self.fields, &self.slots, &mut flaws);
         if let Some((name, kind)) = shape {
-            self.shapes.learn(name, kind, &self.walk, &self.fields, flaws);
+            self.shapes.learn(name, kind, padded, &self.walk, &self.fields, flaws);
         }
         flaws
     }

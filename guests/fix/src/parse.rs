@@ -179,30 +179,69 @@ impl<'a> Tables<'a> {
         self.groups.is_some() || self.fields.is_some()
     }
 
+    /// Whether some table wants to see every field of some messages.
+    #[inline(always)]
+    fn want_some_fields(&self) -> bool {
+        self.events.is_some() || self.entries.is_some()
+    }
+
     /// Whether some table wants to see every field of messages of this type.
-    #[inline]
     fn want_fields_of(&self, msg_type: &[u8]) -> bool {
         (self.events.is_some() && sessions::event(msg_type).is_some())
             || (self.entries.is_some() && market::has_entries(msg_type))
     }
 
-    /// Writes the rows that need no more than the places of some values; returns whether there is one. What is wrong with a
-    /// message stands in the first of its rows, whichever table that is in.
-    #[inline]
-    fn write(&mut self, writer: &mut Writer, draft: &mut Draft<'_>) -> Result<bool, Fault> {
+    /// Writes the rows of a message that need no more than the places of some values. What is wrong with a message stands in the
+    /// first of its rows, whichever table that is in.
+    #[inline(always)]
+    fn write(&mut self, writer: &mut Writer, draft: &mut Draft<'_>) -> Result<(), Fault> {
         if self.wants_messages {
             draft.named = writer.message(&mut self.messages, draft)?;
             draft.flaws = Flaws::NONE;
         }
-        let mut any = self.wants_messages;
-        if let Some(table) = &mut self.reports
-            && draft.slots.value(draft.bytes, slot::MSG_TYPE) == Some(reports::MSG_TYPE)
-        {
-            draft.named = joined(draft.named, reports::report(writer, table, draft)?);
-            draft.flaws = Flaws::NONE;
-            any = true;
+        if self.wants_messages {
+            return if self.reports.is_some() { self.report(writer, draft).map(drop) } else { Ok(()) };
         }
-        Ok(any)
+        draft.flaws = writer.flaws_of_values(draft);
+        if self.report(writer, draft)? { Ok(()) } else { self.message_apart(writer, draft) }
+    }
+
+    /// Writes all rows of a message.
+    fn write_all(
+        &mut self,
+        writer: &mut Writer,
+        draft: &mut Draft<'_>,
+        walked: &Walked<'_>,
+    ) -> Result<(), Fault> {
+        if self.wants_messages {
+            self.message_apart(writer, draft)?;
+        } else {
+            draft.flaws = writer.flaws_of_values(draft);
+        }
+        let mut any = self.wants_messages | self.report(writer, draft)?;
+        any |= self.write_fields(writer, draft, walked)?;
+        if any { Ok(()) } else { self.message_apart(writer, draft) }
+    }
+
+    /// Writes the row of a message: apart, so that the usual one is written in place. A message of which nobody wants a row is
+    /// accounted for by this one, which the host drops.
+    #[inline(never)]
+    fn message_apart(&mut self, writer: &mut Writer, draft: &mut Draft<'_>) -> Result<(), Fault> {
+        draft.named = writer.message(&mut self.messages, draft)?;
+        draft.flaws = Flaws::NONE;
+        Ok(())
+    }
+
+    /// Writes the row of an execution report, if it is one; returns whether there is a row.
+    #[inline(never)]
+    fn report(&mut self, writer: &mut Writer, draft: &mut Draft<'_>) -> Result<bool, Fault> {
+        let Some(table) = &mut self.reports else { return Ok(false) };
+        if draft.slots.value(draft.bytes, slot::MSG_TYPE) != Some(reports::MSG_TYPE) {
+            return Ok(false);
+        }
+        draft.named = joined(draft.named, reports::report(writer, table, draft)?);
+        draft.flaws = Flaws::NONE;
+        Ok(true)
     }
 
     /// Writes the rows that need every field; returns whether there is one.
@@ -321,9 +360,11 @@ impl<'a> Session<'a> {
     fn read_usual(&mut self, view: &Visible<'_>, at: usize) -> Result<Option<usize>, Fault> {
         let Some(fast) = &mut self.fast else { return Ok(None) };
         let Some(Usual { start, end }) = fast.read(view.padded, view.len, at) else { return Ok(None) };
-        let msg_type = fast.slots.value(view.padded, slot::MSG_TYPE).unwrap_or_default();
-        if self.tables.want_fields_of(msg_type) {
-            return Ok(None);
+        if self.tables.want_some_fields() {
+            let msg_type = fast.slots.value(view.padded, slot::MSG_TYPE).unwrap_or_default();
+            if self.tables.want_fields_of(msg_type) {
+                return Ok(None);
+            }
         }
         let mut draft = Draft {
             bytes: view.padded,
@@ -335,9 +376,7 @@ impl<'a> Session<'a> {
             named: Flaws::NONE,
             is_utf8: true,
         };
-        if !self.tables.write(&mut self.writer, &mut draft)? {
-            self.writer.message(&mut self.tables.messages, &draft)?;
-        }
+        self.tables.write(&mut self.writer, &mut draft)?;
         Ok(Some(end))
     }
 
@@ -370,12 +409,7 @@ impl<'a> Session<'a> {
             book: self.consult.book(view.padded, &message.slots),
             walk: &self.walk,
         };
-        let mut any = self.tables.write(&mut self.writer, &mut draft)?;
-        any |= self.tables.write_fields(&mut self.writer, &mut draft, &walked)?;
-        if !any {
-            self.writer.message(&mut self.tables.messages, &draft)?;
-        }
-        Ok(())
+        self.tables.write_all(&mut self.writer, &mut draft, &walked)
     }
 
     /// Why a message cannot be a row, if it cannot.

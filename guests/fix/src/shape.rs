@@ -1,8 +1,6 @@
 //! What the dictionary found in messages of a shape: a kind of message with the same fields in the same order and the same
 //! counts. What it says of their structure depends on nothing else, so that it is asked once for each.
 
-use casparian_sdk::scan::parse_u64;
-
 use crate::dictionary::Version;
 use crate::faults::Flaws;
 use crate::fields::{Field, Slots};
@@ -29,6 +27,9 @@ impl Consult {
 
     /// Walks a message and adds what is wrong with it. Without a dictionary for it the walk comes back empty.
     pub fn read(&self, walk: &mut Walk, bytes: &[u8], fields: &[Field], slots: &Slots, flaws: &mut Flaws) {
+        if self.depth == Some(Depth::Structure) && walk.is_flat(fields) {
+            return walk.clear();
+        }
         match (self.book(bytes, slots), self.depth) {
             (Some(book), Some(depth)) => walk.read(bytes, fields, &book, depth, flaws),
             _ => walk.clear(),
@@ -40,26 +41,29 @@ impl Consult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     header: [u64; 2],
-    msg_type: [u8; 4],
-    appl_ver_id: [u8; 4],
+    /// MsgType(35) and ApplVerID(1128), with zeros behind them.
+    values: [u32; 2],
 }
 
 impl Kind {
     /// Makes the kind of a message out of its first bytes and values; `None` where they are longer than any known.
+    #[inline(always)]
     pub fn of(header: [u64; 2], bytes: &[u8], slots: &Slots) -> Option<Kind> {
-        Some(Kind {
-            header,
-            msg_type: short(slots.value(bytes, slot::MSG_TYPE))?,
-            appl_ver_id: short(slots.value(bytes, slot::APPL_VER_ID))?,
-        })
+        let msg_type = short(bytes, slots.place(slot::MSG_TYPE)?)?;
+        let appl_ver_id = match slots.place(slot::APPL_VER_ID) {
+            Some(place) => short(bytes, place)?,
+            None => 0,
+        };
+        Some(Kind { header, values: [msg_type, appl_ver_id] })
     }
 }
 
-fn short(value: Option<&[u8]>) -> Option<[u8; 4]> {
-    let value = value.unwrap_or_default();
-    let mut short = [0; 4];
-    short.get_mut(..value.len())?.copy_from_slice(value);
-    Some(short)
+/// At most four bytes as a number, by one load: a copy of so few costs a metered guest more.
+#[inline(always)]
+fn short(bytes: &[u8], (start, end): (usize, usize)) -> Option<u32> {
+    let unused = 4u32.checked_sub((end - start) as u32)?;
+    let word = u32::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
+    Some(word & u32::MAX.checked_shr(8 * unused).unwrap_or(0))
 }
 
 /// A field that counts a group.
@@ -69,7 +73,27 @@ struct Counter {
     field: usize,
     /// Bytes of tag and equals sign.
     width: usize,
-    declared: u64,
+    /// The count as written, with the delimiter behind it.
+    word: u64,
+    /// Which bits of `word` count.
+    mask: u64,
+}
+
+impl Counter {
+    /// Makes a counter out of the field that it is; `None` where its count is no number or longer than a word.
+    fn of(number: usize, field: &Field, bytes: &[u8]) -> Option<Counter> {
+        let text = field.text(bytes);
+        let bits = 8 * (1..8usize).contains(&text.len()).then_some(text.len() + 1)? as u32;
+        let mask = u64::MAX >> (64 - bits);
+        let is_number = text.iter().all(u8::is_ascii_digit);
+        let word = is_number.then(|| word_at(bytes, field.value)).flatten()? & mask;
+        Some(Counter { field: number, width: field.value - field.start, word, mask })
+    }
+}
+
+#[inline(always)]
+fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 #[derive(Clone, Debug)]
@@ -86,34 +110,38 @@ struct Shape {
 pub struct Shapes(Vec<Option<Box<Shape>>>);
 
 impl Shapes {
-    /// Returns what was found wrong with messages of this shape, if one was met. `field` gives out fields of the message.
-    pub fn recall<'a>(
+    /// Returns what was found wrong with messages of this shape, if one was met. `begin` tells where a field begins.
+    #[inline(always)]
+    pub fn recall(
         &self,
         name: (u32, u16),
         kind: &Kind,
-        field: impl Fn(usize) -> Option<&'a [u8]>,
+        bytes: &[u8],
+        begin: impl Fn(usize) -> Option<usize>,
     ) -> Option<Flaws> {
         let shape = self.0.get(usize::from(name.1))?.as_deref()?;
-        let counts = |counter: &Counter| {
-            field(counter.field)?
-                .get(counter.width..)
-                .and_then(parse_u64)
-                .map(|count| count == counter.declared)
-        };
-        let fits = shape.name == name
-            && shape.kind == *kind
-            && shape.counters.iter().all(|counter| counts(counter) == Some(true));
-        fits.then_some(shape.flaws)
+        let mut differ = 0;
+        for counter in &shape.counters {
+            differ |= (word_at(bytes, begin(counter.field)? + counter.width)? ^ counter.word) & counter.mask;
+        }
+        (differ == 0 && shape.name == name && shape.kind == *kind).then_some(shape.flaws)
     }
 
     /// Notes what was found wrong with a message of this shape.
-    pub fn learn(&mut self, name: (u32, u16), kind: Kind, walk: &Walk, fields: &[Field], flaws: Flaws) {
+    pub fn learn(
+        &mut self,
+        name: (u32, u16),
+        kind: Kind,
+        bytes: &[u8],
+        walk: &Walk,
+        fields: &[Field],
+        flaws: Flaws,
+    ) {
         let counter = |group: &crate::walk::Group| {
-            let field = fields.get(group.counter as usize)?;
-            let width = field.value - field.start;
-            Some(Counter { field: group.counter as usize, width, declared: group.declared? })
+            let number = group.counter as usize;
+            Counter::of(number, fields.get(number)?, bytes)
         };
-        // A count that is no number has its own faults, and is seldom: it is looked at each time.
+        // A message with a count that is none is looked at each time: it is wrong, and seldom.
         let Some(counters) = walk.groups.iter().map(counter).collect() else { return };
         let at = usize::from(name.1);
         if self.0.len() <= at {

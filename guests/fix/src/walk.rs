@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use casparian_sdk::scan::parse_u64;
 
-use crate::dictionary::{Body, Version};
+use crate::dictionary::{Body, Version, is_counter};
 use crate::faults::{Flaw, Flaws};
 use crate::fields::Field;
 use crate::value;
@@ -24,7 +24,7 @@ pub const DEPTH_MAX: usize = 12;
 pub struct Book {
     /// The version of header, trailer and session messages.
     session: Version,
-    /// The version of the rest.
+    /// The version of the rest; of messages of the session the same.
     application: Version,
     /// `None` where neither has a message of this type.
     body: Option<Body>,
@@ -49,7 +49,9 @@ impl Book {
             Version::Fix50 | Version::Fix50Sp1 | Version::Fix50Sp2 => (Version::Fixt11, named),
             _ => (named, named),
         };
-        let body = session.message(msg_type).or_else(|| application.message(msg_type));
+        let of_session = session.message(msg_type);
+        let application = if of_session.is_some() { session } else { application };
+        let body = of_session.or_else(|| application.message(msg_type));
         let mut short = [0; 4];
         if let (Some(_), Some(start)) = (body, short.get_mut(..msg_type.len())) {
             start.copy_from_slice(msg_type);
@@ -169,6 +171,8 @@ pub struct Walk {
     message: u64,
     /// Which fields messages of a type may repeat: as many as the dictionary has, at most.
     repeats: BTreeMap<([u8; 4], u32), bool>,
+    /// By tag, the mark of the last message that had it.
+    met: Vec<u64>,
     /// The first of the fields at the end that nobody defines: what comes behind them says where they stand.
     undefined: Option<usize>,
 }
@@ -181,6 +185,19 @@ impl Walk {
         self.places.clear();
         self.stack.clear();
         self.undefined = None;
+    }
+
+    /// Returns whether the structure of a message is beyond doubt without a dictionary: no field counts a group, none is there
+    /// twice.
+    pub fn is_flat(&mut self, fields: &[Field]) -> bool {
+        const TAGS: usize = 4096;
+        self.met.resize(TAGS, 0);
+        self.mark += 1;
+        fields.iter().all(|field| match self.met.get_mut(field.tag as usize) {
+            _ if field.tag == 0 => true,
+            Some(mark) => std::mem::replace(mark, self.mark) != self.mark && !is_counter(field.tag),
+            None => false,
+        })
     }
 
     /// Walks a message and adds what is wrong with it.
@@ -206,6 +223,7 @@ impl Walk {
         }
         if depth == Depth::Everything {
             self.check_whole(book, flaws);
+            check_resent(bytes, fields, flaws);
         }
     }
 
@@ -428,6 +446,15 @@ fn mark(marks: &mut Vec<u64>, members: usize, place: usize, mark: u64) {
     }
     if let Some(cell) = marks.get_mut(place) {
         *cell = mark;
+    }
+}
+
+/// A message that may have been sent before must say when: OrigSendingTime(122) with PossDupFlag(43). No dictionary has
+/// what is required under a condition, and this is the one that every version has for every message.
+fn check_resent(bytes: &[u8], fields: &[Field], flaws: &mut Flaws) {
+    let is_resent = fields.iter().any(|field| field.tag == 43 && field.text(bytes) == b"Y");
+    if is_resent && !fields.iter().any(|field| field.tag == 122) {
+        flaws.insert(Flaw::MissingRequired);
     }
 }
 

@@ -113,6 +113,88 @@ fn the_fast_way_and_the_careful_way_come_to_the_same_rows() {
 }
 
 #[test]
+fn what_the_dictionary_says_is_the_same_the_fast_way_and_the_careful_way() {
+    let mut random = Random(17);
+    for seed in 0..rounds(40) {
+        let mut log = if seed % 2 == 0 { stream(seed, 120) } else { log(seed, 120, b'|', 2) };
+        lie_about_counts(&mut log, &mut random);
+        for (depth, code) in [("off", ""), ("groups", "group_count_mismatch"), ("check", "bad_enum")] {
+            let options = vec![("dictionary".to_owned(), depth.to_owned())];
+            let careful = over(&Run { options: options.clone(), ..Run::default() }, &log);
+            let fast = over(&Run { options, ..messages_only() }, &log);
+            assert_same(&fast, &careful, &format!("seed {seed}, dictionary {depth}"));
+            let mut codes = fast.rows("messages").iter().flat_map(|row| &row.faults);
+            assert!(code.is_empty() || codes.any(|found| found == code), "seed {seed}: no {code}");
+        }
+    }
+}
+
+/// Exchanges a digit of some counts, and mends the sum of the message by the character behind `262=`, `17=` or `11=`.
+fn lie_about_counts(log: &mut [u8], random: &mut Random) {
+    let counts: Vec<usize> = (0..log.len() - 5)
+        .filter(|at| !log[*at].is_ascii_digit() && matches!(&log[at + 1..at + 5], b"268=" | b"453="))
+        .collect();
+    for at in counts.into_iter().map(|at| at + 5) {
+        let lie = b'0' + random.below(10) as u8;
+        let id = log[..at].windows(4).rposition(|four| matches!(four, b"262=" | [_, b'1', b'7', b'=']));
+        if let (0, Some(id)) = (random.below(2), id) {
+            log[id + 4] = log[id + 4].wrapping_add(log[at]).wrapping_sub(lie);
+            log[at] = lie;
+        }
+    }
+}
+
+#[test]
+fn counts_are_compared_and_never_believed() {
+    let lie = b"453=999999999\x01448=A\x01802=4294967296\x01523=B\x01".as_slice();
+    let (counters, members) = (b"453=1\x01".as_slice(), b"448=A\x01".as_slice());
+    let (deep, custom) =
+        (b"453=9\x01448=A\x01802=9\x01523=B\x019001=C\x01".as_slice(), b"9001=x\x01".as_slice());
+    for piece in [lie, counters, members, deep, custom] {
+        let mut log = b"8=FIX.4.4\x019=5\x0135=8\x01453=99999\x01448=A\x01".to_vec();
+        log.extend(piece.iter().cycle().take(piece.len() * (400_000 / piece.len())));
+        log.extend_from_slice(b"10=000\x01\n");
+        for (depth, tables) in [("groups", "groups"), ("check", "messages")] {
+            let options = vec![("dictionary".to_owned(), depth.to_owned())];
+            let tables = vec!["messages".to_owned(), tables.to_owned()];
+            // Whatever were looked at once per count, or kept for each, would not come back.
+            let said = over(&Run { options, tables, ..Run::default() }, &log);
+            assert_no_dark_bytes(&said, log.len(), &String::from_utf8_lossy(piece));
+            assert!(said.rows("messages")[0].faults.iter().any(|code| code == "group_count_mismatch"));
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_message_is_said_once_whichever_tables_are_wanted() {
+    let log = log(31, 400, b'|', 60);
+    let all = over(&messages_only(), &log);
+    let wanted: [&[&str]; 6] = [
+        &["fields"],
+        &["messages", "fields"],
+        &["messages", "execution_reports", "session_events", "market_data_entries", "groups", "fields"],
+        &["execution_reports", "fields"],
+        &["session_events", "fields"],
+        &["market_data_entries", "groups", "fields"],
+    ];
+    for tables in wanted {
+        let said = over(
+            &Run { tables: tables.iter().map(|table| (*table).to_owned()).collect(), ..Run::default() },
+            &log,
+        );
+        for row in all.rows("messages") {
+            let here = |table: &&str| said.rows(table).iter().filter(|other| other.span == row.span);
+            let mut codes: Vec<&String> =
+                tables.iter().flat_map(|table| here(table)).flat_map(|row| &row.faults).collect();
+            codes.sort();
+            let mut due: Vec<&String> = row.faults.iter().collect();
+            due.sort();
+            assert_eq!(codes, due, "{tables:?} at {}", row.span);
+        }
+    }
+}
+
+#[test]
 fn how_a_log_is_cut_and_read_changes_nothing() {
     for (what, log) in
         [("lines", log(1, 300, 1, 10)), ("prefixes", log(2, 300, b'|', 10)), ("stream", stream(3, 300))]
