@@ -2,11 +2,13 @@
 
 use arrow_schema::DataType;
 
-use super::fault::{Findings, shown};
+use super::fault::{Findings, Place, shown};
 use super::fields::{self, Fields};
 use super::tree::Node;
 use crate::contract::canon::type_name;
+use crate::contract::cast::{Cast, check_pattern};
 use crate::contract::{DateOrder, Decoding};
+use crate::fault::Blamed;
 
 /// Most texts of one list.
 const TEXTS_MAX: usize = 256;
@@ -31,9 +33,21 @@ pub(super) fn decoding<'n>(
     data_type: &DataType,
     found: &mut Findings,
 ) -> Decoding {
+    let (before, at) = (found.count(), custom.at);
     let decoding = DecodingReader { fields: &mut custom, data_type, found }.decoding(standard);
     custom.close(found);
+    if found.count() == before && !data_type.is_nested() {
+        try_out(&decoding, data_type, at, found);
+    }
     decoding
+}
+
+/// Finds fault with what no text could be cast by.
+fn try_out(decoding: &Decoding, data_type: &DataType, at: Place, found: &mut Findings) {
+    if let Err(fault) = Cast::plan(&DataType::Utf8, data_type, decoding) {
+        let hint = fault.hint().unwrap_or_default();
+        found.fault_with_hint(at, "ambiguous", fault.to_string(), hint);
+    }
 }
 
 struct DecodingReader<'r, 'n> {
@@ -263,11 +277,6 @@ fn fixed_offset(text: &str) -> Option<i32> {
     let minutes = two_digits(minutes).filter(|minutes| *minutes < 60)?;
     let seconds = two_digits(hours)?.checked_mul(60)?.checked_add(minutes)?.checked_mul(60)?;
     seconds.checked_mul(sign)
-}
-
-// Until `contract::cast` stands.
-fn check_pattern(pattern: &str, _: &DataType) -> Result<(), String> {
-    if pattern.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -201,9 +201,10 @@ pub(super) fn did_you_mean(word: &str, known: &[&str]) -> Option<String> {
 const WORD_CHARS_MAX: usize = 48;
 
 /// Counts the characters to add, drop or change on the way from one word to the other, whatever their case. Words that
-/// are too long to be misspellings are as far as can be.
+/// are too long to be misspellings, or far from as long, are as far as can be.
 fn edits(from: &str, to: &str) -> usize {
-    if from.chars().nth(WORD_CHARS_MAX).is_some() {
+    let length = from.chars().count();
+    if length > WORD_CHARS_MAX || to.chars().count().abs_diff(length) > 3 {
         return usize::MAX;
     }
     let to: Vec<char> = to.chars().flat_map(char::to_lowercase).collect();

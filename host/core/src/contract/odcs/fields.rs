@@ -1,7 +1,7 @@
 //! The fields of a mapping, taken one by one; what nobody took is a mistake, and says so.
 
 use super::fault::{Findings, Place, did_you_mean, one_of, shown};
-use super::tree::{Entry, Kind, Meaning, Node, meaning};
+use super::tree::{Entry, Kind, Meaning, Node, is_odd_text, meaning};
 
 /// A mapping that is being read, or the custom properties of something, which are a mapping written as a list.
 pub(super) struct Fields<'n> {
@@ -73,7 +73,10 @@ impl<'n> Fields<'n> {
         for field in self.fields.iter().filter(|field| !self.known.contains(&field.key)) {
             let message = format!("{} has no key {}", self.what, shown(field.key));
             let meant = if found.is_full() { None } else { did_you_mean(field.key, &self.known) };
-            let hint = meant.unwrap_or_else(|| "leave it out, or say it in `description`".to_owned());
+            let hint = meant.unwrap_or_else(|| match self.what.starts_with("custom") {
+                true => "a name with a dot, as in `acme.owner`, is left to other tools".to_owned(),
+                false => "leave it out, or say it in `description`".to_owned(),
+            });
             found.fault_with_hint(field.at, "unknown-key", message, hint);
         }
     }
@@ -96,7 +99,13 @@ fn custom<'n>(item: &'n Node, found: &mut Findings) -> Option<Field<'n>> {
 pub(super) fn text<'n>(node: &'n Node, found: &mut Findings) -> Option<&'n str> {
     match &node.kind {
         Kind::Scalar { text, is_plain } => match meaning(text, *is_plain) {
-            Meaning::Text => Some(text),
+            Meaning::Text => {
+                if *is_plain && is_odd_text(text) {
+                    let message = format!("{} is no text to readers of YAML 1.1", shown(text));
+                    found.note(node.at, "odd-text", message, "put quotes around it");
+                }
+                Some(text)
+            }
             Meaning::Null => wrong_kind(node, "a text", found),
             Meaning::Flag(_) | Meaning::Number | Meaning::OddNumber => {
                 let message = format!("{} is no text", shown(text));
@@ -136,14 +145,14 @@ pub(super) fn flag(node: &Node, found: &mut Findings) -> Option<bool> {
     }
 }
 
-/// Reads a number as it is written: as JSON writes them.
+/// Reads a number as it is written.
 pub(super) fn number<'n>(node: &'n Node, found: &mut Findings) -> Option<&'n str> {
     match &node.kind {
         Kind::Scalar { text, is_plain } => match meaning(text, *is_plain) {
             Meaning::Number => Some(text),
             Meaning::OddNumber => {
                 let message = format!("{} is not one number to all readers of YAML", shown(text));
-                found.fault_with_hint(node.at, "odd-number", message, "write it as JSON does: 10, -0.5, 1e9");
+                found.fault_with_hint(node.at, "odd-number", message, "write it as all do: 10, -0.5, 1.0e+9");
                 None
             }
             _ => wrong_kind(node, "a number without quotes", found),

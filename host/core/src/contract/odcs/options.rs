@@ -91,7 +91,7 @@ fn check(name: &str, rule: Rule) -> Check {
 
 fn multiple(node: &Node, data_type: &DataType, found: &mut Findings) -> Option<Rule> {
     let step = value::value(node, data_type, found)?;
-    if step == "0" || step.starts_with('-') {
+    if !value::is_positive(&step) {
         found.fault(
             node.at,
             "bad-value",

@@ -17,8 +17,6 @@ const OF_TABLE_MAX: usize = 256;
 const VALUES_MAX: usize = 65_536;
 /// Most columns of one key.
 const KEY_COLUMNS_MAX: usize = 64;
-/// Most bytes of an expression.
-const EXPRESSION_BYTES_MAX: usize = 4096;
 
 const DOCUMENTATION: [&str; 9] = [
     "id",
@@ -184,12 +182,6 @@ fn row_rule(fields: &mut Fields<'_>, head: Head, reading: &mut Reading) -> Optio
     let node = fields.want("implementation", found)?;
     engine?;
     let text = fields::text(node, found)?;
-    if text.len() > EXPRESSION_BYTES_MAX {
-        let message =
-            format!("an expression of {} bytes, and at most {EXPRESSION_BYTES_MAX} are read", text.len());
-        found.fault(node.at, "too-long", message);
-        return None;
-    }
     let rule = RowRule { name: head.name("rule"), expression: text.to_owned(), severity: head.severity };
     reading.try_one(node.at).then_some(TableRule::Row { at: node.at, rule })
 }

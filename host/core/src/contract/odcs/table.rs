@@ -8,6 +8,7 @@ use super::fault::{Findings, Place, shown};
 use super::fields::{self, Fields, Word};
 use super::quality::{self, TableRule};
 use super::tree::Node;
+use crate::contract::expression::Expression;
 use crate::contract::{
     Budget, Column, ColumnOrder, ExtraColumns, Key, Metric, QuarantineBudget, RowRule, Severity,
     TableContract, VerdictUnit,
@@ -232,11 +233,16 @@ impl Body {
         }
     }
 
+    /// Reads the expression of a rule, and spells it in the one way.
     fn row_rule(&self, at: Place, rule: RowRule, found: &mut Findings) -> Option<RowRule> {
-        match parse(&rule.expression, &self.columns) {
-            Ok(expression) => Some(RowRule { expression, ..rule }),
-            Err(why) => {
-                found.fault(at, "bad-expression", why);
+        match Expression::parse(&rule.expression, &self.columns) {
+            Ok(expression) => Some(RowRule { expression: expression.canonical(), ..rule }),
+            Err(fault) => {
+                let message = format!("at byte {} of the expression: {}", fault.offset, fault.message);
+                match fault.hint {
+                    Some(hint) => found.fault_with_hint(at, "bad-expression", message, hint),
+                    None => found.fault(at, "bad-expression", message),
+                }
                 None
             }
         }
@@ -269,13 +275,4 @@ fn primary_key(properties: &[Property], found: &mut Findings) -> Option<TableRul
     }
     let columns = parts.into_iter().map(|(place, _)| place).collect();
     Some(TableRule::Key { at, key: key("primaryKey", columns) })
-}
-
-// Until `contract::expression` stands.
-fn parse(expression: &str, _: &[Column]) -> Result<String, String> {
-    if expression.trim().is_empty() {
-        Err("there is no expression".to_owned())
-    } else {
-        Ok(expression.to_owned())
-    }
 }

@@ -1,13 +1,12 @@
 //! YAML as a tree that knows where everything stands. What makes two readers of YAML disagree is refused: anchors,
 //! aliases, tags beyond the core ones, merge keys, keys that come twice, more than one document.
 //!
-//! Scalars keep their text: `0.1` is never a binary number here. Depth, size and the work of the scanner are bounded.
+//! Scalars keep their text: `0.1` is never a binary number here. Size and depth are bounded; the scanner, which must read a
+//! collection in brackets to its end before it knows whether that is a key, refuses brackets more than 255 deep.
 
-use std::cell::Cell;
 use std::collections::HashSet;
-use std::rc::Rc;
 
-use saphyr_parser::{BufferedInput, Event, Marker, Parser, ScalarStyle, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput, Tag};
 
 use super::fault::{Findings, Place, shown};
 use crate::guest_text::GuestText;
@@ -16,9 +15,6 @@ use crate::guest_text::GuestText;
 pub const BYTES_MAX: usize = 1 << 20;
 /// Most nodes on the way from the document to a scalar, both counted.
 pub const DEPTH_MAX: usize = 32;
-/// Most of the product of brackets and characters that the scanner may read without telling anything. It must read a
-/// collection in brackets to its end before it knows whether that is a key, and looks at every open bracket for each token.
-const AHEAD_MAX: u64 = 1 << 28;
 
 /// Something in a document, and where it begins.
 #[derive(Debug)]
@@ -52,9 +48,9 @@ pub(super) struct Entry {
 pub(super) enum Meaning {
     Null,
     Flag(bool),
-    /// Written as JSON writes numbers, the one way that all readers of YAML agree on.
+    /// Written in the way that all readers of YAML agree on.
     Number,
-    /// A number to some readers of YAML only: `010`, `0x1F`, `1_000`, `.5`, `+1`, `.inf`.
+    /// A number to some readers of YAML only: `010`, `0x1F`, `1_000`, `.5`, `+1`, `1e3`, `.inf`.
     OddNumber,
     Text,
 }
@@ -62,9 +58,7 @@ pub(super) enum Meaning {
 /// Reads the one document of a file. None: it cannot be read to its end, and the findings say why.
 pub(super) fn read(bytes: &[u8], found: &mut Findings) -> Option<Node> {
     let text = text(bytes, found)?;
-    let ahead = Ahead::default();
-    let mut reader = TreeReader { parser: Parser::new(BufferedInput::new(ahead.watch(text))), ahead, found };
-    reader.document()
+    TreeReader { parser: Parser::new_from_str(text), found }.document()
 }
 
 const START: Place = Place { line: 1, column: 1 };
@@ -118,48 +112,15 @@ fn place_of(marker: Marker) -> Place {
     place(marker.line().max(1), marker.col().saturating_add(1))
 }
 
-/// What the scanner has read since it last told anything.
-#[derive(Clone, Default)]
-struct Ahead {
-    brackets: Rc<Cell<u64>>,
-    characters: Rc<Cell<u64>>,
-    is_too_far: Rc<Cell<bool>>,
-}
-
-impl Ahead {
-    /// Hands the characters on, and ends the input where the scanner reads too far ahead.
-    fn watch<'t>(&self, text: &'t str) -> impl Iterator<Item = char> + use<'t> {
-        let ahead = self.clone();
-        text.chars().take_while(move |c| ahead.pay(*c))
-    }
-
-    fn pay(&self, c: char) -> bool {
-        self.characters.set(self.characters.get().saturating_add(1));
-        if matches!(c, '[' | '{') {
-            self.brackets.set(self.brackets.get().saturating_add(1));
-        }
-        if self.brackets.get().saturating_mul(self.characters.get()) > AHEAD_MAX {
-            self.is_too_far.set(true);
-        }
-        !self.is_too_far.get()
-    }
-
-    fn clear(&self) {
-        self.brackets.set(0);
-        self.characters.set(0);
-    }
-}
-
 /// The parser or what it told last has come to an end; the findings say why.
 struct Stopped;
 
-struct TreeReader<'t, 'f, T: Iterator<Item = char>> {
-    parser: Parser<'t, BufferedInput<T>>,
-    ahead: Ahead,
+struct TreeReader<'t, 'f> {
+    parser: Parser<'t, StrInput<'t>>,
     found: &'f mut Findings,
 }
 
-impl<'t, T: Iterator<Item = char> + 't> TreeReader<'t, '_, T> {
+impl<'t> TreeReader<'t, '_> {
     fn document(&mut self) -> Option<Node> {
         loop {
             let (event, at) = self.next().ok()?;
@@ -193,16 +154,7 @@ impl<'t, T: Iterator<Item = char> + 't> TreeReader<'t, '_, T> {
 
     fn next(&mut self) -> Result<(Event<'t>, Place), Stopped> {
         match self.parser.next_event() {
-            _ if self.ahead.is_too_far.get() => {
-                let hint =
-                    "write the outermost levels in lines of their own, with indents instead of brackets";
-                self.found.fault_with_hint(START, "brackets", "too much between one pair of brackets", hint);
-                Err(Stopped)
-            }
-            Some(Ok((event, span))) => {
-                self.ahead.clear();
-                Ok((event, place_of(span.start)))
-            }
+            Some(Ok((event, span))) => Ok((event, place_of(span.start))),
             Some(Err(fault)) => {
                 let why = GuestText::new(fault.info(), 160);
                 self.found.fault(place_of(*fault.marker()), "yaml", format!("not YAML: {why}"));
@@ -331,13 +283,15 @@ pub(super) fn meaning(text: &str, is_plain: bool) -> Meaning {
         "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
         "true" | "True" | "TRUE" => Meaning::Flag(true),
         "false" | "False" | "FALSE" => Meaning::Flag(false),
-        text if is_json_number(text) => Meaning::Number,
+        text if is_number(text) => Meaning::Number,
         text if is_odd_number(text) => Meaning::OddNumber,
         _ => Meaning::Text,
     }
 }
 
-fn is_json_number(text: &str) -> bool {
+/// Whether a text is a number of JSON and a number to readers of YAML 1.1 as well, who want a fraction and a sign where
+/// there is an exponent.
+fn is_number(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -348,8 +302,9 @@ fn is_json_number(text: &str) -> bool {
         None => (mantissa, None),
     };
     let is_whole = is_digits(whole) && (whole.len() == 1 || !whole.starts_with('0'));
-    let is_exponent = |exponent: &str| is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
-    is_whole && fraction.is_none_or(is_digits) && exponent.is_none_or(is_exponent)
+    let is_exponent = |exponent: &str| exponent.strip_prefix(['+', '-']).is_some_and(is_digits);
+    let is_exponent = exponent.is_none_or(|exponent| fraction.is_some() && is_exponent(exponent));
+    is_whole && fraction.is_none_or(is_digits) && is_exponent
 }
 
 fn is_whole(number: &str) -> bool {
@@ -358,6 +313,17 @@ fn is_whole(number: &str) -> bool {
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a reader of YAML 1.1 takes a text for a boolean or a date.
+pub(super) fn is_odd_text(text: &str) -> bool {
+    let is_word = matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
+    let mut parts = text.splitn(3, '-');
+    let mut is_part = |digits: usize| {
+        let part = parts.next().unwrap_or_default();
+        part.len() >= digits && part.bytes().take(digits).all(|byte| byte.is_ascii_digit())
+    };
+    is_word || (is_part(4) && is_part(1) && is_part(1))
 }
 
 /// Whether a reader of YAML 1.1 or 1.2 takes it for a number, or may: it begins like one and has nothing else in it.

@@ -1,13 +1,18 @@
 //! Values of rules: texts that a column's type reads without loss, each brought to the one way in which it is written.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, downcast_primitive_array};
 use arrow_schema::DataType;
 
 use super::fault::{Findings, shown};
 use super::fields;
 use super::tree::Node;
+use crate::contract::Decoding;
 use crate::contract::canon::type_name;
+use crate::contract::cast::{self, Cast};
 use crate::contract::verdict::Code;
 
 /// Reads a value of a column: a number for numbers, `true` or `false`, a text for everything else.
@@ -27,25 +32,42 @@ pub(super) fn value(node: &Node, data_type: &DataType, found: &mut Findings) -> 
     }
 }
 
-/// Compares two values as they are written here. None: they cannot be compared.
+/// Compares two values as they are written here. None: they have no order.
 pub(super) fn order(left: &str, right: &str, data_type: &DataType) -> Option<Ordering> {
-    if data_type.is_floating() {
-        return left.parse::<f64>().ok()?.partial_cmp(&right.parse::<f64>().ok()?);
-    }
-    None
+    let (left, right) = cast::literal(left, data_type).ok().zip(cast::literal(right, data_type).ok())?;
+    let (left, right) = (left.as_ref(), right.as_ref());
+    downcast_primitive_array!(
+        (left, right) => Some(left.values().first()?.compare(*right.values().first()?)),
+        _ => None
+    )
+}
+
+/// Whether a number is more than nothing.
+pub(super) fn is_positive(number: &str) -> bool {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    !number.starts_with('-') && mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
 /// Most digits before or behind the point that an exponent may stand for.
 const DIGITS_MAX: i64 = 400;
 
-/// Brings a value to the one way in which it is written.
+/// Brings a value to the one way in which a cast writes it.
 fn normal(text: &str, data_type: &DataType) -> Result<String, Code> {
     let text = match data_type {
-        DataType::Float32 | DataType::Float64 => text.to_owned(),
-        data_type if data_type.is_numeric() => without_exponent(text).ok_or(Code::Overflow)?,
-        _ => text.to_owned(),
+        DataType::Float32 | DataType::Float64 => Cow::Borrowed(text),
+        data_type if data_type.is_numeric() => Cow::Owned(without_exponent(text).ok_or(Code::Overflow)?),
+        _ => Cow::Borrowed(text),
     };
-    literal(&text, data_type)
+    let value = cast::literal(&text, data_type)?;
+    Ok(written(&value).unwrap_or_else(|| text.into_owned()))
+}
+
+/// Writes a value. None: bytes that are no text.
+fn written(value: &ArrayRef) -> Option<String> {
+    let cast = Cast::plan(value.data_type(), &DataType::Utf8, &Decoding::default()).ok()?;
+    let column = cast.run(value);
+    let texts = column.values.as_string_opt::<i32>()?;
+    texts.iter().next().flatten().map(str::to_owned)
 }
 
 /// Writes a number of JSON without exponent and without needless zeros. None: that would be too long.
@@ -75,19 +97,6 @@ fn without_exponent(number: &str) -> Option<String> {
         }
         Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
     })
-}
-
-// Until `contract::cast` stands.
-fn literal(text: &str, data_type: &DataType) -> Result<String, Code> {
-    let fits = |fits: bool| if fits { Ok(text.to_owned()) } else { Err(Code::Overflow) };
-    match data_type {
-        DataType::Float32 | DataType::Float64 => {
-            text.parse().map(|number: f64| number.to_string()).map_err(|_| Code::Unparseable)
-        }
-        DataType::UInt64 => fits(text.parse::<u64>().is_ok()),
-        data_type if data_type.is_integer() => fits(text.parse::<i64>().is_ok()),
-        _ => Ok(text.to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,165 @@
+//! Contracts from strangers: nothing in a file makes its reader panic, or work without end.
+
+use std::fs;
+use std::path::Path;
+
+use casparian_core::contract::odcs::{self, BYTES_MAX, ContractFaults, FAULTS_MAX};
+use proptest::prelude::*;
+
+const HEAD: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: '1'\nstatus: draft\n";
+
+/// Reads what must be refused.
+#[track_caller]
+fn refused(yaml: &str) -> ContractFaults {
+    match odcs::read(yaml.as_bytes()) {
+        Ok(read) => panic!("{} bytes are read as {:.200?}", yaml.len(), read.contract),
+        Err(faults) => faults,
+    }
+}
+
+#[track_caller]
+fn code(yaml: &str) -> &'static str {
+    refused(yaml).faults()[0].code
+}
+
+#[test]
+fn a_million_open_brackets_are_refused() {
+    for open in ["[", "{", "[{", "? [", "a: ["] {
+        refused(&open.repeat(BYTES_MAX / open.len()));
+    }
+}
+
+#[test]
+fn keys_that_close_late_are_refused() {
+    refused(&format!("{}{}{}", "[".repeat(250), "a,".repeat(400_000), "]: x,".repeat(250)));
+}
+
+#[test]
+fn depth_ends_where_it_is_said_to_end() {
+    for step in ["- ", "? ", "- - - "] {
+        assert_eq!(code(&step.repeat(10_000)), "too-deep", "{step:?}");
+    }
+}
+
+#[test]
+fn a_file_of_more_than_the_bound_is_not_looked_at() {
+    assert_eq!(code(&"#".repeat(BYTES_MAX + 1)), "too-large");
+    assert_eq!(code(&"#".repeat(BYTES_MAX)), "empty");
+}
+
+#[test]
+fn aliases_never_multiply() {
+    let mut bomb = String::from("a: &a [x, x]\n");
+    for (name, of) in ('b'..='z').zip('a'..='y') {
+        bomb += &format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 9].join(", "));
+    }
+    assert!(refused(&bomb).faults().iter().any(|fault| fault.code == "alias"));
+}
+
+#[test]
+fn a_flood_of_faults_is_counted_and_cut() {
+    let unknown: String = (0..50_000).map(|number| format!("key{number}: x\n")).collect();
+    let faults = refused(&format!("{HEAD}schema: []\n{unknown}"));
+    assert_eq!(faults.faults().len(), FAULTS_MAX);
+    assert_eq!(faults.count(), 50_001);
+}
+
+#[test]
+fn numbers_of_a_million_digits_are_refused() {
+    for number in ["9".repeat(500_000), format!("0.{}1", "0".repeat(500_000)), "1.0e+999999999".to_owned()] {
+        for (logical, physical) in [("integer", "BIGINT"), ("number", "DECIMAL(38,9)")] {
+            let options = format!("logicalTypeOptions: {{minimum: {number}}}");
+            let property =
+                format!("{{name: a, logicalType: {logical}, physicalType: '{physical}', {options}}}");
+            let yaml = format!("{HEAD}schema:\n  - name: rows\n    properties:\n      - {property}\n");
+            assert_eq!(code(&yaml), "bad-value", "{logical}");
+        }
+    }
+}
+
+#[test]
+fn so_many_patterns_are_compiled_and_no_more() {
+    let property = |number: usize| {
+        format!(
+            "      - {{name: c{number}, logicalType: string, logicalTypeOptions: {{pattern: '^a{{{number}}}$'}}}}\n"
+        )
+    };
+    let columns: String = (1..=600).map(property).collect();
+    let yaml = format!("{HEAD}schema:\n  - name: rows\n    properties:\n{columns}");
+    assert_eq!(code(&yaml), "too-many");
+}
+
+#[test]
+fn so_many_columns_are_read_and_no_more() {
+    let columns: String =
+        (0..5_000).map(|number| format!("      - {{name: c{number}, logicalType: date}}\n")).collect();
+    let yaml = format!("{HEAD}schema:\n  - name: rows\n    properties:\n{columns}");
+    assert_eq!(code(&yaml), "too-many");
+}
+
+/// The files of the vectors, good and bad.
+fn vectors() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/vectors/contract");
+    let rooms = ["accepted", "refused"].map(|room| fs::read_dir(folder.join(room)).expect("the vectors"));
+    let paths = rooms.into_iter().flatten().map(|entry| entry.expect("a file").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .map(|path| fs::read(path).expect("a file"))
+        .collect()
+}
+
+/// Whatever is read is either a contract with a canonical text, or faults that can be shown.
+fn read(bytes: &[u8]) {
+    match odcs::read(bytes) {
+        Ok(read) => assert!(!casparian_core::contract::canon::canonical(&read.contract).is_empty()),
+        Err(faults) => {
+            assert!((1..=FAULTS_MAX).contains(&faults.faults().len()));
+            let shown = faults.to_string();
+            assert!(!shown.chars().any(char::is_control), "{shown:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_no_danger(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn arbitrary_signs_of_yaml_are_no_danger(text in r#"[-?:,\[\]{}#&*!|>'"%@` \na1.~<\t=]{0,80}"#) {
+        read(text.as_bytes());
+    }
+
+    #[test]
+    fn a_contract_with_something_else_in_it_is_no_danger(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        cut in 0_usize..40,
+        text in r#"[-?:,\[\]{}#&*!|>'" \na05.~<]{0,12}"#,
+    ) {
+        let vectors = vectors();
+        let mut bytes = which.get(&vectors).clone();
+        let at = at.index(bytes.len() + 1);
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, text.bytes());
+        read(&bytes);
+    }
+
+    #[test]
+    fn a_contract_with_lines_swapped_is_no_danger(
+        which in any::<prop::sample::Index>(),
+        swaps in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..4),
+    ) {
+        let vectors = vectors();
+        let bytes: &Vec<u8> = which.get(&vectors);
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let mut lines: Vec<&str> = text.lines().collect();
+        prop_assume!(!lines.is_empty());
+        for (one, other) in swaps {
+            let (one, other) = (one.index(lines.len()), other.index(lines.len()));
+            lines.swap(one, other);
+        }
+        read(lines.join("\n").as_bytes());
+    }
+}
