@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod command;
 mod contract_section;
+mod contracts;
 mod debian;
 mod demo;
 mod docs;
@@ -36,6 +37,7 @@ usage: cargo xtask CHORE
   check --bless-wit     write wit/LOCK after the version in wit/world.wit was raised
   check --reproducible  build the parsers twice, in two places, and compare
   bench [ARG…]          the benchmarks; arguments are theirs
+  contracts             lint every contract with the linter of the standard (Python, from the network once)
   docs [--check]        write docs/cli.md from the help texts, or only compare";
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn chore(args: &[String]) -> Outcome {
         ("check", []) => check::run_all(&root),
         ("check", ["--bless-wit"]) => wit_lock::bless(&root),
         ("check", ["--reproducible"]) => reproducible::run(&root),
+        ("contracts", []) => contracts::lint(&root),
         ("docs", []) => docs::write(&root),
         ("docs", ["--check"]) => docs::compare(&root),
         _ => Err(format!("not a chore: {}\n\n{USAGE}", args.join(" "))),
