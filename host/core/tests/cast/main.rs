@@ -1,6 +1,10 @@
 //! Casts, held to the table of the specification: by its vectors, by a slow writer that shares nothing with the fast
 //! readers, and by a corpus of texts that are commonly changed without a word.
 
+mod corpus;
+mod oracle;
+mod properties;
+mod typed;
 mod vectors;
 mod written;
 

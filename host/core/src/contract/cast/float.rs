@@ -8,7 +8,7 @@ use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
 
 use super::super::verdict::Code;
 use super::cells::bare;
-use super::number::{Parts, digit, plain_code, scan, split_sign};
+use super::number::{Parts, SHORT_DIGITS, digit, plain_code, scan, split_sign};
 
 /// A type of floating-point numbers.
 pub(super) trait Float: ArrowPrimitiveType<Native: FromStr + LowerExp + Debug + Copy> {
@@ -149,8 +149,29 @@ impl Shortest {
 
     /// Returns whether it is the number that the parts are, leaving notation aside.
     fn is(&self, parts: &Parts<'_>) -> bool {
-        self.parts().is_some_and(|own| Significant::of(&own).is(&Significant::of(parts)))
+        match compact(parts) {
+            Some(number) => number == self.scaled(),
+            None => self.parts().is_some_and(|own| Significant::of(&own).is(&Significant::of(parts))),
+        }
     }
+}
+
+/// Returns few digits as one number without zeros at its end, and the power of ten that it is multiplied by. Zero has none.
+fn compact(parts: &Parts<'_>) -> Option<(u64, i64)> {
+    if parts.whole.len() + parts.fraction.len() > SHORT_DIGITS {
+        return None;
+    }
+    let digits = parts.whole.iter().chain(parts.fraction).copied().filter_map(digit);
+    let mut magnitude = digits.fold(0u64, |number, digit| number.wrapping_mul(10).wrapping_add(digit.into()));
+    if magnitude == 0 {
+        return Some((0, 0));
+    }
+    let mut power = exponent(parts).saturating_sub(parts.fraction.len() as i64);
+    while magnitude.is_multiple_of(10) {
+        magnitude /= 10;
+        power = power.saturating_add(1);
+    }
+    Some((magnitude, power))
 }
 
 /// The digits that matter, and the power of ten of the first.

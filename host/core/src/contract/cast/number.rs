@@ -7,7 +7,7 @@ use super::CannotCast;
 use super::cells::bare;
 
 /// Digits that fit 64 bits whatever they are.
-const SHORT_DIGITS: usize = 19;
+pub(super) const SHORT_DIGITS: usize = 19;
 /// Most digits of a `Decimal128`.
 const DIGITS_MAX: usize = 38;
 
