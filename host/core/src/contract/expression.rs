@@ -101,7 +101,7 @@ impl ExpressionFault {
         Self { offset, message: message.into(), hint: None }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
@@ -110,7 +110,7 @@ impl ExpressionFault {
             0,
             format!("the rule has {bytes} bytes {when}, and at most {EXPRESSION_BYTES_MAX} are allowed"),
         )
-        .hint("make two rules of it: rows must meet all of them")
+        .with_hint("make two rules of it: rows must meet all of them")
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Formats follow the grammar of their RFC to the letter, and say nothing of what exists: no name is looked up.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};

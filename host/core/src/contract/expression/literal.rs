@@ -61,7 +61,7 @@ pub(super) fn timestamp(text: &str) -> Option<(i128, Kind)> {
     let (of_day, scale) = time(local.unwrap_or(clock))?;
     let unit = 10_i128.checked_pow(u32::from(scale))?;
     let whole = date(day)?.checked_mul(86_400)?.checked_mul(unit)?.checked_add(of_day)?;
-    Some((whole, if local.is_some() { Kind::Instant { scale } } else { Kind::Timestamp { scale } }))
+    Some((whole, if local.is_some() { Kind::Utc { scale } } else { Kind::Timestamp { scale } }))
 }
 
 /// Writes a literal of an exact kind.
@@ -70,7 +70,7 @@ pub(super) fn text(value: i128, kind: Kind) -> String {
         Kind::Date => format!("date '{}'", date_text(value)),
         Kind::Time { scale } => format!("time '{}'", time_text(value, scale)),
         Kind::Timestamp { scale } => format!("timestamp '{}'", timestamp_text(value, scale)),
-        Kind::Instant { scale } => format!("timestamp '{}Z'", timestamp_text(value, scale)),
+        Kind::Utc { scale } => format!("timestamp '{}Z'", timestamp_text(value, scale)),
         _ => number_text(value, kind.scale().unwrap_or(0)),
     }
 }

@@ -142,7 +142,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         Err(ExpressionFault::new(self.place().start, "a comparison is not compared with something else")
-            .hint("join two comparisons with AND: `a < b AND b < c`"))
+            .with_hint("join two comparisons with AND: `a < b AND b < c`"))
     }
 
     fn negation(&mut self, inner: Part, start: usize) -> Parsed {
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
                 at.start,
                 format!("booleans have no order, so `{}` does not hold for them", comparison.sign()),
             )
-            .hint("compare them with = or <>"));
+            .with_hint("compare them with = or <>"));
         }
         let place = left.place.start..right.place.end;
         self.node(Kind::Boolean, Shape::Compare(comparison, Box::new(left.node), Box::new(right.node)), place)
@@ -207,7 +207,7 @@ impl<'a> Parser<'a> {
             let item = self.sign()?;
             if !is_literal(&item.node) {
                 return Err(ExpressionFault::new(item.place.start, format!("{} is no literal", self.shown(&item)))
-                    .hint("a list holds numbers, texts, dates and times as they are; join other comparisons with OR"));
+                    .with_hint("a list holds numbers, texts, dates and times as they are; join other comparisons with OR"));
             }
             // It was counted as a node; a list is bounded by its bytes.
             self.nodes = self.nodes.saturating_sub(1);
@@ -222,7 +222,7 @@ impl<'a> Parser<'a> {
         self.want_sign(")")?;
         if left.node.kind == Kind::Boolean {
             return Err(ExpressionFault::new(at, "a boolean is not looked up in a list")
-                .hint("write it alone, or with NOT"));
+                .with_hint("write it alone, or with NOT"));
         }
         items.sort_by(order);
         items.dedup_by(|a, b| order(a, b).is_eq());
@@ -296,8 +296,9 @@ impl<'a> Parser<'a> {
             self.shown(right),
             right.node.kind.name()
         );
-        ExpressionFault::new(at, message)
-            .hint("dates and times are compared, not computed with; give both columns one kind of number")
+        ExpressionFault::new(at, message).with_hint(
+            "dates and times are compared, not computed with; give both columns one kind of number",
+        )
     }
 
     fn sign(&mut self) -> Parsed {
@@ -358,10 +359,10 @@ impl<'a> Parser<'a> {
         match lower.as_str() {
             "true" | "false" => self.node(Kind::Boolean, Shape::Truth(lower == "true"), place),
             "null" => Err(ExpressionFault::new(place.start, "nothing equals NULL, not even NULL")
-                .hint("ask `… IS NULL` or `… IS NOT NULL`")),
+                .with_hint("ask `… IS NULL` or `… IS NOT NULL`")),
             _ if is_reserved(word) => Err(self
                 .unexpected_at(place, "a column, a literal or a bracket")
-                .hint(format!("a column of this name stands in quotes: \"{word}\""))),
+                .with_hint(format!("a column of this name stands in quotes: \"{word}\""))),
             _ => self.column(word, place),
         }
     }
@@ -380,7 +381,7 @@ impl<'a> Parser<'a> {
             let message = format!("`{}` is no {what}", GuestText::new(text, 64));
             let zone = if what == "timestamp" { ", with Z for UTC or without for no zone" } else { "" };
             return Err(ExpressionFault::new(whole.start, message)
-                .hint(format!("write it as `{what} '{form}'`{zone}")));
+                .with_hint(format!("write it as `{what} '{form}'`{zone}")));
         };
         self.node(kind, Shape::Exact(value), whole)
     }
@@ -402,12 +403,12 @@ impl<'a> Parser<'a> {
         let fault =
             ExpressionFault::new(offset, format!("no column is called `{}`", GuestText::new(name, 64)));
         if name.eq_ignore_ascii_case("like") {
-            return fault.hint("give the column a `pattern` instead");
+            return fault.with_hint("give the column a `pattern` instead");
         }
         let names = self.columns.iter().map(|column| column.name.as_str());
         match nearest(name, names) {
-            Some(near) => fault.hint(format!("did you mean `{}`?", GuestText::new(near, 64))),
-            None => fault.hint("texts stand in 'single quotes', columns are those of the table"),
+            Some(near) => fault.with_hint(format!("did you mean `{}`?", GuestText::new(near, 64))),
+            None => fault.with_hint("texts stand in 'single quotes', columns are those of the table"),
         }
     }
 
@@ -417,8 +418,8 @@ impl<'a> Parser<'a> {
             let fault =
                 ExpressionFault::new(start, format!("no function is called `{}`", GuestText::new(name, 64)));
             return Err(match nearest(name, FUNCTIONS.into_iter()) {
-                Some(near) => fault.hint(format!("did you mean `{near}`?")),
-                None => fault.hint("there are abs, coalesce and length"),
+                Some(near) => fault.with_hint(format!("did you mean `{near}`?")),
+                None => fault.with_hint("there are abs, coalesce and length"),
             });
         }
         let parts = self.nested(Self::arguments)?;
@@ -520,17 +521,18 @@ impl<'a> Parser<'a> {
         let fault = ExpressionFault::new(at, message);
         match (left_name, right_name) {
             ("a text", name) | (name, "a text") if name.starts_with("a timestamp") => {
-                fault.hint("write timestamp '2024-01-31T00:00:00Z', without Z for one that has no zone")
+                fault.with_hint("write timestamp '2024-01-31T00:00:00Z', without Z for one that has no zone")
             }
-            ("a text", "a date") | ("a date", "a text") => fault.hint("write date '2024-01-31'"),
-            ("a text", "a time of day") | ("a time of day", "a text") => fault.hint("write time '23:59:59'"),
-            ("a text", _) | (_, "a text") => fault.hint(
+            ("a text", "a date") | ("a date", "a text") => fault.with_hint("write date '2024-01-31'"),
+            ("a text", "a time of day") | ("a time of day", "a text") => {
+                fault.with_hint("write time '23:59:59'")
+            }
+            ("a text", _) | (_, "a text") => fault.with_hint(
                 "texts stand in 'single quotes', numbers in none, columns in \"double quotes\" or none",
             ),
-            ("a float", _) | (_, "a float") => {
-                fault.hint("a float is compared with floats and with literals; declare both columns alike")
-            }
-            _ => fault.hint("values are compared with their own kind only: declare both columns alike"),
+            ("a float", _) | (_, "a float") => fault
+                .with_hint("a float is compared with floats and with literals; declare both columns alike"),
+            _ => fault.with_hint("values are compared with their own kind only: declare both columns alike"),
         }
     }
 
@@ -543,7 +545,8 @@ impl<'a> Parser<'a> {
             self.shown(part),
             part.node.kind.name()
         );
-        Err(ExpressionFault::new(part.place.start, message).hint("compare it with something: `quantity > 0`"))
+        Err(ExpressionFault::new(part.place.start, message)
+            .with_hint("compare it with something: `quantity > 0`"))
     }
 
     fn node(&mut self, kind: Kind, shape: Shape, place: Range<usize>) -> Parsed {
@@ -552,7 +555,7 @@ impl<'a> Parser<'a> {
             let message =
                 format!("the rule has more than {EXPRESSION_NODES_MAX} operators, columns and literals");
             return Err(ExpressionFault::new(place.start, message)
-                .hint("make two rules of it: rows must meet all of them"));
+                .with_hint("make two rules of it: rows must meet all of them"));
         }
         Ok(Part { node: Node { kind, shape }, place })
     }
@@ -564,7 +567,7 @@ impl<'a> Parser<'a> {
         if self.depth >= EXPRESSION_DEPTH_MAX {
             let message = format!("the rule is nested deeper than {EXPRESSION_DEPTH_MAX}");
             return Err(ExpressionFault::new(self.place().start, message)
-                .hint("make two rules of it, or take brackets out"));
+                .with_hint("make two rules of it, or take brackets out"));
         }
         self.depth = self.depth.saturating_add(1);
         let read = read(self)?;
@@ -586,7 +589,7 @@ impl<'a> Parser<'a> {
             if found.is_empty() { "the end".to_owned() } else { format!("`{}`", GuestText::new(found, 64)) };
         let fault = ExpressionFault::new(place.start, format!("expected {wanted}, found {found}"));
         if found.eq_ignore_ascii_case("`like`") {
-            fault.hint("give the column a `pattern` instead")
+            fault.with_hint("give the column a `pattern` instead")
         } else {
             fault
         }

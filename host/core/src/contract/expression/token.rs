@@ -70,7 +70,7 @@ fn number(rest: &str) -> Result<(Token, usize), ExpressionFault> {
     let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !is_digits(whole) || !is_digits(fraction) {
         return Err(ExpressionFault::new(0, format!("`{}` is no number", GuestText::new(number, 64)))
-            .hint("write digits, and behind a point more of them: `1000`, `0.5`"));
+            .with_hint("write digits, and behind a point more of them: `1000`, `0.5`"));
     }
     Ok((Token::Number(number.to_owned()), number.len()))
 }
@@ -86,7 +86,7 @@ fn quoted(rest: &str, quote: char, what: &str) -> Result<(String, usize), Expres
         inside.push(c);
     }
     Err(ExpressionFault::new(0, format!("{what} begins here and does not end"))
-        .hint(format!("close it with {quote}; within it write {quote}{quote} for one")))
+        .with_hint(format!("close it with {quote}; within it write {quote}{quote} for one")))
 }
 
 fn sign(first: char, rest: &str) -> Result<(Token, usize), ExpressionFault> {
@@ -99,14 +99,16 @@ fn sign(first: char, rest: &str) -> Result<(Token, usize), ExpressionFault> {
         format!("`{}` means nothing here", GuestText::new(first.to_string().as_str(), 8)),
     );
     Err(match first {
-        '/' | '%' => fault.hint("there is no division: multiply the other side, `a * c = b`"),
-        '&' => fault.hint("write AND"),
-        '|' => fault.hint("write OR; texts cannot be joined"),
-        '!' => fault.hint("write NOT, or <> for unequal"),
-        '.' => fault.hint("a number has a digit before its point; fields of an object cannot be named"),
-        '`' | '[' => fault.hint("put names in \"double quotes\""),
-        ';' => fault.hint("a rule is one expression, without an end sign"),
-        c if c.is_alphabetic() => fault.hint("put names with other letters than a-z in \"double quotes\""),
+        '/' | '%' => fault.with_hint("there is no division: multiply the other side, `a * c = b`"),
+        '&' => fault.with_hint("write AND"),
+        '|' => fault.with_hint("write OR; texts cannot be joined"),
+        '!' => fault.with_hint("write NOT, or <> for unequal"),
+        '.' => fault.with_hint("a number has a digit before its point; fields of an object cannot be named"),
+        '`' | '[' => fault.with_hint("put names in \"double quotes\""),
+        ';' => fault.with_hint("a rule is one expression, without an end sign"),
+        c if c.is_alphabetic() => {
+            fault.with_hint("put names with other letters than a-z in \"double quotes\"")
+        }
         _ => fault,
     })
 }

@@ -22,7 +22,7 @@ pub(super) enum Kind {
         scale: u8,
     },
     /// A timestamp in UTC.
-    Instant {
+    Utc {
         scale: u8,
     },
     /// Anything else: there, or null.
@@ -45,7 +45,7 @@ impl Kind {
             DataType::Date32 => Kind::Date,
             DataType::Time32(unit) | DataType::Time64(unit) => Kind::Time { scale: digits(*unit) },
             DataType::Timestamp(unit, None) => Kind::Timestamp { scale: digits(*unit) },
-            DataType::Timestamp(unit, Some(_)) => Kind::Instant { scale: digits(*unit) },
+            DataType::Timestamp(unit, Some(_)) => Kind::Utc { scale: digits(*unit) },
             _ => Kind::Opaque,
         }
     }
@@ -62,7 +62,7 @@ impl Kind {
             Kind::Date => "a date",
             Kind::Time { .. } => "a time of day",
             Kind::Timestamp { .. } => "a timestamp without a zone",
-            Kind::Instant { .. } => "a timestamp in UTC",
+            Kind::Utc { .. } => "a timestamp in UTC",
             Kind::Opaque => "of a type that rules only ask whether it is null",
         }
     }
@@ -73,7 +73,7 @@ impl Kind {
             Kind::Number { scale }
             | Kind::Time { scale }
             | Kind::Timestamp { scale }
-            | Kind::Instant { scale } => Some(scale),
+            | Kind::Utc { scale } => Some(scale),
             Kind::Date => Some(0),
             _ => None,
         }
@@ -95,9 +95,7 @@ impl Kind {
             (Kind::Timestamp { scale: a }, Kind::Timestamp { scale: b }) => {
                 Some(Kind::Timestamp { scale: a.max(b) })
             }
-            (Kind::Instant { scale: a }, Kind::Instant { scale: b }) => {
-                Some(Kind::Instant { scale: a.max(b) })
-            }
+            (Kind::Utc { scale: a }, Kind::Utc { scale: b }) => Some(Kind::Utc { scale: a.max(b) }),
             (a, b) if a.is_float() && b.is_float() => Some(if a == b { a } else { Kind::Float64 }),
             (Kind::Opaque, _) => None,
             (a, b) => (a == b).then_some(a),

@@ -34,7 +34,7 @@ const BINARY: u8 = 6;
 const DATE: u8 = 7;
 const TIME: u8 = 8;
 const TIMESTAMP: u8 = 9;
-const INSTANT: u8 = 10;
+const ZONED: u8 = 10;
 const DURATION: u8 = 11;
 const LIST: u8 = 12;
 const STRUCT: u8 = 13;
@@ -157,7 +157,7 @@ impl Values {
 
     fn of_moments(array: &dyn Array) -> Self {
         use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
-        let zoned = |zone: &Option<_>| if zone.is_some() { INSTANT } else { TIMESTAMP };
+        let zoned = |zone: &Option<_>| if zone.is_some() { ZONED } else { TIMESTAMP };
         match array.data_type() {
             DataType::Date32 => Values::Days(integers::<Date32Type>(array)),
             DataType::Date64 => Values::DayMillis(integers::<Date64Type>(array)),

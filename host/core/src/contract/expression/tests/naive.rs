@@ -103,7 +103,7 @@ enum Truth {
     FloatAnd(&'static str, &'static str, i32),
     Texts(&'static str, Text, Text),
     Days(&'static str, i32),
-    Instants(&'static str),
+    Moments(&'static str),
     Between(bool, Exact, Exact, Exact),
     In(bool, Exact, Vec<(i64, u32)>),
     TextIn(Text, Vec<String>),
@@ -299,7 +299,7 @@ impl Truth {
             Truth::Days(sign, days) => {
                 format!("day {sign} {}", super::literal::text(i128::from(*days), super::tree::Kind::Date))
             }
-            Truth::Instants(sign) => format!("at {sign} late"),
+            Truth::Moments(sign) => format!("at {sign} late"),
             Truth::Between(is_negated, a, low, high) => {
                 format!("{} {}between {} and {}", a.text(), not(is_negated), low.text(), high.text())
             }
@@ -354,7 +354,7 @@ impl Truth {
             Truth::Days(sign, days) => {
                 Cell::of(row.day).and_then(|day| Known(holds(sign, Some(day.cmp(days)))))
             }
-            Truth::Instants(sign) => compared(
+            Truth::Moments(sign) => compared(
                 sign,
                 Cell::of(row.at.map(|at| (i128::from(at), 3))),
                 Cell::of(row.late.map(|late| (i128::from(late), 9))),
@@ -459,7 +459,7 @@ fn truth() -> impl Strategy<Value = Truth> {
         1 => (sign(), prop::sample::select(vec!["f", "g"]), -30..30).prop_map(|(sign, name, tenths)| Truth::FloatAnd(sign, name, tenths)),
         2 => (sign(), text(), text()).prop_map(|(sign, a, b)| Truth::Texts(sign, a, b)),
         1 => (sign(), -3..3).prop_map(|(sign, days)| Truth::Days(sign, days)),
-        1 => sign().prop_map(Truth::Instants),
+        1 => sign().prop_map(Truth::Moments),
         2 => (any::<bool>(), exact(), exact(), exact()).prop_map(|(not, a, b, c)| Truth::Between(not, a, b, c)),
         2 => (any::<bool>(), exact(), prop::collection::vec(literal(), 1..5)).prop_map(|(not, a, items)| Truth::In(not, a, items)),
         1 => (text(), prop::collection::vec(word(), 1..4)).prop_map(|(a, items)| Truth::TextIn(a, items)),
