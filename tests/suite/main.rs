@@ -9,6 +9,7 @@
 mod bombs;
 mod cli;
 mod component;
+mod contracts;
 mod determinism;
 mod documents;
 mod evil;
