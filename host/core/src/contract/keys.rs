@@ -5,13 +5,15 @@
 //! accident of one in 2^49 among a million million keys, and nothing that is brought about with fewer than some 2^64 trials.
 
 mod encoding;
+mod filter;
 mod pages;
+mod spilled;
 mod table;
 
 use std::collections::HashSet;
 
 pub use self::encoding::hash_keys;
-use self::table::Table;
+use self::spilled::Spilled;
 use crate::fault::FaultReport;
 
 /// What a key is known by.
@@ -28,7 +30,8 @@ pub trait Scratch: Send {
 /// Gives the room, when it is needed.
 type Provide = Box<dyn FnOnce() -> Result<Box<dyn Scratch>, FaultReport> + Send>;
 
-/// A set of keys. In memory up to a number of them, from then on in a [`Scratch`], with a cache of the same size.
+/// A set of keys. In memory up to a number of them; from then on in a [`Scratch`], behind the newest ones and a filter, which
+/// take about as much memory as all of them did.
 pub struct KeySet {
     held: Held,
     in_memory_max: usize,
@@ -36,7 +39,7 @@ pub struct KeySet {
 
 enum Held {
     Memory(HashSet<KeyHash>, Provide),
-    Scratch(Table),
+    Scratch(Box<Spilled>),
     /// The room failed, and keys with it: whatever is asked now would be a guess.
     Lost(FaultReport),
 }
@@ -51,7 +54,7 @@ impl KeySet {
     pub fn contains(&mut self, key: &KeyHash) -> Result<bool, FaultReport> {
         match &mut self.held {
             Held::Memory(keys, _) => Ok(keys.contains(key)),
-            Held::Scratch(table) => table.contains(key),
+            Held::Scratch(spilled) => spilled.contains(key),
             Held::Lost(fault) => Err(fault.clone()),
         }
     }
@@ -69,8 +72,8 @@ impl KeySet {
         match &mut self.held {
             Held::Memory(keys, _) if keys.contains(&key) => Ok(false),
             Held::Memory(keys, _) if keys.len() < self.in_memory_max => Ok(keys.insert(key)),
-            Held::Memory(..) => self.spill()?.insert(&key),
-            Held::Scratch(table) => table.insert(&key),
+            Held::Memory(..) => self.spill()?.insert(key),
+            Held::Scratch(spilled) => spilled.insert(key),
             Held::Lost(fault) => Err(fault.clone()),
         }
     }
@@ -79,7 +82,7 @@ impl KeySet {
     pub fn len(&self) -> u64 {
         match &self.held {
             Held::Memory(keys, _) => keys.len() as u64,
-            Held::Scratch(table) => table.len(),
+            Held::Scratch(spilled) => spilled.len(),
             Held::Lost(_) => 0,
         }
     }
@@ -90,16 +93,16 @@ impl KeySet {
     }
 
     /// Moves all keys into the room.
-    fn spill(&mut self) -> Result<&mut Table, FaultReport> {
-        let emptied = Held::Memory(HashSet::new(), Box::new(|| Err(lost())));
-        let table = match std::mem::replace(&mut self.held, emptied) {
-            Held::Memory(keys, scratch) => Table::of(keys, self.in_memory_max, scratch()?)?,
-            Held::Scratch(table) => table,
+    fn spill(&mut self) -> Result<&mut Spilled, FaultReport> {
+        let emptied = Held::Lost(lost());
+        let spilled = match std::mem::replace(&mut self.held, emptied) {
+            Held::Memory(keys, scratch) => Box::new(Spilled::of(keys, self.in_memory_max, scratch()?)?),
+            Held::Scratch(spilled) => spilled,
             Held::Lost(fault) => return Err(fault),
         };
-        self.held = Held::Scratch(table);
+        self.held = Held::Scratch(spilled);
         match &mut self.held {
-            Held::Scratch(table) => Ok(table),
+            Held::Scratch(spilled) => Ok(spilled),
             _ => Err(lost()),
         }
     }

@@ -4,8 +4,6 @@
 //! whatever the size of the table, and doubling it is one pass through the old table that writes the new one from its
 //! beginning to its end. There is no way around the end: slots go on behind it for as long as they are taken.
 
-use std::collections::HashSet;
-
 use super::pages::{PAGE_BYTES, Pages};
 use super::{KeyHash, Scratch};
 use crate::fault::FaultReport;
@@ -36,23 +34,20 @@ enum Place {
 }
 
 impl Table {
-    /// Moves keys into a scratch file. The cache takes as much memory as they did.
-    pub(super) fn of(
-        keys: HashSet<KeyHash>,
-        in_memory_max: usize,
-        scratch: Box<dyn Scratch>,
-    ) -> Result<Self, FaultReport> {
-        let pages = Pages::new(scratch, in_memory_max / (PAGE_BYTES / SLOT_BYTES));
-        let mut table = Self { pages, first_page: 0, bits: 8, end: 0, taken: 0, has_empty_key: false };
-        while table.is_full(keys.len() as u64) {
-            table.bits = table.bits.saturating_add(1);
+    /// Opens an empty table in a scratch file, of which so many pages may be kept in memory.
+    pub(super) fn new(scratch: Box<dyn Scratch>, pages_in_memory_max: usize) -> Self {
+        let pages = Pages::new(scratch, pages_in_memory_max);
+        Self { pages, first_page: 0, bits: 8, end: 0, taken: 0, has_empty_key: false }
+    }
+
+    /// Makes room for so many more keys.
+    pub(super) fn reserve(&mut self, more: usize) -> Result<(), FaultReport> {
+        let wanted = self.taken.saturating_add(more as u64);
+        let mut bits = self.bits;
+        while is_full(bits, wanted) {
+            bits = bits.saturating_add(1);
         }
-        let mut sorted: Vec<KeyHash> = keys.into_iter().collect();
-        sorted.sort_unstable();
-        for key in &sorted {
-            table.insert(key)?;
-        }
-        Ok(table)
+        if bits > self.bits { self.grow(bits) } else { Ok(()) }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -72,17 +67,12 @@ impl Table {
             return Ok(!std::mem::replace(&mut self.has_empty_key, true));
         }
         let Place::Free(slot) = self.place(key)? else { return Ok(false) };
-        if self.is_full(self.taken) {
-            self.double()?;
+        if is_full(self.bits, self.taken) {
+            self.grow(self.bits.saturating_add(1))?;
             return self.insert(key);
         }
         self.take(slot, key)?;
         Ok(true)
-    }
-
-    /// Past three quarters one would look through many slots.
-    fn is_full(&self, taken: u64) -> bool {
-        taken >= (1_u64 << self.bits) / 4 * 3
     }
 
     fn take(&mut self, slot: u64, key: &KeyHash) -> Result<(), FaultReport> {
@@ -126,11 +116,11 @@ impl Table {
         (self.first_page.saturating_add(slot / SLOTS_PER_PAGE), within)
     }
 
-    /// Writes a table of twice the size behind this one.
-    fn double(&mut self) -> Result<(), FaultReport> {
+    /// Writes a larger table behind this one.
+    fn grow(&mut self, bits: u32) -> Result<(), FaultReport> {
         let old = self.first_page..self.first_page.saturating_add(self.end.div_ceil(SLOTS_PER_PAGE));
         self.first_page = old.end;
-        self.bits = self.bits.saturating_add(1);
+        self.bits = bits;
         self.end = 0;
         self.taken = 0;
         let mut page_bytes = [0; PAGE_BYTES];
@@ -145,4 +135,9 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// Past three quarters one would look through many slots.
+fn is_full(bits: u32, taken: u64) -> bool {
+    taken >= (1_u64 << bits) / 4 * 3
 }

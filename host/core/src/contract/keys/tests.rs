@@ -151,6 +151,16 @@ fn a_set_that_gets_no_room_says_so() {
     assert_eq!(keys.contains(&key(1)).unwrap_err().code, "x");
 }
 
+#[test]
+fn the_filter_knows_every_key_and_few_others() {
+    // As full as that of a run is with ten million keys.
+    let mut filter = filter::Filter::new(1 << 14);
+    (0..10_000).for_each(|number| filter.add(&key(number)));
+    assert!((0..10_000).all(|number| filter.may_have(&key(number))));
+    let others = (10_000..110_000).filter(|number| filter.may_have(&key(*number))).count();
+    assert!(others < 500, "{others} of 100000");
+}
+
 proptest! {
     #[test]
     fn a_set_says_what_a_set_in_memory_says(
