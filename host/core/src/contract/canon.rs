@@ -47,9 +47,11 @@ fn text(value: &Value) -> String {
 
 /// Sorts by canonical text, which leaves no two orders.
 fn sorted(values: impl Iterator<Item = Value>) -> Value {
-    let mut values: Vec<(String, Value)> = values.map(|value| (text(&value), value)).collect();
-    values.sort_by(|(left, _), (right, _)| left.cmp(right));
-    values.into_iter().map(|(_, value)| value).collect()
+    let mut values: Vec<Value> = values.collect();
+    if values.len() > 1 {
+        values.sort_by_cached_key(text);
+    }
+    Value::Array(values)
 }
 
 fn texts(texts: &[String]) -> Value {

@@ -47,12 +47,16 @@ pub fn read(yaml: &[u8]) -> Result<Read, ContractFaults> {
 #[derive(Debug)]
 struct Reading {
     found: Findings,
-    /// Patterns and expressions that may still be compiled.
+    /// What may still be spent on compiling patterns and expressions.
     trials_left: usize,
 }
 
-/// Most patterns and expressions of one contract, together. Each may take milliseconds to compile.
-const TRIALS_MAX: usize = 512;
+/// What compiling may cost in one contract.
+const TRIALS_MAX: usize = 2048;
+/// What a pattern or an expression costs: it may take a few milliseconds.
+const TRIAL: usize = 4;
+/// What each class of a pattern costs that ignores case: that of all letters takes as long as two patterns.
+const FOLDED_CLASS: usize = 8;
 
 impl Default for Reading {
     fn default() -> Self {
@@ -61,14 +65,32 @@ impl Default for Reading {
 }
 
 impl Reading {
-    /// Spends one of the trials, or finds fault.
-    fn try_one(&mut self, at: Place) -> bool {
-        if self.trials_left == 0 {
-            let message = format!("more than {TRIALS_MAX} patterns and expressions in one contract");
-            self.found.fault(at, "too-many", message);
+    /// Pays for an expression, or finds fault.
+    fn try_expression(&mut self, at: Place) -> bool {
+        self.pay(TRIAL, at)
+    }
+
+    /// Pays for a pattern, or finds fault.
+    fn try_pattern(&mut self, pattern: &str, at: Place) -> bool {
+        let ignores_case = pattern
+            .split("(?")
+            .skip(1)
+            .any(|rest| rest.split([':', ')', '-']).next().is_some_and(|flags| flags.contains('i')));
+        let classes = ["[", "\\p", "\\P"].iter().map(|class| pattern.matches(class).count()).sum::<usize>();
+        let folded = if ignores_case { classes } else { 0 };
+        self.pay(TRIAL.saturating_add(folded.saturating_mul(FOLDED_CLASS)), at)
+    }
+
+    fn pay(&mut self, cost: usize, at: Place) -> bool {
+        let Some(left) = self.trials_left.checked_sub(cost) else {
+            let most = TRIALS_MAX / TRIAL;
+            let message =
+                format!("too many patterns and expressions: {most}, or fewer where patterns ignore case");
+            let hint = "list values instead, or name the letters that are meant: `[A-Za-z]`";
+            self.found.fault_with_hint(at, "too-many", message, hint);
             return false;
-        }
-        self.trials_left = self.trials_left.saturating_sub(1);
+        };
+        self.trials_left = left;
         true
     }
 }

@@ -90,6 +90,18 @@ fn so_many_patterns_are_compiled_and_no_more() {
 }
 
 #[test]
+fn patterns_that_ignore_case_cost_more() {
+    let property = |number: usize| {
+        format!(
+            "      - {{name: c{number}, logicalType: string, logicalTypeOptions: {{pattern: '^(?i)[a-z]$'}}}}\n"
+        )
+    };
+    let columns: String = (1..=200).map(property).collect();
+    let faults = refused(&format!("{HEAD}schema:\n  - name: rows\n    properties:\n{columns}"));
+    assert!(faults.faults().iter().all(|fault| fault.code == "too-many"));
+}
+
+#[test]
 fn so_many_columns_are_read_and_no_more() {
     let columns: String =
         (0..5_000).map(|number| format!("      - {{name: c{number}, logicalType: date}}\n")).collect();

@@ -109,7 +109,7 @@ fn multiple(node: &Node, data_type: &DataType, found: &mut Findings) -> Option<R
 /// Reads a pattern and tries it.
 pub(super) fn pattern(node: &Node, reading: &mut Reading) -> Option<String> {
     let text = fields::text(node, &mut reading.found)?;
-    if !reading.try_one(node.at) {
+    if !reading.try_pattern(text, node.at) {
         return None;
     }
     match Pattern::compile(text) {

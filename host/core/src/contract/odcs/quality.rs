@@ -183,7 +183,7 @@ fn row_rule(fields: &mut Fields<'_>, head: Head, reading: &mut Reading) -> Optio
     engine?;
     let text = fields::text(node, found)?;
     let rule = RowRule { name: head.name("rule"), expression: text.to_owned(), severity: head.severity };
-    reading.try_one(node.at).then_some(TableRule::Row { at: node.at, rule })
+    reading.try_expression(node.at).then_some(TableRule::Row { at: node.at, rule })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
