@@ -25,7 +25,12 @@ pub struct Column {
     pub kind: String,
     /// Whether it may be null.
     pub nullable: bool,
+    /// What it holds, in the parser's words; empty where it does not say.
+    pub doc: GuestText,
 }
+
+/// Past this many bytes the docs of a table's further columns are left out: what is passed on has an end.
+const DOCS_BYTES_MAX: usize = 16 << 10;
 
 /// What a worker finds out about a parser.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,11 +55,16 @@ impl Interface {
 /// Reads the columns out of a described schema. One that is no schema is as good as none: a run would refuse it.
 fn columns_of(info: &TableInfo) -> Option<TableColumns> {
     let schema = wire::schema(info.schema.as_ref()?).ok()?;
-    let column = |field: &arrow_schema::FieldRef| Column {
-        name: GuestText::new(field.name(), 256),
-        kind: field.data_type().to_string(),
-        nullable: field.is_nullable(),
+    let mut docs_bytes = 0;
+    let column = |(field, doc): (&arrow_schema::FieldRef, &GuestText)| {
+        docs_bytes += doc.raw().len();
+        Column {
+            name: GuestText::new(field.name(), 256),
+            kind: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+            doc: if docs_bytes <= DOCS_BYTES_MAX { doc.clone() } else { GuestText::new("", 0) },
+        }
     };
-    let columns = schema.declared().fields().iter().map(column).collect();
+    let columns = schema.declared().fields().iter().zip(schema.docs()).map(column).collect();
     Some(TableColumns { table: info.name.clone(), columns })
 }

@@ -2,14 +2,14 @@
 
 use casparian_sdk::prelude::*;
 
-table! {
-    /// One row per line.
-    pub struct Pairs = "pairs" {
-        /// What stands before the first `=`.
-        key: String,
-        /// What stands behind it.
-        value: String,
-    }
+/// One row per line.
+#[derive(Row)]
+#[row(table = "pairs")]
+struct Pair<'a> {
+    /// What stands before the first `=`.
+    key: &'a str,
+    /// What stands behind it.
+    value: &'a str,
 }
 
 faults! {
@@ -26,20 +26,17 @@ pub struct Hello;
 
 impl Parser for Hello {
     fn describe(&self) -> Description {
-        Description::new("hello", "0.1.0").doc("Lines of `key=value`.").table::<Pairs>().faults::<PairFault>()
+        Description::new("hello", "0.1.0").doc("Lines of `key=value`.").rows::<Pair>().faults::<PairFault>()
     }
 
     fn parse(&self, input: &Input, range: Span, _: &[u8], _: &Options, out: &Output) -> Result<(), Fault> {
-        let mut pairs = out.table::<Pairs>()?;
+        let mut pairs = out.rows::<Pair>()?;
         for line in input.lines(range) {
             let Some((key, value)) = line.text().and_then(|text| text.split_once('=')) else {
                 out.reject(line.span(), PairFault::NoPair, "expected key=value")?;
                 continue;
             };
-            let mut row = pairs.row(line.span())?;
-            let at = row.at();
-            row.key.set(at, key);
-            row.value.set(at, value);
+            pairs.push(line.span(), Pair { key, value })?;
         }
         Ok(())
     }

@@ -14,7 +14,8 @@ pub trait ColumnSet: 'static {
     fn each(&mut self, visit: &mut dyn FnMut(&mut dyn Column));
 }
 
-/// The columns of a table that is known beforehand. Made by [`table!`](crate::table!).
+/// The columns of a table that is known beforehand. Made by [`table!`](crate::table!), or by `#[derive(Row)]` of a struct whose
+/// values are its rows.
 pub trait Columns: ColumnSet {
     /// Returns name and columns.
     fn schema() -> Schema;
@@ -42,7 +43,98 @@ fn validity(rows: usize, present: usize) -> usize {
     if present == rows { 0 } else { rows / 8 }
 }
 
-/// What a field of [`table!`](crate::table!) may be: it chooses the column that holds it.
+/// A value that is a row of a table. Made by `#[derive(Row)]`; its fields are what [`Fill`]s a cell.
+///
+/// The table is called after the struct (`order_line` for `OrderLine`) unless `#[row(table = "…")]` says otherwise;
+/// `#[row(default_off)]` and `#[row(without_faults)]` are as in [`table!`](crate::table!), and `#[row(name = "…")]` names a column
+/// whose field is called otherwise. Doc comments become the docs of table and columns. Such a struct may also be a cell of
+/// another, or a `Vec` of it.
+///
+/// ```
+/// use casparian_sdk::prelude::*;
+///
+/// /// One row per trade.
+/// #[derive(Row)]
+/// #[row(table = "trades")]
+/// struct Trade<'a> {
+///     /// What was traded.
+///     symbol: &'a str,
+///     px: Option<Decimal<18, 4>>,
+///     #[row(name = "type")]
+///     kind: u8,
+/// }
+///
+/// fn say(out: &Output, span: Span) -> Result<(), Fault> {
+///     let mut trades = out.rows::<Trade>()?;
+///     trades.push(span, Trade { symbol: "ACME", px: Some(Decimal::new(125_000)), kind: 1 })?;
+///     Ok(())
+/// }
+/// ```
+///
+/// What a host would refuse does not compile. A row has columns, and they have names:
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Pair(u8, u8);
+/// ```
+///
+/// Their types are known, and are those of a column:
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Any<T> { it: T }
+/// ```
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Letter { it: char }
+/// ```
+///
+/// No two have one name, case aside, and none is the host's:
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Twice { px: u8, #[row(name = "PX")] other: u8 }
+/// ```
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// struct Reserved { _cf_offset: u64 }
+/// ```
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// #[row(table = "Upper")]
+/// struct Named { px: u8 }
+/// ```
+///
+/// And there is no other word for `row`:
+///
+/// ```compile_fail
+/// # use casparian_sdk::prelude::*;
+/// #[derive(Row)]
+/// #[row(tabel = "prices")]
+/// struct Price { px: u8 }
+/// ```
+pub trait IntoRow: Sized {
+    /// The columns of the table.
+    type Columns: Columns;
+
+    /// Puts the fields into the cells of a row.
+    fn into_row(self, columns: &mut Self::Columns, at: At);
+}
+
+/// What a field of [`table!`](crate::table!) or of a row may be: it chooses the column that holds it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the type of a column",
+    note = "columns are `bool`, numbers, `&str`, `String`, bytes, `Date`, `Time`, `Timestamp`, `Decimal`, lists and rows; `Option` of them"
+)]
 pub trait Cell {
     /// The column that holds it.
     type Column: Column + 'static;
@@ -54,14 +146,23 @@ pub trait Cell {
     fn column() -> Self::Column;
 }
 
+/// A value that fills a cell.
+#[diagnostic::on_unimplemented(message = "a cell cannot be filled with `{Self}`")]
+pub trait Fill: Cell {
+    /// Puts it into the cell of a row.
+    fn fill(self, column: &mut Self::Column, at: At);
+}
+
 /// A decimal of `P` digits, `S` of them fractional; its cells are `i128` in units of the last digit.
-pub struct Decimal<const P: u8, const S: i8>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal<const P: u8, const S: i8>(i128);
 /// A timestamp in a unit since 1970-01-01; its cells are `i64`. Without a zone it is a wall clock.
-pub struct Timestamp<U, Z = NoZone>(PhantomData<(U, Z)>);
+pub struct Timestamp<U, Z = NoZone>(i64, PhantomData<(U, Z)>);
 /// A time of day in [`Micros`] or [`Nanos`]; its cells are `i64`.
-pub struct Time<U>(PhantomData<U>);
+pub struct Time<U>(i64, PhantomData<U>);
 /// A day; its cells are `i32` days since 1970-01-01.
-pub struct Date;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date(i32);
 /// `N` bytes in every row.
 pub struct FixedBytes<const N: u32>;
 /// Text with 64-bit offsets.
@@ -111,6 +212,34 @@ impl Zone for Utc {
     const ZONE: Option<&'static str> = Some("UTC");
 }
 
+impl<const P: u8, const S: i8> Decimal<P, S> {
+    /// Makes a decimal of so many units of the last digit.
+    pub const fn new(units: i128) -> Self {
+        Decimal(units)
+    }
+}
+
+impl<U, Z> Timestamp<U, Z> {
+    /// Makes a timestamp of so many units since 1970-01-01.
+    pub const fn new(units: i64) -> Self {
+        Timestamp(units, PhantomData)
+    }
+}
+
+impl<U> Time<U> {
+    /// Makes a time of so many units since midnight.
+    pub const fn new(units: i64) -> Self {
+        Time(units, PhantomData)
+    }
+}
+
+impl Date {
+    /// Makes a day of so many days since 1970-01-01.
+    pub const fn new(days: i32) -> Self {
+        Date(days)
+    }
+}
+
 /// A value of fixed width that a [`Fixed`] column can hold.
 pub trait Native: Copy + 'static {
     /// Bytes of one value.
@@ -145,6 +274,13 @@ macro_rules! plain_cells {
             fn kind() -> Type { $kind }
             fn column() -> Fixed<$cell> { Fixed::new() }
         }
+
+        impl Fill for $cell {
+            #[inline]
+            fn fill(self, column: &mut Fixed<$cell>, at: At) {
+                column.set(at, self);
+            }
+        }
     )+};
 }
 plain_cells! {
@@ -165,8 +301,11 @@ macro_rules! cells {
 cells! {
     [] bool => Flags, Type::Bool, Flags::new();
     [] String => Text, Type::Utf8, Text::new(false);
+    ['a] &'a str => Text, Type::Utf8, Text::new(false);
     [] LargeText => Text, Type::LargeUtf8, Text::new(true);
     [] Vec<u8> => Binary, Type::Binary, Binary::new();
+    ['a] &'a [u8] => Binary, Type::Binary, Binary::new();
+    [const N: usize] [u8; N] => Packed, Type::FixedBytes(N as u32), Packed::new(N as u32);
     [const N: u32] FixedBytes<N> => Packed, Type::FixedBytes(N), Packed::new(N);
     [] Date => Fixed<i32>, Type::Date32, Fixed::new();
     [const P: u8, const S: i8] Decimal<P, S> => Fixed<i128>, Type::Decimal(P, S), Fixed::new();
@@ -177,6 +316,68 @@ cells! {
     [] Vec<u32> => List<Fixed<u32>>, Type::List(Box::new(Type::Uint(32))), List::new(Fixed::new());
     [] Vec<u64> => List<Fixed<u64>>, Type::List(Box::new(Type::Uint(64))), List::new(Fixed::new());
     [] Vec<f64> => List<Fixed<f64>>, Type::List(Box::new(Type::Float(64))), List::new(Fixed::new());
+}
+
+macro_rules! fills {
+    ($([$($generics:tt)*] $cell:ty, |$value:ident, $column:ident, $at:ident| $fill:expr;)+) => {$(
+        impl<$($generics)*> Fill for $cell {
+            #[inline]
+            fn fill(self, $column: &mut Self::Column, $at: At) {
+                let $value = self;
+                $fill;
+            }
+        }
+    )+};
+}
+fills! {
+    [] bool, |value, column, at| column.set(at, value);
+    [] String, |value, column, at| column.set(at, &value);
+    ['a] &'a str, |value, column, at| column.set(at, value);
+    [] Vec<u8>, |value, column, at| column.set(at, &value);
+    ['a] &'a [u8], |value, column, at| column.set(at, value);
+    [const N: usize] [u8; N], |value, column, at| column.set(at, &value);
+    [] Date, |value, column, at| column.set(at, value.0);
+    [const P: u8, const S: i8] Decimal<P, S>, |value, column, at| column.set(at, value.0);
+    [U: TimeUnit] Time<U>, |value, column, at| column.set(at, value.0);
+    [U: TimeUnit, Z: Zone] Timestamp<U, Z>, |value, column, at| column.set(at, value.0);
+    [] Vec<String>, |values, column, at| column.set(at, values.iter().map(String::as_str), Text::set);
+    [] Vec<i64>, |values, column, at| column.set(at, values, Fixed::set);
+    [] Vec<u32>, |values, column, at| column.set(at, values, Fixed::set);
+    [] Vec<u64>, |values, column, at| column.set(at, values, Fixed::set);
+    [] Vec<f64>, |values, column, at| column.set(at, values, Fixed::set);
+}
+
+impl<R: IntoRow> Cell for R {
+    type Column = Struct<R::Columns>;
+    fn kind() -> Type {
+        Nested::<R::Columns>::kind()
+    }
+    fn column() -> Self::Column {
+        Nested::<R::Columns>::column()
+    }
+}
+
+impl<R: IntoRow> Fill for R {
+    #[inline]
+    fn fill(self, column: &mut Self::Column, at: At) {
+        self.into_row(column.set(at), at);
+    }
+}
+
+impl<R: IntoRow> Cell for Vec<R> {
+    type Column = List<Struct<R::Columns>>;
+    fn kind() -> Type {
+        Vec::<Nested<R::Columns>>::kind()
+    }
+    fn column() -> Self::Column {
+        Vec::<Nested<R::Columns>>::column()
+    }
+}
+
+impl<R: IntoRow> Fill for Vec<R> {
+    fn fill(self, column: &mut Self::Column, at: At) {
+        column.set(at, self, |rows, at, row| row.into_row(rows.set(at), at));
+    }
 }
 
 impl<C: Columns> Cell for Nested<C> {
@@ -207,6 +408,15 @@ impl<C: Cell> Cell for Option<C> {
     }
     fn column() -> C::Column {
         C::column()
+    }
+}
+
+impl<C: Fill> Fill for Option<C> {
+    #[inline]
+    fn fill(self, column: &mut C::Column, at: At) {
+        if let Some(value) = self {
+            value.fill(column, at);
+        }
     }
 }
 
@@ -520,6 +730,26 @@ impl<C: Column> List<C> {
             last.1 = self.items;
         }
         (&mut self.child, item)
+    }
+}
+
+impl<C: Column> List<C> {
+    /// Sets the list of a row, if it has none, by setting each item.
+    fn set<I>(&mut self, at: At, items: impl IntoIterator<Item = I>, set: impl Fn(&mut C, At, I)) {
+        if self.is_set(at) {
+            return;
+        }
+        self.begin(at);
+        for item in items {
+            let (child, place) = self.item(at);
+            set(child, place, item);
+        }
+    }
+
+    /// Returns whether the row has its list.
+    #[inline]
+    pub fn is_set(&self, at: At) -> bool {
+        self.cells.last().is_some_and(|last| last.0 >= at.0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a parser says about itself, before it has seen any input.
 
-use crate::column::Columns;
+use crate::column::{Columns, IntoRow};
 use crate::fault::{Fault, FaultCode, Span};
 use crate::schema::Schema;
 
@@ -42,6 +42,12 @@ impl Description {
     #[must_use]
     pub fn table<C: Columns>(self) -> Self {
         self.schema(C::schema())
+    }
+
+    /// Adds the table whose rows are values of `R`, a struct with `#[derive(Row)]`.
+    #[must_use]
+    pub fn rows<R: IntoRow>(self) -> Self {
+        self.table::<R::Columns>()
     }
 
     /// Adds a table by its schema.

@@ -120,19 +120,33 @@ impl Flat {
     #[inline(never)]
     fn fields(&mut self, from: usize, fields: &[Wire<'_>]) {
         let start = self.vector(from, fields.len(), 4);
-        for (index, (name, kind, nullable)) in fields.iter().enumerate() {
+        for (index, (name, kind, nullable, doc)) in fields.iter().enumerate() {
             let (nullable, tag) = (Slot::Byte(u8::from(*nullable)), Slot::Byte(type_tag(kind)));
-            let slots = [Slot::Later, nullable, tag, Slot::Later, Slot::Absent, Slot::Later];
-            let ([name_at, _, _, kind_at, _, children_at], table) = self.table(slots);
+            let pairs = if doc.is_empty() { Slot::Absent } else { Slot::Later };
+            let slots = [Slot::Later, nullable, tag, Slot::Later, Slot::Absent, Slot::Later, pairs];
+            let ([name_at, _, _, kind_at, _, children_at, pairs_at], table) = self.table(slots);
             self.point(start + index * 4, table);
             self.string(name_at, name);
             self.kind(kind_at, kind);
             match kind {
-                Type::List(item) => self.fields(children_at, &[("item", item, true)]),
+                Type::List(item) => self.fields(children_at, &[("item", item, true, "")]),
                 Type::Struct(fields) => self.fields(children_at, &wires(fields)),
                 _ => self.fields(children_at, &[]),
             }
+            if !doc.is_empty() {
+                self.pair(pairs_at, "doc", doc);
+            }
         }
+    }
+
+    /// Writes a vector of one key and its value, which the offset at `from` points to: the metadata of a field.
+    #[inline(never)]
+    fn pair(&mut self, from: usize, key: &str, value: &str) {
+        let start = self.vector(from, 1, 4);
+        let ([key_at, value_at], table) = self.table([Slot::Later, Slot::Later]);
+        self.point(start, table);
+        self.string(key_at, key);
+        self.string(value_at, value);
     }
 
     /// Writes the table of a type that the offset at `from` points to.
@@ -230,22 +244,25 @@ fn sum(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
     (one.0 + other.0, one.1 + other.1)
 }
 
-/// A column as it stands on the wire: name, type, nullability.
-type Wire<'s> = (&'s str, &'s Type, bool);
+/// A column as it stands on the wire: name, type, nullability, what it holds.
+type Wire<'s> = (&'s str, &'s Type, bool, &'s str);
 
 /// Returns all columns of a table as they stand on the wire, the reserved ones included.
 fn wire_fields<'s>(schema: &'s Schema, codes: &'s Type) -> Vec<Wire<'s>> {
     let mut fields: Vec<Wire<'s>> =
-        vec![("_cf_offset", &Type::Uint(64), false), ("_cf_length", &Type::Uint(32), false)];
+        vec![("_cf_offset", &Type::Uint(64), false, ""), ("_cf_length", &Type::Uint(32), false, "")];
     fields.extend(wires(&schema.fields));
     if schema.with_faults {
-        fields.push(("_cf_faults", codes, true));
+        fields.push(("_cf_faults", codes, true, ""));
     }
     fields
 }
 
 fn wires(fields: &[Field]) -> Vec<Wire<'_>> {
-    fields.iter().map(|field| (field.name.as_str(), &field.kind, field.nullable)).collect()
+    fields
+        .iter()
+        .map(|field| (field.name.as_str(), &field.kind, field.nullable, field.doc.as_str()))
+        .collect()
 }
 
 fn list_of_text() -> Type {
@@ -303,7 +320,7 @@ impl Body {
     #[cold]
     pub(crate) fn new(schema: &Schema) -> Body {
         let codes = list_of_text();
-        let shapes = wire_fields(schema, &codes).into_iter().map(|(_, kind, _)| shape(kind));
+        let shapes = wire_fields(schema, &codes).into_iter().map(|(_, kind, ..)| shape(kind));
         let (nodes, buffers) = shapes.fold((0, 0), sum);
         let mut flat = Flat::default();
         let (header, body_len_at) = flat.message(HEADER_BATCH);

@@ -1,7 +1,7 @@
 //! Write a parser once; run it in Casparian's sandbox, under `cargo test`, or in a benchmark.
 //!
 //! A parser is a type with [`Parser`] on it and [`export!`] beneath it. It is handed an [`Input`] (random access, never a
-//! path), a range of it, and an [`Output`], and pushes rows into tables made with [`table!`]. What it cannot read it rejects;
+//! path), a range of it, and an [`Output`], and pushes rows, which are structs with `#[derive(Row)]`, into tables. What it cannot read it rejects;
 //! what holds no record it skips; and the SDK sees to batches, to the wire format and to the watermark.
 //!
 //! The rooms:
@@ -33,6 +33,7 @@ pub mod table;
 #[doc(hidden)]
 pub mod wasm;
 
+pub use casparian_derive::Row;
 pub use describe::{Description, Layout, OptionInfo, Options};
 pub use fault::{Fault, FaultCode, FaultSet, Span};
 pub use host::SkipKind;
@@ -42,11 +43,11 @@ pub use table::{Row, Table};
 
 /// What a parser's source usually wants.
 pub mod prelude {
-    pub use crate::column::Columns;
     pub use crate::column::{
         At, Date, Decimal, FixedBytes, LargeText, Micros, Millis, Nanos, Nested, NoZone, Seconds, Time,
         Timestamp, Utc,
     };
+    pub use crate::column::{Columns, IntoRow};
     pub use crate::describe::{Description, Layout, OptionInfo, Options};
     pub use crate::fault::{Fault, FaultCode, FaultSet, Span};
     pub use crate::host::SkipKind;
@@ -54,6 +55,7 @@ pub mod prelude {
     pub use crate::output::Output;
     pub use crate::table::{Row, Table};
     pub use crate::{Parser, export, faults, log, scan, table};
+    pub use casparian_derive::Row;
 }
 
 /// A parser. It keeps no state between calls: every range is parsed apart, perhaps by another instance.

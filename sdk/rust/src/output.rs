@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use crate::backlog::Backlog;
-use crate::column::{ColumnSet, Columns};
+use crate::column::{ColumnSet, Columns, IntoRow};
 use crate::fault::{Fault, FaultCode, Span};
 use crate::host::{Blob, Host, Rejection, SkipKind};
 use crate::input::Input;
@@ -32,6 +32,11 @@ impl<'a> Output<'a> {
     /// Opens a table made with [`table!`](crate::table!). Fails where the host refuses it.
     pub fn table<C: Columns>(&self) -> Result<Table<'a, C>, Fault> {
         self.open(&C::schema(), C::empty())
+    }
+
+    /// Opens the table whose rows are values of `R`, a struct with `#[derive(Row)]`. Fails where the host refuses it.
+    pub fn rows<R: IntoRow>(&self) -> Result<Table<'a, R::Columns>, Fault> {
+        self.table()
     }
 
     /// Opens a table by its schema, with columns that fit it: [`crate::dynamic::Dynamic`]. Fails where the host refuses it.

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use crate::backlog::{Backlog, Pending};
-use crate::column::{At, Column, ColumnSet, List, Text};
+use crate::column::{At, Column, ColumnSet, IntoRow, List, Text};
 use crate::fault::{Fault, FaultCode, FaultSet, Span};
 use crate::host::Host;
 use crate::ipc::{Body, by_eights};
@@ -66,6 +66,15 @@ impl<'a, C: ColumnSet> Table<'a, C> {
         core.spans.push((span.offset, length));
         Ok(Row { core, at })
     }
+
+    /// Adds a row of the record at `span`. Fails where [`Table::row`] does.
+    #[inline]
+    pub fn push<R: IntoRow<Columns = C>>(&mut self, span: Span, row: R) -> Result<Row<'_, C>, Fault> {
+        let mut made = self.row(span)?;
+        let at = made.at;
+        row.into_row(&mut made, at);
+        Ok(made)
+    }
 }
 
 #[cold]
@@ -105,7 +114,7 @@ impl<C: ColumnSet> Pending for Core<C> {
     }
 }
 
-/// A row that is being filled: `row.symbol.set(row.at(), "ACME")`.
+/// A row that is being filled, or was: `row.symbol.set(row.at(), "ACME")`.
 pub struct Row<'t, C> {
     core: RefMut<'t, Core<C>>,
     at: At,
@@ -149,7 +158,8 @@ impl<C> DerefMut for Row<'_, C> {
     }
 }
 
-/// Declares a table: a struct whose fields become columns. The types of the fields are those of [`crate::column::Cell`]
+/// Declares the columns of a table: a struct whose fields become columns, each filled by itself. Where rows are values, a struct
+/// with `#[derive(Row)]` ([`IntoRow`]) is shorter; this is for parsers that find their cells one by one, or many at a time. The types of the fields are those of [`crate::column::Cell`]
 /// (`String`, `i64`, `Decimal<18, 4>`, `Option<Timestamp<Nanos, Utc>>`, `Nested<Fills>`, ...); an `Option` is a column that a row may leave out. Doc comments
 /// become the docs of table and columns. A column whose name is no Rust word is written `kind: String = "type"`.
 ///
@@ -187,13 +197,13 @@ macro_rules! table {
         impl $crate::column::Columns for $name {
             fn schema() -> $crate::schema::Schema {
                 $crate::schema::Schema::new($table)
-                    .doc(concat!($($doc, "\n"),*).trim_ascii())
+                    .doc(const { concat!($($doc, "\n"),*).trim_ascii() })
                     $(.$mark())*
                     $(.field($crate::schema::Field {
                         name: [$($column,)? stringify!($field)][0].to_owned(),
                         kind: <$cell as $crate::column::Cell>::kind(),
                         nullable: <$cell as $crate::column::Cell>::NULLABLE,
-                        doc: concat!($($about, "\n"),*).trim_ascii().to_owned(),
+                        doc: const { concat!($($about, "\n"),*).trim_ascii() }.to_owned(),
                     }))+
             }
 

@@ -82,16 +82,27 @@ fn check_body(declared: i64, present: u64) -> Result<(), WireFault> {
     Ok(())
 }
 
-/// Checks that custom metadata are well formed, although nothing in them has a meaning here: so that what passes is a valid
-/// message to every other reader too. Returns the name of the extension type that they declare.
-pub(super) fn check_key_values<'a>(table: &Table<'a>, slot: u16) -> Result<Option<&'a str>, FlatFault> {
-    let mut extension = None;
+/// What is of use in the custom metadata of a field.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct KeyValues<'a> {
+    /// The name of the extension type that they declare.
+    pub(super) extension: Option<&'a str>,
+    /// What the column holds, for people.
+    pub(super) doc: Option<&'a str>,
+}
+
+/// Checks that custom metadata are well formed, although hardly anything in them has a meaning here: so that what passes is a
+/// valid message to every other reader too.
+pub(super) fn check_key_values<'a>(table: &Table<'a>, slot: u16) -> Result<KeyValues<'a>, FlatFault> {
+    let mut found = KeyValues::default();
     for pair in table.tables(slot)?.into_iter().flat_map(|pairs| pairs.iter()) {
         let pair = pair?;
         let (key, value) = (pair.text(0)?, pair.text(1)?);
-        if key == Some("ARROW:extension:name") {
-            extension = Some(value.unwrap_or_default());
+        match key {
+            Some("ARROW:extension:name") => found.extension = Some(value.unwrap_or_default()),
+            Some("doc") => found.doc = value,
+            _ => {}
         }
     }
-    Ok(extension)
+    Ok(found)
 }

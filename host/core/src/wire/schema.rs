@@ -17,6 +17,8 @@ pub(crate) const FIELDS_MAX: usize = 4096;
 pub(crate) const DEPTH_MAX: usize = 4;
 pub(crate) const NAME_BYTES_MAX: usize = 256;
 const ZONE_BYTES_MAX: usize = 64;
+/// Past this the doc of a column is cut.
+const DOC_BYTES_MAX: usize = 256;
 /// Widest value of a fixed-size binary column. One null of it is that much memory to whoever fills a column.
 const FIXED_SIZE_MAX: i32 = 65_536;
 
@@ -34,6 +36,8 @@ pub struct TableSchema {
     columns: SchemaRef,
     declared: SchemaRef,
     nullable: SchemaRef,
+    /// One for each column of the payload.
+    docs: Vec<GuestText>,
     reserved: Reserved,
     wire: WireCounts,
 }
@@ -61,7 +65,7 @@ pub(super) struct WireCounts {
 
 impl PartialEq for TableSchema {
     fn eq(&self, other: &Self) -> bool {
-        // Everything else follows from the columns.
+        // Everything else follows from the columns, but for their docs, which are for people: nothing depends on them.
         self.columns == other.columns
     }
 }
@@ -86,6 +90,11 @@ impl TableSchema {
         &self.nullable
     }
 
+    /// Returns what each column of the payload holds, in the guest's words; empty where it does not say.
+    pub fn docs(&self) -> &[GuestText] {
+        &self.docs
+    }
+
     /// Returns whether rows say which bytes they come from.
     pub fn has_spans(&self) -> bool {
         self.reserved.offset.is_some()
@@ -99,8 +108,10 @@ impl TableSchema {
         self.wire
     }
 
-    fn new(columns: Vec<Field>) -> Result<Self, WireFault> {
+    fn new(columns: Vec<Field>, docs: Vec<GuestText>) -> Result<Self, WireFault> {
         let reserved = find_reserved(&columns)?;
+        let docs =
+            docs.into_iter().enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, doc)| doc).collect();
         let payload =
             || columns.iter().enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, column)| column);
         let nullable: Vec<Field> = payload().map(relax).collect();
@@ -115,6 +126,7 @@ impl TableSchema {
             declared: Arc::new(Schema::new(declared)),
             nullable: Arc::new(Schema::new(nullable)),
             columns: Arc::new(Schema::new(columns)),
+            docs,
             reserved,
             wire,
         })
@@ -133,8 +145,9 @@ pub(super) fn read(message: &[u8]) -> Result<TableSchema, WireFault> {
     }
     envelope::check_key_values(&schema, 2)?;
     schema.longs::<8>(3)?;
-    let columns = FieldReader::default().siblings(&schema, 1, 1)?;
-    TableSchema::new(columns)
+    let mut reader = FieldReader::default();
+    let columns = reader.siblings(&schema, 1, 1)?;
+    TableSchema::new(columns, reader.docs)
 }
 
 /// Reads fields depth first and counts them on the way, so that a subtree that is shared over and over meets a bound.
@@ -142,6 +155,8 @@ pub(super) fn read(message: &[u8]) -> Result<TableSchema, WireFault> {
 struct FieldReader {
     /// Fields begun. `begun <= FIELDS_MAX`.
     begun: usize,
+    /// Docs of the columns that were read; those of nested fields are passed over.
+    docs: Vec<GuestText>,
 }
 
 impl FieldReader {
@@ -179,8 +194,12 @@ impl FieldReader {
         if table.has(4) {
             return Err(WireFault::TypeDenied { field, kind: "dictionary" });
         }
-        if let Some(name) = envelope::check_key_values(table, 6)? {
+        let metadata = envelope::check_key_values(table, 6)?;
+        if let Some(name) = metadata.extension {
             return Err(WireFault::Extension { field, name: shown(name) });
+        }
+        if depth == 1 {
+            self.docs.push(GuestText::new(metadata.doc.unwrap_or_default(), DOC_BYTES_MAX));
         }
         let data_type = self.data_type(table, field, depth)?;
         Ok(Field::new(name, data_type, table.flag(1)?))

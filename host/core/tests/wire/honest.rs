@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use crate::forge::{batch_message, budget, table};
+use crate::forge::{batch_message, budget, schema_of, table};
 use crate::oracle::check_reading;
 
 /// So many cases, the same ones in every run: what is new, the fuzzer looks for.
@@ -229,4 +229,25 @@ fn every_type_comes_out_as_it_went_in() {
     for rows in [0, 1, 3, 100] {
         assert_eq!(decoded(&every_type(rows), 8), every_type(rows));
     }
+}
+
+#[test]
+fn what_columns_hold_is_passed_on_cut_and_changes_nothing_else() {
+    let with_doc = |field: Field, doc: &str| field.with_metadata([("doc".to_owned(), doc.to_owned())].into());
+    let nested = DataType::Struct(vec![with_doc(Field::new("in", DataType::Utf8, true), "nested")].into());
+    let fields = [
+        with_doc(Field::new("px", DataType::Int64, false), "What was paid.\u{1b}[2J"),
+        Field::new("qty", DataType::Int64, false),
+        with_doc(Field::new(wire::OFFSET, DataType::UInt64, false), "not a column of the payload"),
+        Field::new(wire::LENGTH, DataType::UInt32, false),
+        Field::new("leg", nested, true),
+        with_doc(Field::new("long", DataType::Utf8, true), &"x".repeat(10_000)),
+    ];
+    let plain = fields.clone().map(|field| field.with_metadata(Default::default()));
+    let schema = wire::schema(&schema_of(fields)).unwrap();
+    let docs: Vec<String> = schema.docs().iter().map(ToString::to_string).collect();
+    let long = format!("{}…", "x".repeat(256));
+    assert_eq!(docs, ["What was paid.\\u{1b}[2J", "", "", long.as_str()]);
+    assert_eq!(schema, wire::schema(&schema_of(plain)).unwrap());
+    assert!(schema.declared().fields().iter().all(|field| field.metadata().is_empty()));
 }

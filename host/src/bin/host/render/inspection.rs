@@ -10,7 +10,7 @@ use super::quantity::{bound_bytes, bytes, count, counted, scaled, time};
 use super::shown;
 
 const INDENT: &str = "  ";
-const LEFT: [Align; 3] = [Align::Left; 3];
+const LEFT: [Align; 4] = [Align::Left; 4];
 
 /// Returns everything that is known of a parser.
 pub(super) fn inspection(inspection: &Inspection, page: Page) -> String {
@@ -75,9 +75,10 @@ fn table(info: &TableInfo, columns: Option<&[Column]>, page: Page) -> String {
             Cell::new(column.name.to_string()),
             Cell::new(shown(&column.kind)),
             Cell::toned(Tone::Faint, null),
+            Cell::new(column.doc.to_string()),
         ]
     };
-    title + &doc + &layout::lines("    ", &LEFT, &columns.iter().map(row).collect::<Vec<_>>(), page)
+    title + &doc + &prose("    ", &columns.iter().map(row).collect::<Vec<_>>(), page)
 }
 
 fn non_empty(text: String) -> Vec<Vec<Cell>> {
@@ -172,8 +173,12 @@ mod tests {
     }
 
     fn inspected() -> Inspection {
-        let column =
-            |name: &str, kind: &str, nullable| Column { name: text(name), kind: kind.to_owned(), nullable };
+        let column = |name: &str, kind: &str, nullable, doc: &str| Column {
+            name: text(name),
+            kind: kind.to_owned(),
+            nullable,
+            doc: text(doc),
+        };
         Inspection {
             schema: 1,
             path: "fix.wasm".to_owned(),
@@ -188,7 +193,10 @@ mod tests {
             description: described(),
             columns: vec![TableColumns {
                 table: TableName::new("messages").unwrap(),
-                columns: vec![column("msg_type", "Utf8", false), column("px", "Decimal128(38, 10)", true)],
+                columns: vec![
+                    column("msg_type", "Utf8", false, "Tag 35."),
+                    column("px", "Decimal128(38, 10)", true, ""),
+                ],
             }],
             limits: Limits::default(),
         }
@@ -211,7 +219,7 @@ fix 1.0.0
 
 table messages  on by default
   One row per message.
-    msg_type  Utf8                never null
+    msg_type  Utf8                never null  Tag 35.
     px        Decimal128(38, 10)
 
 table fields  only when asked for
