@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::component::{Component, Workshop};
 pub use crate::interface::{Column, TableColumns};
 use crate::orders::{News, Task};
+use crate::report::ContractReport;
 use crate::supervisor::Worker;
 
 /// The version of [`Inspection`]'s shape.
@@ -50,6 +51,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
+    /// The contract that it carries: what its rows are judged by unless a run says otherwise.
+    pub contract: Option<ContractReport>,
     /// What it says it is.
     pub description: Description,
     /// The columns of those tables whose schema is known beforehand.
@@ -81,6 +84,7 @@ pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
             signature: None,
             imports: interface.imports,
             exports: interface.exports,
+            contract: interface.contract,
             description: interface.description,
             columns: interface.columns,
             limits: request.limits.clone(),

@@ -7,6 +7,8 @@ use casparian_core::wire;
 use casparian_sandbox::precheck::Checked;
 use serde::{Deserialize, Serialize};
 
+use crate::report::ContractReport;
+
 /// The columns of one table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TableColumns {
@@ -37,13 +39,19 @@ const DOCS_BYTES_MAX: usize = 16 << 10;
 pub(crate) struct Interface {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
+    pub(crate) contract: Option<ContractReport>,
     pub(crate) description: Description,
     pub(crate) columns: Vec<TableColumns>,
 }
 
 impl Interface {
-    pub(crate) fn new(checked: &Checked<'_>, description: Description) -> Self {
+    pub(crate) fn new(
+        checked: &Checked<'_>,
+        contract: Option<ContractReport>,
+        description: Description,
+    ) -> Self {
         Self {
+            contract,
             imports: checked.imports().to_vec(),
             exports: checked.exports().to_vec(),
             columns: description.tables.iter().filter_map(columns_of).collect(),

@@ -11,6 +11,7 @@
 pub mod code_cache;
 mod component;
 pub mod doctor;
+pub mod embed;
 pub mod inspect;
 mod interface;
 mod link;

@@ -13,7 +13,7 @@ use casparian_core::ledger::Account;
 use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 
-use crate::terms::ContractOrigin;
+pub use crate::terms::ContractOrigin;
 
 /// The version of [`Report`]'s shape.
 pub const REPORT_SCHEMA: u32 = 1;

@@ -53,9 +53,7 @@ impl Terms {
         match choice {
             ContractChoice::Declared => Ok(None),
             ContractChoice::File(path) => {
-                let text = read_file(path)?;
-                let given = |faults: ContractFaults| of_file(path, faults.report());
-                odcs::read(&text).map_err(given)?;
+                let (text, _) = read_given(path)?;
                 Self::sealed(ContractOrigin::Given, &text).map(Some)
             }
             ContractChoice::Default => match section::contract(&component.read()?) {
@@ -78,6 +76,20 @@ impl Terms {
     }
 }
 
+/// Reads a contract that somebody gave: its words, and what they mean.
+pub(crate) fn read_given(path: &Path) -> Result<(Vec<u8>, Contract), FaultReport> {
+    let text = read_file(path)?;
+    let given = |faults: ContractFaults| of_file(path, faults.report());
+    let contract = odcs::read(&text).map_err(given)?.contract;
+    Ok((text, contract))
+}
+
+/// Reads the contract that a component carries, to say which it is.
+pub(crate) fn embedded(component: &[u8]) -> Result<Option<ContractReport>, FaultReport> {
+    let text = section::contract(component).map_err(|fault| fault.report())?;
+    text.map(|text| Ok(understand(ContractOrigin::Embedded, text)?.1)).transpose()
+}
+
 /// Reads a contract out of the memory that a supervisor has handed over.
 pub(crate) fn receive(origin: ContractOrigin, text: File) -> Result<(Contract, ContractReport), FaultReport> {
     let rewound = |mut text: File| text.rewind().map(|()| text);
@@ -88,7 +100,11 @@ pub(crate) fn receive(origin: ContractOrigin, text: File) -> Result<(Contract, C
         hint: None,
         at: None,
     })?;
-    let contract = odcs::read(&text).map_err(|faults| blamed(origin, faults.report()))?.contract;
+    understand(origin, &text)
+}
+
+fn understand(origin: ContractOrigin, text: &[u8]) -> Result<(Contract, ContractReport), FaultReport> {
+    let contract = odcs::read(text).map_err(|faults| blamed(origin, faults.report()))?.contract;
     let (id, version) = (contract.id.clone(), contract.version.clone());
     let report = ContractReport { id, version, hash: canon::hash(&contract), origin };
     Ok((contract, report))

@@ -175,12 +175,13 @@ fn read_component(component: &File) -> Result<Vec<u8>, FaultReport> {
 fn inspect(limits: Limits, component: File, code: File) -> Result<News, Failed> {
     let bytes = read_component(&component)?;
     let checked = precheck::check(&bytes).map_err(failed)?;
+    let contract = terms::embedded(&bytes)?;
     let loaded = load(&limits, &code)?;
     let setup =
         Setup { limits, attachments: BTreeMap::new(), log_level: Level::Error, log: Box::new(|_| {}) };
     let described = on_guest_stack(&setup.limits.clone(), || loaded.open(setup).and_then(Session::describe))?;
     let (_session, description) = described.map_err(ended)?;
-    Ok(News::Inspected(Box::new(Interface::new(&checked, description))))
+    Ok(News::Inspected(Box::new(Interface::new(&checked, contract, description))))
 }
 
 fn load(limits: &Limits, code: &File) -> Result<Loaded, Failed> {

@@ -38,6 +38,10 @@ fn facts(inspection: &Inspection, page: Page) -> String {
     if !patterns.is_empty() {
         rows.push(fact("files", patterns.join(", ")));
     }
+    if let Some(contract) = &inspection.contract {
+        rows.push(fact("contract", format!("{} {}", shown(&contract.id), shown(&contract.version))));
+        rows.push(fact("", contract.hash.to_string()));
+    }
     rows.extend(list("imports", &inspection.imports));
     rows.extend(list("exports", &inspection.exports));
     format!("{title}\n{}", prose(INDENT, &rows, page))
@@ -143,6 +147,7 @@ mod tests {
     use casparian_core::guest_text::GuestText;
     use casparian_core::id::{Digest, TableName};
     use casparian_host::inspect::TableColumns;
+    use casparian_host::report::{ContractOrigin, ContractReport};
 
     use super::*;
 
@@ -190,6 +195,12 @@ mod tests {
                 "casparian:parser/output@0.1.0".to_owned(),
             ],
             exports: vec!["casparian:parser/format@0.1.0".to_owned()],
+            contract: Some(ContractReport {
+                id: "fix-orders".to_owned(),
+                version: "2.0.1".to_owned(),
+                hash: Digest::from_bytes([8; 32]),
+                origin: ContractOrigin::Embedded,
+            }),
             description: described(),
             columns: vec![TableColumns {
                 table: TableName::new("messages").unwrap(),
@@ -213,6 +224,8 @@ fix 1.0.0
   sha256     0707070707070707070707070707070707070707070707070707070707070707
   signature  none
   files      *.log, *.fix
+  contract   fix-orders 2.0.1
+             0808080808080808080808080808080808080808080808080808080808080808
   imports    casparian:parser/input@0.1.0
              casparian:parser/output@0.1.0
   exports    casparian:parser/format@0.1.0
