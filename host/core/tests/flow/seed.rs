@@ -21,3 +21,10 @@ impl Seed {
         self.below(bound) == 0
     }
 }
+
+/// Lists the seeds to play, from 0 on: `most` of them, or fewer where `CASPARIAN_SCHEDULES` says so (mutation testing plays
+/// the story thousands of times).
+pub(crate) fn seeds(most: u64) -> std::ops::Range<u64> {
+    let wanted = std::env::var("CASPARIAN_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    0..wanted.map_or(most, |wanted: u64| wanted.min(most))
+}
