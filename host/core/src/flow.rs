@@ -215,8 +215,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         if wanted {
             self.sinks.open(table, &name, judge.declared())?;
         }
-        if let Terms::Written { scratch, .. } = &self.terms {
-            self.claims.open(table.0, judge.contract(), scratch);
+        if let Terms::Written { contract, scratch } = &self.terms {
+            self.claims.open(table.0, judge.contract(), claims::share(contract), scratch);
         }
         let has_spans = schema.has_spans();
         let digest = wanted.then(|| TableDigest::of_written(&name, judge.declared().fields(), has_spans));

@@ -12,7 +12,7 @@ use super::due::{Bad, Culprit, Due};
 use crate::contract::judge::key_rule;
 use crate::contract::keys::{KeyHash, KeySet, Scratch, hash_keys};
 use crate::contract::verdict::BrokenRule;
-use crate::contract::{Key, Metric, Severity, TableContract};
+use crate::contract::{Budget, Contract, Key, Metric, Severity, TableContract};
 use crate::fault::FaultReport;
 
 /// Keys that are kept in memory, of all claims together. More go to the scratch file.
@@ -20,6 +20,13 @@ const KEYS_IN_MEMORY: usize = 1 << 20;
 
 /// Gives a scratch file, for keys that do not fit into memory.
 pub type ProvideScratch = Arc<dyn Fn() -> Result<Box<dyn Scratch>, FaultReport> + Send + Sync>;
+
+/// Returns how many keys in memory each key of a contract gets.
+pub(super) fn share(contract: &Contract) -> usize {
+    let duplicates = |budget: &&Budget| matches!(budget.metric, Metric::DuplicateValues(_));
+    let of_table = |table: &TableContract| table.keys.len() + table.budgets.iter().filter(duplicates).count();
+    KEYS_IN_MEMORY / contract.tables.iter().map(of_table).sum::<usize>().max(1)
+}
 
 /// The keys of a run.
 #[derive(Default)]
@@ -48,7 +55,14 @@ struct Claimant {
 
 impl Claims {
     /// Adds the keys of a table.
-    pub(super) fn open(&mut self, table: usize, contract: &TableContract, scratch: &ProvideScratch) {
+    /// `share` is the part of [`KEYS_IN_MEMORY`] that each of a contract's keys gets.
+    pub(super) fn open(
+        &mut self,
+        table: usize,
+        contract: &TableContract,
+        share: usize,
+        scratch: &ProvideScratch,
+    ) {
         let of_key = |key: &Key| (key.columns.clone(), Some(key_rule(key, contract)));
         let of_budget = contract.budgets.iter().filter_map(|budget| match &budget.metric {
             Metric::DuplicateValues(columns) => Some((columns.clone(), None)),
@@ -56,7 +70,7 @@ impl Claims {
         });
         for (columns, rule) in contract.keys.iter().map(of_key).chain(of_budget) {
             let scratch = Arc::clone(scratch);
-            let holders = KeySet::new(KEYS_IN_MEMORY, Box::new(move || scratch()));
+            let holders = KeySet::new(share, Box::new(move || scratch()));
             self.claims.push(Claim { table, columns, rule, holders, repeated: 0 });
         }
     }
