@@ -77,7 +77,7 @@ fn columns() -> Vec<Column> {
         ),
         ("f64, 6 digits", Float64, |n| format!("{}.{:02}", scatter(n) % 10_000, n % 100), plain()),
         ("f64, 17 digits", Float64, |n| (scatter(n) as f64 / 1e7).sqrt().to_string(), plain()),
-        ("bool", Boolean, |n| (scatter(n) % 2 == 0).to_string(), plain()),
+        ("bool", Boolean, |n| scatter(n).is_multiple_of(2).to_string(), plain()),
         (
             "date32",
             Date32,

@@ -59,13 +59,18 @@ impl Writing {
     }
 
     fn other_date(&self, text: &str) -> Result<i32, Code> {
-        if let Some((days, [])) = self.date_order.and_then(|order| ordered_date(text.as_bytes(), order)) {
-            return Ok(days);
-        }
+        let ordered = match self.ordered(text) {
+            Some((days, [])) => Some(days),
+            _ => None,
+        };
         match &self.patterns {
-            Some(patterns) => patterns.read(text, self.place).map(days),
-            None => Err(date_code(text, self.date_order).unwrap_or(Code::Lossy)),
+            Some(patterns) => one_of(ordered, patterns.read(text, self.place).map(days)),
+            None => ordered.ok_or_else(|| date_code(text, self.date_order).unwrap_or(Code::Lossy)),
         }
+    }
+
+    fn ordered<'a>(&self, text: &'a str) -> Option<(i32, &'a [u8])> {
+        self.date_order.and_then(|order| ordered_date(text.as_bytes(), order))
     }
 
     /// Reads a time of day.
@@ -93,14 +98,12 @@ impl Writing {
     }
 
     fn other_timestamp(&self, text: &str) -> Result<Moment, Code> {
-        let ordered = self.date_order.and_then(|order| ordered_date(text.as_bytes(), order));
-        if let Some(moment) = ordered.and_then(|(days, rest)| self.on_day(days, rest)) {
-            return within_years(moment);
-        }
-        match &self.patterns {
-            Some(patterns) => patterns.read(text, self.place).and_then(within_years),
-            None => Err(timestamp_code(text, self.date_order, self.place)),
-        }
+        let ordered = self.ordered(text).and_then(|(days, rest)| self.on_day(days, rest));
+        let read = match &self.patterns {
+            Some(patterns) => one_of(ordered, patterns.read(text, self.place)),
+            None => ordered.ok_or_else(|| timestamp_code(text, self.date_order, self.place)),
+        };
+        read.and_then(within_years)
     }
 
     /// Reads what stands behind a date: the time, and the offset where there should be one.
@@ -116,6 +119,15 @@ impl Writing {
         };
         let seconds = i64::from(days) * DAY_SECONDS + time.seconds - i64::from(offset);
         Some(Moment { seconds, nanos: time.nanos })
+    }
+}
+
+/// Takes what a declared order and declared patterns read, if they agree.
+fn one_of<M: PartialEq>(ordered: Option<M>, by_pattern: Result<M, Code>) -> Result<M, Code> {
+    match (ordered, by_pattern) {
+        (Some(one), Ok(other)) if one != other => Err(Code::AmbiguousDate),
+        (Some(one), _) => Ok(one),
+        (None, by_pattern) => by_pattern,
     }
 }
 
