@@ -6,10 +6,12 @@
 //! * `component`, a parser on disk; [`code_cache`], its compiled code.
 //! * [`source`], the input; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
 //!   half-published.
+//! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
 //! * [`doctor`], whether this machine has what it takes.
 
 pub mod code_cache;
 mod component;
+pub mod contract;
 pub mod doctor;
 pub mod embed;
 pub mod inspect;

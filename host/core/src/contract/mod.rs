@@ -13,6 +13,7 @@
 pub mod amend;
 pub mod canon;
 pub mod cast;
+pub mod export;
 pub mod expression;
 pub mod judge;
 pub mod keys;

@@ -1,5 +1,6 @@
 //! What may be typed. One file per command, one shape each: what it takes, then what it does.
 
+pub(crate) mod contract;
 pub(crate) mod doctor;
 pub(crate) mod inspect;
 mod limit;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Run(run::Args),
     /// Show what a parser is: its imports, tables, faults, options and limits
     Inspect(inspect::Args),
+    /// Look at contracts: check them, show them, compare them, say them in other languages
+    Contract(contract::Args),
     /// Check whether this machine can run parsers
     Doctor(doctor::Args),
     /// Do one run for the process that started this one; standard input is its socket

@@ -1,6 +1,8 @@
 //! The only printer. Standard output is data, standard error is talk. What is shown is laid out by the rooms below, as
 //! text from values; nothing of theirs touches a terminal.
 
+mod amendment;
+mod contract;
 mod fault;
 mod inspection;
 mod json;
@@ -16,6 +18,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::guest_text::GuestText;
+use casparian_host::contract::{Difference, Lint, Shown};
 use casparian_host::doctor::Diagnosis;
 use casparian_host::inspect::Inspection;
 use casparian_host::report::Report;
@@ -78,6 +81,44 @@ impl Render {
     /// Prints what was found of this machine.
     pub(crate) fn diagnosis(&mut self, diagnosis: &Diagnosis) {
         self.print(&machine::diagnosis(diagnosis, self.data_page));
+    }
+
+    /// Prints what was found in contracts that were looked at.
+    pub(crate) fn lints(&mut self, lints: &[Lint]) {
+        self.print(&contract::lints(lints, self.data_page));
+    }
+
+    /// Prints why a contract cannot be used.
+    pub(crate) fn faulty(&mut self, lint: &Lint) {
+        self.say(&contract::faulty(lint, self.talk_page));
+    }
+
+    /// Prints what a contract says.
+    pub(crate) fn contract(&mut self, shown: &Shown) {
+        self.print(&contract::contract(shown, self.data_page));
+    }
+
+    /// Prints what one contract changes of another.
+    pub(crate) fn difference(&mut self, difference: &Difference) {
+        self.print(&amendment::difference(difference, self.data_page));
+    }
+
+    /// Prints data as it is: not a byte more or less. A terminal gets it escaped.
+    pub(crate) fn data(&mut self, data: &str) {
+        match self.data_page.width {
+            None => self.print(data),
+            Some(_) => self.print(&format!("{}\n", shown(data))),
+        }
+    }
+
+    /// Prints a value as JSON on several lines.
+    pub(crate) fn json_page(&mut self, value: &impl Serialize) {
+        match json::page(value) {
+            Ok(page) => self.print(&page),
+            Err(error) => {
+                self.broken.get_or_insert(error.into());
+            }
+        }
     }
 
     /// Prints a value as one line of JSON.

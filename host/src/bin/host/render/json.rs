@@ -15,6 +15,18 @@ pub(super) fn line(value: &impl Serialize) -> serde_json::Result<String> {
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
+/// Returns a value on several lines, for people who read it too.
+pub(super) fn page(value: &impl Serialize) -> serde_json::Result<String> {
+    // What steers a terminal stands within strings, and an escape of JSON says the same.
+    let mut page = serde_json::to_string_pretty(value)?;
+    page.push('\n');
+    Ok(page.chars().map(|c| if steers(c) && c != '\n' { escaped(c) } else { c.to_string() }).collect())
+}
+
+fn escaped(c: char) -> String {
+    c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+}
+
 struct Harmless;
 
 impl Formatter for Harmless {
@@ -39,6 +51,14 @@ impl Formatter for Harmless {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_reads_back_the_same_and_steers_nothing() {
+        let text = "ä\u{1b}[2J\u{202e}\n\u{e0041}end";
+        let page = page(&[text]).unwrap();
+        assert!(!page.chars().any(|c| c != '\n' && steers(c)), "{page:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&page).unwrap(), [text]);
+    }
 
     #[test]
     fn what_steers_a_terminal_is_escaped_and_reads_back_the_same() {
