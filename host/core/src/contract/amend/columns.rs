@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 
 use super::{Class, Effect, Ops, Subject, Verb};
 use super::{check, decoding};
-use crate::contract::{Column, words};
+use crate::contract::{Column, Rule, words};
 
 const PERHAPS: &str = "a guess: the column that went and the one that came are alike in all but the name";
 const SHAPE: &str = "a column's type is part of the output's shape";
@@ -18,6 +18,8 @@ pub(super) type Renamed = BTreeMap<String, String>;
 /// How the columns lie around: what that means for those that come, go and move.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {
+    /// Whether nothing came but what was named, so that a column that comes was never sent.
+    pub(super) was_frozen: bool,
     /// What a column that went does to rows.
     pub(super) drop: Effect,
     /// What an order that changed does to rows.
@@ -29,6 +31,7 @@ pub(super) struct Setting {
 impl Setting {
     /// What becomes of the fields of an object: nothing is known of those that nobody named.
     const NESTED: Setting = Setting {
+        was_frozen: false,
         drop: Effect::ReshapesAndRefuses(None),
         reorder: Effect::ReshapesAndRefuses(None),
         has_rules: true,
@@ -64,12 +67,21 @@ pub(super) fn columns(
     let names: BTreeSet<&String> = renamed.values().collect();
     for column in come.into_iter().filter(|column| !names.contains(&column.name)) {
         ops.column = Some(format!("{path}{}", column.name));
-        // A parser that does not have it is refused.
-        ops.add(Verb::Add, Subject::Column, Effect::ReshapesAndRefuses(None)).is(said(column));
+        ops.add(Verb::Add, Subject::Column, added(column, setting)).is(said(column));
     }
     reordered(old, new, &renamed, path, setting, ops);
     ops.column = None;
     renamed
+}
+
+/// A column that is not sent is null, where it may be.
+fn added(column: &Column, setting: Setting) -> Effect {
+    let may_be_null = !column.required && column.checks.iter().all(|check| check.rule != Rule::NotNull);
+    if setting.was_frozen && may_be_null && column.children.is_empty() {
+        Effect::Reshapes(None)
+    } else {
+        Effect::ReshapesAndRefuses(None)
+    }
 }
 
 fn said(column: &Column) -> String {

@@ -2,7 +2,15 @@
 
 use std::cmp::Ordering;
 
-use arrow_schema::DataType;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
+};
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::contract::cast;
 
 /// Compares two values of a type. None: they cannot be compared.
 pub(super) fn compare(one: &str, other: &str, data_type: &DataType) -> Option<Ordering> {
@@ -13,6 +21,7 @@ pub(super) fn compare(one: &str, other: &str, data_type: &DataType) -> Option<Or
         DataType::Float32 | DataType::Float64 => {
             one.parse::<f64>().ok()?.partial_cmp(&other.parse::<f64>().ok()?)
         }
+        data_type if data_type.is_temporal() => Some(moment(one, data_type)?.cmp(&moment(other, data_type)?)),
         _ => Some(scaled(one, data_type)?.cmp(&scaled(other, data_type)?)),
     }
 }
@@ -42,6 +51,27 @@ fn scaled(text: &str, data_type: &DataType) -> Option<i128> {
     }
 }
 
+/// Returns a date or a time in units of its type, as rows have it.
+fn moment(text: &str, data_type: &DataType) -> Option<i64> {
+    match data_type {
+        DataType::Date32 => first::<Date32Type>(text, data_type),
+        DataType::Time32(TimeUnit::Second) => first::<Time32SecondType>(text, data_type),
+        DataType::Time32(_) => first::<Time32MillisecondType>(text, data_type),
+        DataType::Time64(TimeUnit::Nanosecond) => first::<Time64NanosecondType>(text, data_type),
+        DataType::Time64(_) => first::<Time64MicrosecondType>(text, data_type),
+        DataType::Timestamp(TimeUnit::Second, _) => first::<TimestampSecondType>(text, data_type),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => first::<TimestampMillisecondType>(text, data_type),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => first::<TimestampMicrosecondType>(text, data_type),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => first::<TimestampNanosecondType>(text, data_type),
+        _ => None,
+    }
+}
+
+fn first<T: ArrowPrimitiveType<Native: Into<i64>>>(text: &str, data_type: &DataType) -> Option<i64> {
+    let values = cast::literal(text, data_type).ok()?;
+    values.as_primitive_opt::<T>()?.values().first().map(|value| (*value).into())
+}
+
 fn decimal(text: &str, scale: usize) -> Option<i128> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let fraction = fraction.trim_end_matches('0');
@@ -62,6 +92,13 @@ mod tests {
         assert_eq!(compare("1.0", "1", &decimal), Some(Ordering::Equal));
         assert_eq!(compare("-0.5", "-0.25", &decimal), Some(Ordering::Less));
         assert_eq!(compare("1e3", "999", &DataType::Float64), Some(Ordering::Greater));
+    }
+
+    #[test]
+    fn times_are_compared_as_instants() {
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        assert_eq!(compare("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.000Z", &utc), Some(Ordering::Equal));
+        assert_eq!(compare("2023-12-31", "2024-01-01", &DataType::Date32), Some(Ordering::Less));
     }
 
     #[test]

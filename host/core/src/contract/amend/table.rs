@@ -68,6 +68,7 @@ fn size(table: &TableContract) -> String {
 
 fn table(old: &TableContract, new: &TableContract, ops: &mut Ops) {
     let setting = Setting {
+        was_frozen: old.extra_columns == ExtraColumns::Freeze,
         drop: match new.extra_columns {
             // A parser that still has it is refused.
             ExtraColumns::Freeze => Effect::ReshapesAndRefuses(None),

@@ -173,7 +173,7 @@ fn show(args: &ShowArgs, render: &mut Render) -> Exit {
         Ok(shown) if args.json => render.json(&shown),
         Ok(shown) if args.canonical => render.data(&shown.canonical()),
         Ok(shown) => render.contract(&shown),
-        Err(refused) => return failed(&refused, &args.file, render),
+        Err(refused) => return failed(&refused, render),
     }
     Exit::Done
 }
@@ -181,7 +181,7 @@ fn show(args: &ShowArgs, render: &mut Render) -> Exit {
 fn diff(args: &DiffArgs, render: &mut Render) -> Exit {
     let difference = match contract::diff(&args.old, &args.new) {
         Ok(difference) => difference,
-        Err(refused) => return failed(&refused, &args.new, render),
+        Err(refused) => return failed(&refused, render),
     };
     if args.json {
         render.json(&difference);
@@ -199,7 +199,7 @@ fn export(args: &ExportArgs, render: &mut Render) -> Exit {
     };
     let value = match contract::export(&args.file, language) {
         Ok(value) => value,
-        Err(refused) => return failed(&refused, &args.file, render),
+        Err(refused) => return failed(&refused, render),
     };
     match &args.out {
         None => render.json_page(&value),
@@ -234,10 +234,10 @@ fn unwritten(path: &Path, error: &io::Error) -> FaultReport {
 }
 
 /// Tells why there is no contract. One that is faulty is the operator's here, who wanted to use it.
-fn failed(refused: &Refused, place: &Path, render: &mut Render) -> Exit {
+fn failed(refused: &Refused, render: &mut Render) -> Exit {
     match refused {
         Refused::Unread(fault) => {
-            render.fault(fault, Some(&place.to_string_lossy()));
+            render.fault(fault, None);
             Exit::from_blame(fault.blame)
         }
         Refused::Faulty(lint) => {

@@ -64,8 +64,7 @@ fn operation(operation: &Operation) -> Vec<Cell> {
     let because = operation.because.map(|because| format!("; {because}")).unwrap_or_default();
     let what = match (&operation.old, &operation.new) {
         (Some(old), Some(new)) => format!("{} -> {}", shown(old), shown(new)),
-        (Some(old), None) => format!("{} -> none", shown(old)),
-        (None, Some(new)) => format!("none -> {}", shown(new)),
+        (Some(one), None) | (None, Some(one)) => shown(one),
         (None, None) => String::new(),
     };
     vec![
@@ -100,9 +99,11 @@ fn verdict(amendment: &Amendment, page: Page) -> String {
         Class::Widening => "every row that was accepted stays accepted, with the same values",
         Class::Narrowing => "rows accepted so far may be refused, or get other values",
         Class::Reshaping if amendment.may_refuse() => {
-            "tables come out with other columns, and rows accepted so far may be refused, or get other values"
+            "tables come out with other columns,\n  and rows accepted so far may be refused, or get other values"
         }
-        Class::Reshaping => "tables come out with other columns; every row that was accepted stays accepted",
+        Class::Reshaping => {
+            "tables come out with other columns;\n  every row that was accepted stays accepted"
+        }
     };
     let class = page.paint.tone(tone(amendment.class), amendment.class);
     format!("{class}: {what}\n")

@@ -4,7 +4,6 @@ use casparian_core::contract::{
     Budget, Check, Column, Contract, ExtraColumns, ExtraTables, Key, QuarantineBudget, Rule, Severity,
     TableContract, VerdictUnit, words,
 };
-use casparian_core::guest_text::GuestText;
 use casparian_host::contract::{Finding, Gravity, Lint, Shown};
 
 use super::fault::hint_line;
