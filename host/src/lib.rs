@@ -7,6 +7,7 @@
 //! * [`source`], the input; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
 //!   half-published.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
+//! * `receipt`, what a run leaves to be checked; [`verify`], who checks it.
 //! * [`doctor`], whether this machine has what it takes.
 
 pub mod code_cache;
@@ -20,6 +21,7 @@ mod link;
 mod orders;
 pub mod quarantine;
 pub mod report;
+mod receipt;
 mod request;
 pub mod run;
 mod scratch;
@@ -28,4 +30,5 @@ pub mod source;
 pub mod staging;
 mod supervisor;
 mod terms;
+pub mod verify;
 pub mod worker;

@@ -46,6 +46,8 @@ pub(crate) struct Order {
     pub(crate) preview_rows: Option<usize>,
     pub(crate) log_level: Level,
     pub(crate) read_sizes: ReadSizes,
+    /// The size that the parser is asked to make its ranges; none: as large as it likes.
+    pub(crate) range_bytes: Option<u64>,
 }
 
 /// What a worker tells.
@@ -101,5 +103,7 @@ pub(crate) struct Done {
     pub(crate) has_quarantine: bool,
     pub(crate) tally: Tally,
     pub(crate) account: Account,
+    /// Ranges that the parser cut the input into.
+    pub(crate) ranges: u64,
     pub(crate) used: Used,
 }

@@ -211,6 +211,30 @@ fn layout() -> Layout {
     }
 }
 
+/// Returns the name of a row, whatever parser, contract and options judged it.
+pub(crate) fn row_id(input_sha256: Digest, table: &str, offset: Option<u64>, ordinal: u64) -> Digest {
+    let hasher = FieldHasher::new("casparian:row-id:1")
+        .field(input_sha256.as_bytes())
+        // The number of the input among those of one document. A document is one file as yet.
+        .number(0)
+        .field(table.as_bytes());
+    let hasher = match offset {
+        Some(offset) => hasher.number(offset),
+        None => hasher.field(b""),
+    };
+    hasher.number(ordinal).finish()
+}
+
+/// Returns the name of a quarantined row.
+pub(crate) fn q_id(row: Digest, contract: Option<Digest>, parser: Digest, options: Digest) -> Digest {
+    FieldHasher::new("casparian:quarantine-id:1")
+        .field(row.as_bytes())
+        .field(contract.as_ref().map_or(&[][..], |hash| hash.as_bytes()))
+        .field(parser.as_bytes())
+        .field(options.as_bytes())
+        .finish()
+}
+
 /// What a quarantined row is called.
 struct Ids {
     quarantined: Digest,
@@ -219,23 +243,9 @@ struct Ids {
 
 impl Circumstances {
     fn ids(&self, table: &str, at: Option<Span>, ordinal: u64) -> Ids {
-        let hasher = FieldHasher::new("casparian:row-id:1")
-            .field(self.provenance.input_sha256.as_bytes())
-            // The number of the input among those of one document. A document is one file as yet.
-            .number(0)
-            .field(table.as_bytes());
-        let hasher = match at {
-            Some(at) => hasher.number(at.offset),
-            None => hasher.field(b""),
-        };
-        let row = hasher.number(ordinal).finish();
+        let row = row_id(self.provenance.input_sha256, table, at.map(|at| at.offset), ordinal);
         let contract = self.provenance.contract.as_ref().map(|contract| contract.hash);
-        let quarantined = FieldHasher::new("casparian:quarantine-id:1")
-            .field(row.as_bytes())
-            .field(contract.as_ref().map_or(&[][..], |hash| hash.as_bytes()))
-            .field(self.provenance.parser_sha256.as_bytes())
-            .field(self.options_hash.as_bytes())
-            .finish();
+        let quarantined = q_id(row, contract, self.provenance.parser_sha256, self.options_hash);
         Ids { quarantined, row }
     }
 

@@ -10,6 +10,7 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::SkipKind;
 use casparian_core::ledger::Account;
+use casparian_core::receipt::Claim;
 use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,13 @@ pub struct Report {
     pub warnings: Vec<FaultReport>,
     /// Time from the first look at the input to the last word about it.
     pub wall_ms: u64,
+    /// Digest of what the run claims; none where it failed.
+    pub claim_sha256: Option<Digest>,
+    /// Where the receipt was published.
+    pub receipt: Option<String>,
+    /// What the run claims, to be checked by another run.
+    #[serde(skip)]
+    pub claim: Option<Claim>,
     /// First rows of each table, where nothing is written.
     #[serde(skip)]
     pub previews: Vec<Preview>,
@@ -89,6 +97,9 @@ impl Report {
             held: Vec::new(),
             warnings: Vec::new(),
             wall_ms: 0,
+            claim_sha256: None,
+            receipt: None,
+            claim: None,
             previews: Vec::new(),
         }
     }
@@ -100,6 +111,7 @@ impl Report {
         self.fault = Some(fault);
         self.tables.clear();
         self.records = 0;
+        (self.claim, self.claim_sha256, self.receipt) = (None, None, None);
         self.previews.clear();
         self.quarantine = QuarantineReport::default();
         self.accounting = Accounting::default();

@@ -43,6 +43,10 @@ pub struct RunRequest {
     pub preview_rows: usize,
     /// The least grave lines of the parser's log that are told.
     pub log_level: Level,
+    /// What the parser is told that the input is called; none: what it is called.
+    pub input_name: Option<String>,
+    /// The size of the ranges that the input is parsed in, one after the other; none: as the parser likes, except in checks.
+    pub range_bytes: Option<u64>,
     /// How much a read gives: all that was asked for, except in checks.
     pub read_sizes: ReadSizes,
     /// Where compiled code is kept.

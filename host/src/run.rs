@@ -10,16 +10,18 @@ use casparian_core::description::Description;
 use casparian_core::fault::{Blamed as _, FaultReport};
 use casparian_core::flow::TableTally;
 use casparian_core::id::{Digest, TableName};
+use casparian_core::receipt::CodeCache;
 pub use casparian_sandbox::journal::Level as LogLevel;
 
 use crate::component::{Compiled, Component, Workshop};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
+use crate::receipt::Witness;
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
 pub use crate::request::{Progress, RunRequest, TableChoice};
 use crate::scratch;
 use crate::sinks::Format;
 use crate::source::Source;
-use crate::staging::{Extent, QUARANTINE_FILE, Staging, about};
+use crate::staging::{Extent, QUARANTINE_FILE, RECEIPT_FILE, Staging, about};
 use crate::supervisor::Worker;
 use crate::terms::Terms;
 pub use crate::terms::{ContractChoice, ContractOrigin};
@@ -44,6 +46,7 @@ fn attempt(
     report: &mut Report,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FaultReport> {
+    let mut witness = Witness::new();
     let component = Component::open(&request.component)?;
     report.component.sha256 = Some(component.sha256());
     let source = Source::open(&request.input).map_err(|fault| fault.report())?;
@@ -62,17 +65,24 @@ fn attempt(
         worker_exe: &request.worker_exe,
         stop: &request.stop,
     };
-    let compiled = component.compiled(&workshop, &mut |bytes| progress(Progress::Compiling { bytes }))?;
+    let compiled = component.compiled(&workshop, &mut |bytes| {
+        witness.code_cache = CodeCache::Cold;
+        progress(Progress::Compiling { bytes });
+    })?;
     report.warnings.extend(compiled.warning.clone());
     let terms = Terms::find(&request.contract, &component)?;
     let input_sha256 = source.hash(&mut |_| {}).map_err(|fault| fault.report())?;
     report.input.sha256 = Some(input_sha256);
 
     let order = order(request, &component, &source, terms.as_ref(), input_sha256);
-    let mut supervision = Supervision { request, report, progress, staging: staging.as_ref(), files: 0 };
+    let (staged, witnessed) = (staging.as_ref(), &mut witness);
+    let mut supervision =
+        Supervision { request, report, progress, staging: staged, files: 0, witness: witnessed };
     supervision.run(order, &component, &compiled, &source, terms.as_ref())?;
     source.check_unchanged().map_err(|fault| fault.report())?;
-    conclude(request, report, staging)
+    report.claim_sha256 = witness.claim_hash()?;
+    report.claim = witness.claim().cloned();
+    conclude(request, report, staging, &witness)
 }
 
 fn order(
@@ -84,7 +94,7 @@ fn order(
 ) -> Order {
     Order {
         limits: request.limits.clone(),
-        input_name: source.name().to_owned(),
+        input_name: request.input_name.clone().unwrap_or_else(|| source.name().to_owned()),
         input_sha256,
         component_sha256: component.sha256(),
         contract: terms.map(|terms| terms.origin),
@@ -95,6 +105,7 @@ fn order(
         preview_rows: request.out.is_none().then_some(request.preview_rows),
         log_level: request.log_level,
         read_sizes: request.read_sizes,
+        range_bytes: request.range_bytes,
     }
 }
 
@@ -106,6 +117,7 @@ struct Supervision<'a> {
     staging: Option<&'a Staging>,
     /// Files that the worker has asked for.
     files: u64,
+    witness: &'a mut Witness,
 }
 
 impl Supervision<'_> {
@@ -139,7 +151,10 @@ impl Supervision<'_> {
                     self.report.contract = contract;
                     self.introduce(*description);
                 }
-                News::Log(line) => (self.progress)(Progress::Log { level: line.level, line: line.text }),
+                News::Log(line) => {
+                    self.witness.log(&line);
+                    (self.progress)(Progress::Log { level: line.level, line: line.text });
+                }
                 News::Progress { bytes, accepted, quarantined } => {
                     (self.progress)(Progress::Committed { bytes, accepted, quarantined });
                 }
@@ -182,6 +197,7 @@ impl Supervision<'_> {
     }
 
     fn introduce(&mut self, description: Description) {
+        self.witness.introduce(self.request, self.report, &description);
         let (name, version) = (description.name, description.version);
         self.report.component.name = name.clone();
         self.report.component.version = Some(version.clone());
@@ -203,7 +219,8 @@ impl Supervision<'_> {
     fn done(&mut self, done: Done) {
         let request = self.request;
         let out = request.out.as_deref();
-        let Done { has_quarantine, tally, account, used } = done;
+        let Done { has_quarantine, tally, account, ranges, used } = done;
+        self.witness.count(&tally, &account, ranges);
         self.report.use_up(used);
         self.report.records = tally.records;
         self.report.rule_warnings = tally.warnings.clone();
@@ -240,24 +257,42 @@ fn table_report(table: &TableTally, request: &RunRequest) -> TableReport {
 }
 
 /// Looks at the verdict, then publishes all of it in one step, or none.
-fn conclude(request: &RunRequest, report: &mut Report, staging: Option<Staging>) -> Result<(), FaultReport> {
+fn conclude(
+    request: &RunRequest,
+    report: &mut Report,
+    staging: Option<Staging>,
+    witness: &Witness,
+) -> Result<(), FaultReport> {
     let clean = report.quarantine.rows == 0;
-    if (request.strict && !clean) || !report.held.is_empty() {
-        report.status = Status::Held;
-        report.tables.iter_mut().for_each(|table| table.path = None);
-        report.quarantine.path = match staging.filter(|_| report.quarantine.path.is_some()) {
-            Some(staging) => {
-                let held = staging.hold(QUARANTINE_FILE).map_err(|fault| fault.report())?;
-                Some(held.join(QUARANTINE_FILE).to_string_lossy().into_owned())
-            }
-            None => None,
-        };
-    } else {
-        if let Some(staging) = staging {
-            staging.publish().map_err(|fault| fault.report())?;
-        }
-        report.status = if clean { Status::Completed } else { Status::CompletedWithQuarantine };
-    }
+    let held = (request.strict && !clean) || !report.held.is_empty();
+    report.status = match (held, clean) {
+        (true, _) => Status::Held,
+        (false, true) => Status::Completed,
+        (false, false) => Status::CompletedWithQuarantine,
+    };
     report.exit = report.status.exit_code();
+    if held {
+        report.tables.iter_mut().for_each(|table| table.path = None);
+    }
+    let Some(staging) = staging else { return Ok(()) };
+    witness.write(request, report, &staging, held)?;
+    if held { hold(report, staging) } else { publish(request, report, staging) }
+}
+
+fn publish(request: &RunRequest, report: &mut Report, staging: Staging) -> Result<(), FaultReport> {
+    staging.publish().map_err(|fault| fault.report())?;
+    let place = request.out.as_deref().map(|out| about(out, request.extent).join(RECEIPT_FILE));
+    report.receipt = place.map(|place| place.to_string_lossy().into_owned());
+    Ok(())
+}
+
+/// Leaves the receipt, and the quarantine if there is one, where an output is that was not published.
+fn hold(report: &mut Report, staging: Staging) -> Result<(), FaultReport> {
+    let quarantine = report.quarantine.path.take().map(|_| QUARANTINE_FILE);
+    let files: Vec<&str> = quarantine.into_iter().chain([RECEIPT_FILE]).collect();
+    let place = staging.hold(&files).map_err(|fault| fault.report())?;
+    let path_of = |file: &str| place.join(file).to_string_lossy().into_owned();
+    report.quarantine.path = quarantine.map(path_of);
+    report.receipt = Some(path_of(RECEIPT_FILE));
     Ok(())
 }

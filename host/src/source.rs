@@ -273,7 +273,12 @@ impl Source {
 
     /// Returns the last part of its name, which is all that a parser learns of its path.
     pub fn base_name(&self) -> &str {
-        self.name.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default()
+        Self::base_name_of(&self.name)
+    }
+
+    /// Returns the last part of a name.
+    pub(crate) fn base_name_of(name: &str) -> &str {
+        name.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default()
     }
 
     /// Returns the size that it had when it was opened, in bytes. No read goes past it.

@@ -33,7 +33,7 @@ use crate::sinks::Format;
 /// The quarantine's place among the tables. No table can have this name.
 pub const QUARANTINE_FILE: &str = "_quarantine.parquet";
 /// What the receipt beside the tables is called.
-const RECEIPT_FILE: &str = "_receipt.json";
+pub const RECEIPT_FILE: &str = "_receipt.json";
 /// What comes behind the name of an output whose verdict is no.
 const HELD: &str = ".held";
 /// What comes behind the name of an output that is one file: the folder of what is known about it.
@@ -211,7 +211,7 @@ impl Staging {
         Ok(Self { scratch, tree, out: out.to_owned(), name, extent, replace })
     }
 
-    /// Makes a file. Its name must be one that runs write: a table's, or [`QUARANTINE_FILE`], which nobody but its owner may
+    /// Makes a file. Its name must be one that runs write: a table's, [`RECEIPT_FILE`], or [`QUARANTINE_FILE`], which nobody but its owner may
     /// read.
     pub fn create_file(&self, name: &str) -> Result<File, StagingFault> {
         let place = self.out.join(name);
@@ -270,12 +270,30 @@ impl Staging {
         Ok(None)
     }
 
-    /// Moves one file alone, the quarantine, to `<out>.held` in one step, in place of an older one. Returns that folder.
-    pub fn hold(self, file: &str) -> Result<PathBuf, StagingFault> {
+    /// Returns what every file holds that has been made so far, ascending by name.
+    pub fn files(&self) -> Result<Vec<(String, File)>, StagingFault> {
+        let list = || {
+            let mut files = Vec::new();
+            for entry in self.tree.entries()? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                files.push((name.clone(), self.tree.open(&name)?.into_std()));
+            }
+            files.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Ok(files)
+        };
+        list().map_err(|error| failed("read", &self.out, error))
+    }
+
+    /// Moves these files alone, the quarantine and the receipt, to `<out>.held` in one step, in place of older ones. Returns
+    /// that folder.
+    pub fn hold(self, files: &[&str]) -> Result<PathBuf, StagingFault> {
         let name = with_suffix(&self.name, HELD);
         let place = PathBuf::from(with_suffix(self.out.as_os_str(), HELD));
         let held = self.scratch.make(TREE_HELD, 0o777).map_err(|error| failed("make", &place, error))?;
-        self.tree.rename(file, &held, file).map_err(|error| failed("move", &self.out.join(file), error))?;
+        for file in files {
+            let moved = self.tree.rename(file, &held, file);
+            moved.map_err(|error| failed("move", &self.out.join(file), error))?;
+        }
         self.sync(&held, &place)?;
         self.put(TREE_HELD, &name, &place, true)?;
         Ok(place)
@@ -803,7 +821,7 @@ mod tests {
         let out = folder.path().join("out/");
         let held = folder.path().join("out.held");
         for text in ["old", "new"] {
-            assert_eq!(stage(&out, false, text).hold(QUARANTINE_FILE).unwrap(), held);
+            assert_eq!(stage(&out, false, text).hold(&[QUARANTINE_FILE]).unwrap(), held);
             assert_eq!(names(folder.path()), ["out.held"]);
             assert_eq!(names(&held), [QUARANTINE_FILE]);
             assert_eq!(read(&held.join(QUARANTINE_FILE)), text);
@@ -815,7 +833,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::create(&folder.path().join("out"), Extent::Folder, false).unwrap();
         staging.create_file("orders.parquet").unwrap();
-        let fault = staging.hold(QUARANTINE_FILE).unwrap_err();
+        let fault = staging.hold(&[QUARANTINE_FILE]).unwrap_err();
         assert!(fault.to_string().contains("_quarantine.parquet: No such file"), "{fault}");
         assert_eq!(names(folder.path()), [""; 0]);
     }
@@ -938,7 +956,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("o.csv");
         assert_eq!(
-            stage_file(&out, false, "bad").hold(QUARANTINE_FILE).unwrap(),
+            stage_file(&out, false, "bad").hold(&[QUARANTINE_FILE]).unwrap(),
             folder.path().join("o.csv.held")
         );
         assert_eq!(names(folder.path()), ["o.csv.held"]);

@@ -11,6 +11,7 @@ use casparian_core::contract::odcs::{self, ContractFaults};
 use casparian_core::contract::{Contract, canon};
 use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
+use casparian_core::id::Digest;
 use casparian_sandbox::section::{self, CONTRACT_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,12 @@ fn understand(origin: ContractOrigin, text: &[u8]) -> Result<(Contract, Contract
     let (id, version) = (contract.id.clone(), contract.version.clone());
     let report = ContractReport { id, version, hash: canon::hash(&contract), origin };
     Ok((contract, report))
+}
+
+/// Returns the digest of the contract in a file.
+pub(crate) fn hash_of_file(path: &Path) -> Result<Digest, FaultReport> {
+    let read = odcs::read(&read_file(path)?).map_err(|faults| of_file(path, faults.report()))?;
+    Ok(canon::hash(&read.contract))
 }
 
 /// A contract that came with a component is the parser's fault.

@@ -273,15 +273,17 @@ fn run(
         flow = flow.with_contract(contract, scratch_files(link)?);
     }
 
-    let guest = Guest { session, description, wanted, options, input: Arc::new(Input(source_of_guest)) };
-    let input_bytes = guest.input.len();
-    let (flow, usage) = join_threads(link, limits, guest, flow)?;
+    let input = Arc::new(Input(source_of_guest));
+    let input_bytes = input.len();
+    let range_bytes = order.range_bytes.unwrap_or(u64::MAX);
+    let guest = Guest { session, description, wanted, options, input, range_bytes };
+    let (flow, Parsed { usage, ranges }) = join_threads(link, limits, guest, flow)?;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {
         send_preview(link, preview)?;
     }
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
-    Ok(Done { has_quarantine, tally, account, used: usage.into() })
+    Ok(Done { has_quarantine, tally, account, ranges, used: usage.into() })
 }
 
 /// A parser may describe itself, or its tables, at more length than we can pass on.
@@ -305,21 +307,30 @@ struct Guest {
     wanted: Wanted,
     options: Vec<(String, String)>,
     input: Arc<Input>,
+    /// How large its ranges should be.
+    range_bytes: u64,
+}
+
+/// A guest has parsed.
+struct Parsed {
+    usage: Usage,
+    ranges: u64,
 }
 
 impl Guest {
     /// Plans and parses the whole input, range by range.
-    fn parse(self, said: SyncSender<Said>) -> Result<Usage, Ended> {
-        let Self { session, description, wanted, options, input } = self;
+    fn parse(self, said: SyncSender<Said>) -> Result<Parsed, Ended> {
+        let Self { session, description, wanted, options, input, range_bytes } = self;
         // Who stops listening has failed and says so itself.
         let ear = Box::new(move |word| said.send(word).map_err(|_| Hangup));
         let session = session.attach(input, &description, wanted, ear)?;
-        // One worker parses one input: no cut is finer than the parser wants.
-        let (mut session, layout) = session.plan(&options, u64::MAX)?;
+        // One worker parses one input: unless somebody checks, no cut is finer than the parser wants.
+        let (mut session, layout) = session.plan(&options, range_bytes)?;
+        let ranges = layout.ranges.len() as u64;
         for range in layout.ranges {
             session = session.parse(range, &layout.context, &options)?;
         }
-        Ok(session.usage())
+        Ok(Parsed { usage: session.usage(), ranges })
     }
 }
 
@@ -332,7 +343,7 @@ fn join_threads(
     limits: &Limits,
     guest: Guest,
     mut flow: RunFlow,
-) -> Result<(RunFlow, Usage), Failed> {
+) -> Result<(RunFlow, Parsed), Failed> {
     let (said, heard) = sync_channel(CHANNEL_BATCHES);
     let (judged, parsed) = thread::scope(|scope| {
         let guest = guest_thread(limits).spawn_scoped(scope, move || guest.parse(said));
@@ -363,7 +374,7 @@ fn judge(link: &Link, flow: &mut RunFlow, heard: Receiver<Said>) -> Result<(), F
 
 /// Picks the tables that a run writes. Where a parser's tables follow from the input, all of them are wanted unless somebody
 /// names some.
-fn choose(choice: &TableChoice, description: &Description) -> Result<Wanted, FaultReport> {
+pub(crate) fn choose(choice: &TableChoice, description: &Description) -> Result<Wanted, FaultReport> {
     Ok(Wanted::Only(match choice {
         TableChoice::Named(names) => {
             names.iter().map(|name| named(name, description)).collect::<Result<_, _>>()?

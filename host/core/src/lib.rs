@@ -8,6 +8,7 @@
 //! * [`contract`], what rows must be, and the judge.
 //! * [`ledger`], which bytes were accepted, quarantined, skipped, and the dark rest.
 //! * [`digest`], what rows say, whatever file they stand in.
+//! * [`receipt`], what a run claims, and under which circumstances.
 //! * [`description`], what a parser says it is; [`wanted`], which of its tables somebody wants.
 //! * [`limits`], every bound with its unit; [`fault`], whose fault it is; [`id`] and [`guest_text`], names and strangers' words.
 
@@ -24,5 +25,6 @@ pub mod id;
 pub mod intake;
 pub mod ledger;
 pub mod limits;
+pub mod receipt;
 pub mod wanted;
 pub mod wire;

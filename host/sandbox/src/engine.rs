@@ -3,6 +3,9 @@
 use casparian_core::limits::Limits;
 use wasmtime::{Config, Engine, OptLevel};
 
+/// What runs guests, for receipts. A test holds it to the lock file.
+pub const ENGINE: &str = "wasmtime 48.0.8";
+
 /// Builds the engine that every component is compiled for and runs in.
 pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     Engine::new(&profile(limits))

@@ -37,6 +37,7 @@ mod wasi;
 mod world;
 
 pub use compile::{CompileFault, Loaded, Sandbox};
+pub use engine::ENGINE;
 pub use fault::SessionFault;
 pub use handles::Blob;
 pub use session::{Ended, Session, Setup, Usage};

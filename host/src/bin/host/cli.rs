@@ -6,6 +6,7 @@ pub(crate) mod inspect;
 mod limit;
 pub(crate) mod run;
 mod surroundings;
+pub(crate) mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     /// Look at contracts: check them, show them, compare them, say them in other languages
     Contract(contract::Args),
+    /// Check a receipt: the files beside it, and its whole claim by another run
+    Verify(verify::Args),
     /// Check whether this machine can run parsers
     Doctor(doctor::Args),
     /// Do one run for the process that started this one; standard input is its socket

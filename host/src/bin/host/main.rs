@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Run(args) => cli::run::run(&args, &mut render),
         Command::Inspect(args) => cli::inspect::run(&args, &mut render),
         Command::Contract(args) => cli::contract::run(&args, &mut render),
+        Command::Verify(args) => cli::verify::run(&args, &mut render),
         Command::Doctor(args) => cli::doctor::run(&args, &mut render),
         // A worker speaks through its socket alone; its supervisor has the terminal.
         Command::Worker => return casparian_host::worker::main(),

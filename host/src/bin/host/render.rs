@@ -13,6 +13,7 @@ mod preview;
 mod progress;
 mod quantity;
 mod summary;
+mod verification;
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
@@ -23,6 +24,7 @@ use casparian_host::doctor::Diagnosis;
 use casparian_host::inspect::Inspection;
 use casparian_host::report::Report;
 use casparian_host::run::Progress;
+use casparian_host::verify::Verification;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -76,6 +78,11 @@ impl Render {
     /// Prints what a parser is.
     pub(crate) fn inspection(&mut self, inspection: &Inspection) {
         self.print(&inspection::inspection(inspection, self.data_page));
+    }
+
+    /// Prints what verifying a receipt came to.
+    pub(crate) fn verification(&mut self, verification: &Verification) {
+        self.print(&verification::verification(verification, self.data_page));
     }
 
     /// Prints what was found of this machine.

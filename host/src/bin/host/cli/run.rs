@@ -110,6 +110,14 @@ pub(crate) struct Args {
     /// Give a parser less than it asks for, now and then: a parser that counts on full reads is found out
     #[arg(long, value_name = "SEED:MAX", value_parser = read_sizes, hide = true)]
     read_sizes: Option<ReadSizes>,
+
+    /// Ask the parser for batches of this size, in bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), hide = true)]
+    batch_bytes: Option<u32>,
+
+    /// Ask the parser for ranges of this size, in bytes, and parse them one after the other
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), hide = true)]
+    range_bytes: Option<u64>,
 }
 
 /// Reads `SEED:MAX`: two decimal numbers, the second at least 1.
@@ -249,6 +257,8 @@ fn prepare(
         strict: args.strict,
         preview_rows: args.preview_rows_wanted(),
         log_level: args.log.level(),
+        input_name: None,
+        range_bytes: args.range_bytes,
         read_sizes: args.read_sizes.unwrap_or_default(),
         cache_dir,
         worker_exe,
@@ -258,7 +268,10 @@ fn prepare(
 
 fn limits_of(args: &Args) -> Result<Limits, Misuse> {
     args.check_tables()?;
-    limit::apply(&args.limits).map_err(|message| Misuse { message, hint: "give each limit once" })
+    let limits =
+        limit::apply(&args.limits).map_err(|message| Misuse { message, hint: "give each limit once" })?;
+    let batch_bytes_wanted = args.batch_bytes.map_or(limits.batch_bytes_wanted, u64::from);
+    Ok(Limits { batch_bytes_wanted, ..limits })
 }
 
 /// Returns how tables are written, and whether `--out` is a folder or a file.

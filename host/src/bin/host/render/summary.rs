@@ -283,6 +283,9 @@ mod tests {
             rule_warnings: vec![],
             held: vec![],
             warnings: vec![],
+            claim_sha256: None,
+            receipt: None,
+            claim: None,
             accounting: Accounting {
                 coverage: Coverage::Full,
                 accepted_bytes: 48_199_000,

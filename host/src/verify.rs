@@ -1,0 +1,327 @@
+//! Whether a receipt is true: of the files beside it, and of another run over the same input.
+//!
+//! The other run writes nothing and is made differently wherever that must not matter: reads give other sizes, the parser is
+//! asked for batches and ranges of other sizes. A claim that depends on any of them does not come out again.
+
+mod files;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use casparian_core::fault::{Blame, Blamed as _, FaultReport};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::Digest;
+use casparian_core::limits::Limits;
+use casparian_core::receipt::{Circumstances, Claim, Comparison, Receipt};
+use casparian_sandbox::journal::Level;
+use serde::Serialize;
+
+use crate::component::Component;
+use crate::request::{Progress, RunRequest, TableChoice};
+use crate::run::run;
+use crate::sinks::Format;
+use crate::source::{ReadSizes, Source};
+use crate::staging::Extent;
+use crate::terms::{self, ContractChoice};
+
+/// The version of [`Verification`]'s shape.
+pub const VERIFICATION_SCHEMA: u32 = 1;
+/// Most bytes of a receipt. One of the most tables and rules that there may be is a tenth of it.
+const RECEIPT_BYTES_MAX: u64 = 16 << 20;
+/// The most that a read gives in the other run, where it gave all the first time.
+const SHORT_READ_BYTES: usize = 61_441;
+/// The least size of ranges that are worth a cut.
+const RANGE_BYTES_MIN: u64 = 4096;
+
+/// What is to be verified.
+#[derive(Debug, Clone)]
+pub struct VerifyRequest {
+    /// The receipt, beside the files of its run.
+    pub receipt: PathBuf,
+    /// What to run again; none: the files alone are looked at.
+    pub again: Option<Again>,
+    /// The bounds of the other run. They are not the receipt's: it may come from a stranger.
+    pub limits: Limits,
+    /// Where compiled code is kept.
+    pub cache_dir: PathBuf,
+    /// The program whose `worker` command does the run.
+    pub worker_exe: PathBuf,
+    /// Set by somebody who wants it to end.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What another run takes.
+#[derive(Debug, Clone)]
+pub struct Again {
+    /// The input.
+    pub input: PathBuf,
+    /// The parser.
+    pub component: PathBuf,
+    /// The contract; none: the one that the component carries.
+    pub contract: Option<PathBuf>,
+}
+
+/// What verifying came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verification {
+    /// [`VERIFICATION_SCHEMA`].
+    pub schema: u32,
+    /// The receipt, as it was given.
+    pub receipt: String,
+    /// Digest of its claim.
+    pub claim_sha256: Digest,
+    /// The files beside the receipt against its claim.
+    pub files: Comparison,
+    /// The claim of another run against it; none where none was made.
+    pub run: Option<SecondRun>,
+    /// Whether nothing differs.
+    pub agrees: bool,
+}
+
+/// Another run, made differently.
+#[derive(Debug, Clone, Serialize)]
+pub struct SecondRun {
+    /// What is claimed and what came out.
+    pub claim: Comparison,
+    /// How it was made, and how the first one was: size of batches.
+    pub batch_bytes: (u64, u64),
+    /// Size of ranges.
+    pub range_bytes: (Option<u64>, Option<u64>),
+    /// The most that a read gives.
+    pub read_bytes_max: (Option<u64>, Option<u64>),
+}
+
+/// Verifies a receipt. An error is about what could not be looked at; what differs is in the result.
+pub fn verify(
+    request: &VerifyRequest,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verification, FaultReport> {
+    let receipt = read_receipt(&request.receipt)?;
+    let folder = match request.receipt.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // A wrong file is said before an hour's work.
+    let again = match &request.again {
+        Some(again) => Some(second_request(request, &receipt, again)?),
+        None => None,
+    };
+    let files = files::check(folder, &receipt)?;
+    let second = match again {
+        Some(again) => Some(run_again(&again, &receipt, progress)?),
+        None => None,
+    };
+    let agrees =
+        files.different.is_empty() && second.as_ref().is_none_or(|run| run.claim.different.is_empty());
+    Ok(Verification {
+        schema: VERIFICATION_SCHEMA,
+        receipt: request.receipt.to_string_lossy().into_owned(),
+        claim_sha256: receipt.claim_sha256,
+        files,
+        run: second,
+        agrees,
+    })
+}
+
+/// Reads a receipt and checks what it says of itself.
+pub fn read_receipt(path: &Path) -> Result<Receipt, FaultReport> {
+    let name = GuestText::new(&path.to_string_lossy(), 4096);
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(RECEIPT_BYTES_MAX + 1).read_to_string(&mut text));
+    if let Err(error) = read {
+        let hint = "name the `_receipt.json` that a run has written";
+        return Err(refused(Blame::Operator, "receipt-unreadable", format!("{name}: {error}"), hint));
+    }
+    if text.len() as u64 > RECEIPT_BYTES_MAX {
+        let message = format!("{name}: receipt bytes: limit {RECEIPT_BYTES_MAX}, and there are more");
+        return Err(refused(Blame::Input, "receipt-too-large", message, "no run writes one of this size"));
+    }
+    Receipt::read(&text).map_err(|fault| {
+        let report = fault.report();
+        FaultReport { message: format!("{name}: {}", report.message), ..report }
+    })
+}
+
+fn refused(blame: Blame, code: &str, message: String, hint: &str) -> FaultReport {
+    FaultReport { blame, code: code.to_owned(), message, hint: Some(hint.to_owned()), at: None }
+}
+
+/// Checks that what was named is what the receipt is about, and asks for a run that differs where it must not matter.
+fn second_request(
+    request: &VerifyRequest,
+    receipt: &Receipt,
+    again: &Again,
+) -> Result<RunRequest, FaultReport> {
+    let (claim, circumstances) = (&receipt.claim, &receipt.circumstances);
+    check_input(&again.input, claim)?;
+    check_component(&again.component, claim)?;
+    let tables = match &claim.asked.tables {
+        None => TableChoice::Default,
+        Some(tables) => TableChoice::Named(tables.iter().map(ToString::to_string).collect()),
+    };
+    Ok(RunRequest {
+        component: again.component.clone(),
+        input: again.input.clone(),
+        out: None,
+        extent: Extent::Folder,
+        format: Format::Parquet,
+        replace: false,
+        tables,
+        options: claim.options.values.clone().into_iter().collect(),
+        limits: Limits {
+            batch_bytes_wanted: other_batch_bytes(circumstances.batch_bytes),
+            ..request.limits.clone()
+        },
+        contract: contract_of(again, claim, circumstances)?,
+        strict: claim.asked.strict,
+        preview_rows: 0,
+        log_level: Level::Error,
+        input_name: Some(claim.input.name.clone()),
+        range_bytes: other_range_bytes(circumstances.range_bytes, claim.input.bytes),
+        read_sizes: other_read_sizes(circumstances),
+        cache_dir: request.cache_dir.clone(),
+        worker_exe: request.worker_exe.clone(),
+        stop: Arc::clone(&request.stop),
+    })
+}
+
+fn check_input(path: &Path, claim: &Claim) -> Result<(), FaultReport> {
+    let source = Source::open(path).map_err(|fault| fault.report())?;
+    let found = match source.size() == claim.input.bytes {
+        true => source.hash(&mut |_| {}).map_err(|fault| fault.report())?.to_string(),
+        false => format!("that of {} bytes, not {}", source.size(), claim.input.bytes),
+    };
+    same_file(Blame::Input, "input-differs", path, "input", claim.input.sha256, &found)
+}
+
+fn check_component(path: &Path, claim: &Claim) -> Result<(), FaultReport> {
+    let found = Component::open(path)?.sha256().to_string();
+    same_file(Blame::Operator, "component-differs", path, "component", claim.component.sha256, &found)
+}
+
+fn same_file(
+    blame: Blame,
+    code: &str,
+    path: &Path,
+    what: &str,
+    claimed: Digest,
+    found: &str,
+) -> Result<(), FaultReport> {
+    if claimed.to_string() == found {
+        return Ok(());
+    }
+    let name = GuestText::new(&path.to_string_lossy(), 4096);
+    let message = format!("{name} is not the receipt's {what}: its SHA-256 is {found}, wanted {claimed}");
+    Err(refused(blame, code, message, &format!("give the {what} that the run was made with")))
+}
+
+fn contract_of(
+    again: &Again,
+    claim: &Claim,
+    circumstances: &Circumstances,
+) -> Result<ContractChoice, FaultReport> {
+    let given = circumstances.contract_origin.as_deref() == Some("given");
+    match (&claim.contract, &again.contract) {
+        (None, None) => Ok(ContractChoice::Declared),
+        (None, Some(_)) => Err(refused(
+            Blame::Operator,
+            "contract-differs",
+            "the receipt's run was judged by no contract".to_owned(),
+            "leave out --contract",
+        )),
+        (Some(contract), None) if given => Err(refused(
+            Blame::Operator,
+            "contract-missing",
+            format!("the receipt's run was judged by a contract that was given: {}", shown(&contract.id)),
+            "name it by --contract FILE",
+        )),
+        (Some(_), None) => Ok(ContractChoice::Default),
+        (Some(contract), Some(path)) => {
+            let found = terms::hash_of_file(path)?.to_string();
+            same_file(Blame::Operator, "contract-differs", path, "contract", contract.sha256, &found)?;
+            Ok(ContractChoice::File(path.clone()))
+        }
+    }
+}
+
+fn shown(text: &str) -> GuestText {
+    GuestText::new(text, 256)
+}
+
+/// Returns another size of batches than the first run's.
+fn other_batch_bytes(first: u64) -> u64 {
+    const MIDDLE: u64 = 128 << 10;
+    if first > MIDDLE { 32 << 10 } else { 1 << 20 }
+}
+
+/// Returns another size of ranges than the first run's: an eighth of the input, or all of it.
+fn other_range_bytes(first: Option<u64>, input_bytes: u64) -> Option<u64> {
+    match first {
+        None => Some((input_bytes / 8).max(RANGE_BYTES_MIN)),
+        Some(_) => None,
+    }
+}
+
+/// Returns another policy of reads than the first run's.
+fn other_read_sizes(circumstances: &Circumstances) -> ReadSizes {
+    match circumstances.short_reads {
+        None => ReadSizes::Short { seed: 1, bytes_max: SHORT_READ_BYTES },
+        Some(_) => ReadSizes::Full,
+    }
+}
+
+fn run_again(
+    request: &RunRequest,
+    receipt: &Receipt,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<SecondRun, FaultReport> {
+    let report = run(request, progress);
+    if let Some(fault) = report.fault {
+        return Err(fault);
+    }
+    let internal = |message: String| refused(Blame::Host, "internal", message, "please report it");
+    let found = report.claim.ok_or_else(|| internal("a run without a claim".to_owned()))?;
+    let claim = receipt.claim.compare(&found).map_err(|error| internal(error.to_string()))?;
+    let first = &receipt.circumstances;
+    let read_bytes_max = match request.read_sizes {
+        ReadSizes::Full => None,
+        ReadSizes::Short { bytes_max, .. } => Some(bytes_max as u64),
+    };
+    Ok(SecondRun {
+        claim,
+        batch_bytes: (first.batch_bytes, request.limits.batch_bytes_wanted),
+        range_bytes: (first.range_bytes, request.range_bytes),
+        read_bytes_max: (first.short_reads.map(|reads| reads.bytes_max), read_bytes_max),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_not_matter_is_different_the_second_time() {
+        for first in [1, 4096, 256 << 10, 16 << 20] {
+            assert_ne!(other_batch_bytes(first), first);
+        }
+        assert_eq!(other_range_bytes(None, 80_000), Some(10_000));
+        assert_eq!(other_range_bytes(None, 5), Some(RANGE_BYTES_MIN));
+        assert_eq!(other_range_bytes(Some(7), 80_000), None);
+    }
+
+    #[test]
+    fn what_is_no_receipt_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("_receipt.json");
+        assert_eq!(read_receipt(&path).unwrap_err().code, "receipt-unreadable");
+        std::fs::write(&path, "{}").unwrap();
+        let fault = read_receipt(&path).unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.blame), ("receipt-shape", Blame::Input));
+        assert!(fault.message.contains("_receipt.json: not a receipt"), "{}", fault.message);
+        File::create(&path).unwrap().set_len(RECEIPT_BYTES_MAX + 5).unwrap();
+        assert_eq!(read_receipt(&path).unwrap_err().code, "receipt-too-large");
+    }
+}
