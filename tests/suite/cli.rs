@@ -29,9 +29,9 @@ fn an_output_that_exists_is_refused_and_stays_as_it_is() {
 fn replace_exchanges_the_output_and_leaves_nothing_of_the_old_one() {
     let desk = Desk::new(FILE);
     desk.evil("rejects_unknown_fault").option("n", 0).done();
-    assert_eq!(host::names(&desk.path(OUT)), ["_quarantine.parquet"]);
+    assert_eq!(host::names(&desk.path(OUT)), ["_quarantine.parquet", "_receipt.json"]);
     desk.evil("honest").arg("--replace").done().assert_completed();
-    assert_eq!(host::names(&desk.path(OUT)), ["rows.parquet"]);
+    assert_eq!(host::names(&desk.path(OUT)), ["_receipt.json", "rows.parquet"]);
     assert_eq!(desk.names(), [INPUT, OUT]);
 }
 
@@ -40,7 +40,7 @@ fn replace_that_fails_leaves_the_old_output() {
     let desk = Desk::new(FILE);
     desk.evil("honest").done().assert_completed();
     desk.evil("late_trap").option("n", 9).arg("--replace").done().assert_fault("guest", "guest-trap");
-    assert_eq!(host::names(&desk.path(OUT)), ["rows.parquet"]);
+    assert_eq!(host::names(&desk.path(OUT)), ["_receipt.json", "rows.parquet"]);
     assert_eq!(desk.names(), [INPUT, OUT]);
 }
 
@@ -149,7 +149,7 @@ fn strict_publishes_nothing_and_holds_the_quarantine() {
         "{report}"
     );
     assert_eq!(desk.names(), [INPUT, "out.held"]);
-    assert_eq!(host::names(&desk.path("out.held")), ["_quarantine.parquet"]);
+    assert_eq!(host::names(&desk.path("out.held")), ["_quarantine.parquet", "_receipt.json"]);
     assert_eq!(
         report["quarantine"]["path"],
         desk.path("out.held/_quarantine.parquet").to_string_lossy().as_ref()

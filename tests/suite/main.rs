@@ -1,7 +1,7 @@
 //! Every test that needs the whole house: the program that people run, over guests as they are built.
 //!
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
-//! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`formats`], [`documents`]: that what is said is true.
+//! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`formats`], [`receipts`], [`documents`]: that what is said is true.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
 //! The rest is furniture: [`host`] runs the program, [`component`] writes components as text, [`tables`] reads what was written.
@@ -18,6 +18,7 @@ mod formats;
 mod host;
 mod imports;
 mod limits;
+mod receipts;
 mod report;
 mod tables;
 mod tidy;

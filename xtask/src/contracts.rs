@@ -4,9 +4,9 @@
 //! The linter is a program in Python with its pinned packages, kept under `target/` and made anew when the pins change.
 
 use crate::Outcome;
-use crate::command::{run, run_unseen};
+use crate::command::run_unseen;
+use crate::python;
 use crate::workspace;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,20 +36,7 @@ fn is_contract(path: &Path) -> bool {
 
 /// Returns the Python that has the linter, after making it where it is missing or has other pins.
 fn python(root: &Path) -> Outcome<PathBuf> {
-    let folder = workspace::host_target(root).join("contracts-linter");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let pinned = folder.join("pinned.txt");
-    let named = |path: &Path, why: std::io::Error| format!("{}: {why}", path.display());
-    let pins = fs::read_to_string(root.join(PINS)).map_err(|why| named(Path::new(PINS), why))?;
-    if python.is_file() && fs::read_to_string(&pinned).is_ok_and(|kept| kept == pins) {
-        return Ok(python);
-    }
-    let hint = |why| format!("{why}\n  the linter of contracts needs Python 3.10 or later with `venv`");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).map_err(hint)?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--no-deps", "--requirement", PINS]))?;
-    // Last, so that half a linter is never taken for a whole one.
-    fs::write(&pinned, pins).map_err(|why| named(&pinned, why))?;
-    Ok(python)
+    python::environment(&workspace::host_target(root).join("contracts-linter"), &root.join(PINS))
 }
 
 #[cfg(test)]

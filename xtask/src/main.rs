@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod guests;
 mod machine_paths;
+mod python;
 mod reproducible;
 mod rustc;
 mod site;
