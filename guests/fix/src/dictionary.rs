@@ -381,13 +381,33 @@ mod tests {
     }
 
     #[test]
+    fn no_message_has_two_places_for_one_tag() {
+        fn collect(body: Body, tags: &mut Vec<u32>) {
+            for tag in (0..body.members()).map(|place| body.tag(place)) {
+                tags.push(tag);
+                body.group(tag).into_iter().for_each(|group| collect(group, tags));
+            }
+        }
+        for body in Version::ALL.into_iter().flat_map(messages) {
+            let mut tags = Vec::new();
+            collect(body, &mut tags);
+            let all = tags.len();
+            tags.sort_unstable();
+            tags.dedup();
+            assert_eq!(tags.len(), all);
+        }
+    }
+
+    fn messages(version: Version) -> impl Iterator<Item = Body> {
+        let record = move |at| section::MESSAGES + 8 * (version.number(8) + at);
+        (0..version.number(12)).map(move |at| Body(short(record(at) + 4)))
+    }
+
+    #[test]
     fn every_member_of_every_message_is_a_field_of_its_version_or_of_the_session() {
         for version in Version::ALL {
-            let count = version.number(12);
-            assert!(count > 0);
-            for at in 0..count {
-                let record = section::MESSAGES + 8 * (version.number(8) + at);
-                let body = Body(short(record + 4));
+            assert!(messages(version).count() > 5);
+            for body in messages(version) {
                 let unknown = (0..body.members()).map(|place| body.tag(place)).find(|tag| {
                     version
                         .field(*tag)

@@ -4,8 +4,7 @@
 //! is compared, never believed: nothing here is repeated or reserved by it. Tags that the message does not define stay
 //! where they stand and end no group.
 //!
-//! What begins an instance is the tag that the group's first one began with. A member that comes twice in an instance belongs
-//! to what is around the group, where that has a place left for it; so do members of a group that has all it declared.
+//! What begins an instance is the tag that the group's first one began with.
 
 use std::collections::BTreeMap;
 
@@ -262,38 +261,24 @@ impl Walk {
         false
     }
 
-    /// Where a tag belongs, seen from where the walk stands: the innermost group that has room for it, else outside.
+    /// Where a tag belongs, seen from where the walk stands. No message has two places for one tag, so that the first is it.
     fn place(&self, book: &Book, tag: u32) -> Place {
-        if tag == 0 {
-            return Place::Nowhere;
-        }
-        // The innermost group that could take the tag, though something around it had better.
-        let mut at_worst = None;
         for (level, open) in self.stack.iter().enumerate().rev() {
             let Some(place) = open.body.place(tag) else { continue };
-            let begins = open.delimiter.is_none_or(|delimiter| delimiter == tag);
-            let group = self.groups.get(open.group as usize);
-            let is_full = group.is_some_and(|group| group.declared == Some(u64::from(group.actual)));
-            match begins {
-                true if !is_full => return Place::Begins(level, place),
-                false if !self.is_marked(level, place, open.mark) => return Place::Member(level, place),
-                _ => at_worst = at_worst.or(Some((level, place, begins))),
-            }
+            return match open.delimiter {
+                Some(delimiter) if delimiter != tag && self.is_marked(level, place, open.mark) => {
+                    Place::Twice(Some(level))
+                }
+                Some(delimiter) if delimiter != tag => Place::Member(level, place),
+                _ => Place::Begins(level, place),
+            };
         }
         for edge in EDGES {
             let Some(place) = book.edge(edge).and_then(|body| body.place(tag)) else { continue };
             let is_marked = self.marks[edge as usize].get(place) == Some(&self.message);
-            return match at_worst {
-                _ if !is_marked => Place::Outside(edge, place),
-                None => Place::Twice(None),
-                Some(_) => break,
-            };
+            return if is_marked { Place::Twice(None) } else { Place::Outside(edge, place) };
         }
-        match at_worst {
-            Some((level, place, true)) => Place::Begins(level, place),
-            Some((level, ..)) => Place::Twice(Some(level)),
-            None => Place::Nowhere,
-        }
+        Place::Nowhere
     }
 
     fn is_marked(&self, level: usize, place: usize, mark: u64) -> bool {
@@ -485,5 +470,134 @@ fn check_definition(place: &Place, book: &Book, field: &Field, flaws: &mut Flaws
         flaws.insert(Flaw::UndefinedTag);
     } else if book.body.is_some() {
         flaws.insert(Flaw::MisplacedTag);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delimiter::Delimiter;
+    use crate::fields::plain_field;
+    use casparian_sdk::FaultCode;
+
+    /// Walks the fields of an execution report of FIX 4.4.
+    fn walked(fields: &str, depth: Depth) -> (Walk, Vec<&'static str>) {
+        walked_as(b"FIX.4.4", b"8", fields, depth)
+    }
+
+    fn walked_as(begin: &[u8], msg_type: &[u8], text: &str, depth: Depth) -> (Walk, Vec<&'static str>) {
+        let mut fields: Vec<Field> = Vec::new();
+        while fields.last().is_none_or(|last| last.end < text.len()) {
+            let start = fields.last().map_or(0, |last| last.end + 1);
+            fields.push(plain_field(text.as_bytes(), start, Delimiter::Pipe));
+        }
+        let book = Book::of(begin, None, Version::Fix50Sp2, msg_type).expect("a version");
+        let (mut walk, mut flaws) = (Walk::default(), Flaws::NONE);
+        walk.read(text.as_bytes(), &fields, &book, depth, &mut flaws);
+        let codes = flaws.indices().map(|index| Flaw::ALL[usize::from(index)].0).collect();
+        (walk, codes)
+    }
+
+    /// Tag, what was declared and what there is of every group.
+    fn counts(walk: &Walk) -> Vec<(u32, Option<u64>, u32)> {
+        walk.groups.iter().map(|group| (group.tag, group.declared, group.actual)).collect()
+    }
+
+    fn path(walk: &Walk, field: usize) -> Vec<(u32, u32)> {
+        walk.path(field).map(|(group, instance)| (group.tag, instance.index)).collect()
+    }
+
+    #[test]
+    fn a_field_stands_in_the_innermost_instance_that_has_it() {
+        let (walk, flaws) = walked("453=2|448=A|448=B|802=1|523=C|452=1|58=x", Depth::Structure);
+        assert_eq!(counts(&walk), [(453, Some(2), 2), (802, Some(1), 1)]);
+        let paths: Vec<_> = (0..7).map(|field| path(&walk, field)).collect();
+        let inner = vec![(802, 0), (453, 1)];
+        assert_eq!(paths[..4], [vec![], vec![(453, 0)], vec![(453, 1)], vec![(453, 1)]]);
+        assert_eq!((&paths[4], &paths[5], &paths[6]), (&inner, &vec![(453, 1)], &vec![]));
+        assert_eq!(flaws, [""; 0]);
+    }
+
+    #[test]
+    fn a_group_begins_with_whatever_its_first_instance_begins_with() {
+        let text = "453=2|447=D|448=A|447=D|448=B";
+        assert_eq!(walked(text, Depth::Structure).1, [""; 0]);
+        assert!(walked(text, Depth::Everything).1.contains(&"group_out_of_order"));
+    }
+
+    #[test]
+    fn instances_beyond_the_count_are_instances() {
+        let (walk, flaws) = walked_as(b"FIX.4.4", b"B", "148=H|33=1|58=a|58=b", Depth::Structure);
+        assert_eq!((counts(&walk), flaws), (vec![(33, Some(1), 2)], vec!["group_count_mismatch"]));
+        let (walk, flaws) = walked("453=0|448=A", Depth::Structure);
+        assert_eq!((counts(&walk), flaws), (vec![(453, Some(0), 1)], vec!["group_count_mismatch"]));
+    }
+
+    #[test]
+    fn a_member_that_comes_twice_in_an_instance_stays_in_it() {
+        let (walk, flaws) = walked_as(b"FIX.4.4", b"AE", "552=1|54=1|528=A|528=B", Depth::Everything);
+        assert_eq!((counts(&walk), path(&walk, 3)), (vec![(552, Some(1), 1)], vec![(552, 0)]));
+        assert!(flaws.contains(&"duplicate_tag"));
+    }
+
+    #[test]
+    fn groups_without_instances_are_groups() {
+        let (walk, flaws) = walked("555=1|600=A|454=0|382=1|375=B|453=0", Depth::Structure);
+        assert_eq!(
+            counts(&walk),
+            [(555, Some(1), 1), (454, Some(0), 0), (382, Some(1), 1), (453, Some(0), 0)]
+        );
+        assert_eq!(flaws, [""; 0]);
+    }
+
+    #[test]
+    fn an_undefined_field_ends_no_group_and_stands_behind_the_last() {
+        let (walk, flaws) = walked("453=2|448=A|9001=x|447=D|448=B|9002=y|58=z|9003=w", Depth::Structure);
+        assert_eq!((counts(&walk), flaws), (vec![(453, Some(2), 2)], vec![]));
+        assert_eq!((path(&walk, 2), path(&walk, 5), path(&walk, 7)), (vec![(453, 0)], vec![], vec![]));
+    }
+
+    #[test]
+    fn a_count_that_is_no_number_is_no_count() {
+        for count in ["", "two", "-1", "99999999999999999999"] {
+            let (walk, flaws) = walked(&format!("453={count}|448=A"), Depth::Structure);
+            assert_eq!(
+                (counts(&walk), flaws),
+                (vec![(453, None, 1)], vec!["group_count_mismatch"]),
+                "{count}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_field_that_no_version_repeats_is_a_duplicate_and_others_only_where_all_is_checked() {
+        assert_eq!(walked("40=1|40=1", Depth::Structure).1, ["duplicate_tag"]);
+        let lines = "148=H|33=2|58=a|58=b";
+        assert_eq!(walked_as(b"FIX.4.0", b"B", lines, Depth::Structure).1, [""; 0]);
+        assert!(walked_as(b"FIX.4.0", b"B", lines, Depth::Everything).1.contains(&"duplicate_tag"));
+    }
+
+    #[test]
+    fn a_message_is_flat_where_nothing_counts_and_nothing_comes_twice() {
+        let mut walk = Walk::default();
+        let field = |tag| Field { tag, start: 0, value: 0, end: 0, counted: false };
+        let mut is_flat =
+            |tags: &[u32]| walk.is_flat(&tags.iter().map(|tag| field(*tag)).collect::<Vec<_>>());
+        assert!(is_flat(&[8, 9, 35, 0, 0, 55, 10]) && is_flat(&[8, 9, 35, 55, 10]));
+        assert!(!is_flat(&[8, 453]) && !is_flat(&[8, 55, 55]) && !is_flat(&[8, 5001]));
+    }
+
+    #[test]
+    fn a_message_walked_before_leaves_nothing_behind() {
+        let (mut walk, _) = walked("453=1|448=A|447=D|452=1", Depth::Structure);
+        let book = Book::of(b"FIX.4.4", None, Version::Fix44, b"8").expect("a version");
+        let text = b"448=A|447=D";
+        let fields = [plain_field(text, 0, Delimiter::Pipe), plain_field(text, 6, Delimiter::Pipe)];
+        let mut flaws = Flaws::NONE;
+        walk.read(text, &fields, &book, Depth::Structure, &mut flaws);
+        assert_eq!(
+            (walk.groups.len(), walk.places.as_slice(), flaws.is_empty()),
+            (0, [0, 0].as_slice(), true)
+        );
     }
 }
