@@ -55,7 +55,7 @@ impl Site {
     pub(crate) fn host_run(&self) -> Command {
         let mut command = Command::new(&self.host);
         command.env("CASPARIAN_CACHE_DIR", self.folder.join("cache"));
-        command.arg("run").arg(&self.component).args(["--tables", native::TABLE, "--no-progress"]);
+        command.arg("run").arg(&self.component).args(["--tables", native::TABLE, "--no-contract", "--no-progress"]);
         command
     }
 }

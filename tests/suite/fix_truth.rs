@@ -237,3 +237,45 @@ fn every_other_file_ends_with_a_verdict() {
         println!("{:<50} {:>3} {}", path.file_name().expect("a name").display(), verdict.0, verdict.1);
     }
 }
+
+/// How many rows of each table were accepted and quarantined.
+fn rows(report: &Json) -> Vec<(String, u64, u64)> {
+    let number = |table: &Json, key: &str| table[key].as_u64().expect("a number");
+    let tables = report["tables"].as_array().expect("tables").iter();
+    let name = |table: &Json| table["name"].as_str().expect("a name").to_owned();
+    tables.map(|table| (name(table), number(table, "accepted"), number(table, "quarantined"))).collect()
+}
+
+fn sample(name: &str) -> Desk {
+    let path = crate::host::root().join("guests/fix/samples").join(name);
+    Desk::new(&std::fs::read(path).expect("a sample"))
+}
+
+#[test]
+fn the_contract_that_goes_with_the_parser_takes_the_demo_for_what_it_is() {
+    let report = sample("demo.log").run(&guest("fix")).done().report();
+    assert_eq!(
+        (&report["contract"]["id"], &report["contract"]["origin"]),
+        (&"fix".into(), &"embedded".into())
+    );
+    let due = [("messages", 296, 9), ("execution_reports", 131, 6)];
+    assert_eq!(rows(&report), due.map(|(name, accepted, held)| (name.to_owned(), accepted, held)));
+}
+
+#[test]
+fn the_contract_that_goes_with_the_parser_holds_what_no_parser_can_know() {
+    let desk = sample("contract/orders.log");
+    let call = desk.run(&guest("fix")).args(&["--tables", "messages,execution_reports,session_events"]);
+    let report = call.done().report();
+    let due = [("messages", 5, 9), ("execution_reports", 4, 5), ("session_events", 1, 4)];
+    assert_eq!(rows(&report), due.map(|(name, accepted, held)| (name.to_owned(), accepted, held)));
+    let mut by_rule = report["quarantine"]["by_rule"].clone();
+    by_rule.as_object_mut().expect("rules").remove("record");
+    assert_eq!(
+        by_rule,
+        serde_json::json!({
+            "execution": 1, "logon": 1, "minimum": 1, "open quantity": 1, "required": 1, "resend range": 1,
+            "sequence number": 1, "validValues": 3,
+        })
+    );
+}

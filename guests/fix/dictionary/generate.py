@@ -13,14 +13,18 @@ Layout, all numbers little endian. Eight bytes `FIXDICT1`, then the offset of ea
   tags      u16 per member of a body, ascending
   required  u16 per member that must be there: its place among the members
   groups    by tag, per member that counts a group: tag u16, body u16
-  names     how many, and the end of each in the text after a zero (u32 each); then the text
+  names     how many, and the end of each in the text after a zero (u32 each); then the text: numbers of words, below 128 in
+            one byte, else in two, the first of which is 128 and more: number = (first - 128) * 256 + second
+  words     the same for the words that names are made of, the most frequent first; their text is the word
   values    the same for sets of values; their text is values ascending, each behind its length (u8)
   counters  how many (u16), then ascending (u16): tags that count a group somewhere
 """
 
 import gzip
+import re
 import struct
 import sys
+from collections import Counter
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
@@ -188,6 +192,24 @@ def texts(items):
     return struct.pack(f"<{1 + len(ends)}I", len(ends) - 1, *ends) + text
 
 
+def words_of(name):
+    """Cuts a name at its capitals: NoMDEntries is No, MD, Entries."""
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^A-Za-z\d]", name)
+
+
+def spell(names):
+    """Writes names by the numbers of their words; returns them and the words."""
+    counts = Counter(word for name in names for word in words_of(name))
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    number = {word: at for at, word in enumerate(words)}
+
+    def code(at):
+        return bytes([at]) if at < 128 else bytes([128 + at // 256, at % 256])
+
+    assert all("".join(words_of(name)) == name for name in names) and len(words) < 128 * 256
+    return [b"".join(code(number[word]) for word in words_of(name)) for name in names], words
+
+
 def pack(versions):
     names, values, bodies = Pool(), Pool(), Bodies()
     heads, fields, messages, counters = [], [], [], set()
@@ -202,6 +224,7 @@ def pack(versions):
         for kind, (name, body) in sorted(version.messages.items(), key=lambda item: item[0].encode()):
             messages.append(struct.pack("<4sHH", kind.encode(), bodies.number(body), names.number(name)))
     counters = sorted({tag for tag, _ in bodies.groups})
+    spelled, words = spell(list(names))
     sections = [
         b"".join(struct.pack("<IIIIHH", *head) for head in heads),
         b"".join(fields),
@@ -210,7 +233,8 @@ def pack(versions):
         struct.pack(f"<{len(bodies.tags)}H", *bodies.tags),
         struct.pack(f"<{len(bodies.required)}H", *bodies.required),
         b"".join(struct.pack("<HH", *group) for group in bodies.groups),
-        texts(name.encode() for name in names),
+        texts(spelled),
+        texts(word.encode() for word in words),
         texts(b"".join(bytes([len(value)]) + value for value in allowed) for allowed in values),
         struct.pack(f"<{1 + len(counters)}H", len(counters), *counters),
     ]

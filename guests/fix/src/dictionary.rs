@@ -18,8 +18,9 @@ mod section {
     pub(super) const REQUIRED: usize = start(5);
     pub(super) const GROUPS: usize = start(6);
     pub(super) const NAMES: usize = start(7);
-    pub(super) const VALUES: usize = start(8);
-    pub(super) const COUNTERS: usize = start(9);
+    pub(super) const WORDS: usize = start(8);
+    pub(super) const VALUES: usize = start(9);
+    pub(super) const COUNTERS: usize = start(10);
 
     const fn start(section: usize) -> usize {
         let at = 8 + 4 * section;
@@ -202,9 +203,17 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Returns the name of the field.
-    pub fn name(self) -> &'static str {
-        std::str::from_utf8(text(section::NAMES, self.name)).unwrap_or_default()
+    /// Writes the name of the field into `name`, in place of what is there.
+    pub fn spell(self, name: &mut String) {
+        name.clear();
+        let mut spelled = text(section::NAMES, self.name).iter();
+        while let Some(first) = spelled.next() {
+            let number = match first.checked_sub(128) {
+                None => u16::from(*first),
+                Some(high) => u16::from(high) << 8 | u16::from(spelled.next().copied().unwrap_or(0)),
+            };
+            name.push_str(std::str::from_utf8(text(section::WORDS, number)).unwrap_or_default());
+        }
     }
 
     /// Returns the values that the field may have; `None` where it may have any of its kind.
@@ -354,11 +363,19 @@ mod tests {
         groups.map(|group| 1 + depth(group)).max().unwrap_or(0)
     }
 
+    fn name_of(definition: Definition) -> String {
+        let mut name = String::new();
+        definition.spell(&mut name);
+        name
+    }
+
     #[test]
     fn the_block_begins_with_its_mark_and_its_sections_follow_each_other() {
         assert_eq!(&BLOCK[..8], b"FIXDICT1");
-        let starts: Vec<u32> = (0..10).map(|at| long(8 + 4 * at)).collect();
-        assert!(starts.is_sorted() && starts[0] == 48 && *starts.last().expect("ten") < BLOCK.len() as u32);
+        let starts: Vec<u32> = (0..11).map(|at| long(8 + 4 * at)).collect();
+        assert!(
+            starts.is_sorted() && starts[0] == 52 && *starts.last().expect("eleven") < BLOCK.len() as u32
+        );
     }
 
     #[test]
@@ -412,7 +429,7 @@ mod tests {
                     version
                         .field(*tag)
                         .or(Version::Fixt11.field(*tag))
-                        .is_none_or(|field| field.name().is_empty())
+                        .is_none_or(|field| name_of(field).is_empty())
                 });
                 assert_eq!(unknown, None, "{version:?}");
             }
@@ -421,9 +438,10 @@ mod tests {
 
     #[test]
     fn versions_differ_in_what_they_say_of_a_field() {
-        let name = |version: Version, tag| version.field(tag).map(Definition::name);
-        assert_eq!(name(Version::Fix42, 32), Some("LastShares"));
-        assert_eq!(name(Version::Fix44, 32), Some("LastQty"));
+        let name = |version: Version, tag| version.field(tag).map(name_of);
+        assert_eq!(name(Version::Fix42, 32).as_deref(), Some("LastShares"));
+        assert_eq!(name(Version::Fix44, 32).as_deref(), Some("LastQty"));
+        assert_eq!(name(Version::Fix50Sp2, 268).as_deref(), Some("NoMDEntries"));
         assert_eq!(name(Version::Fix40, 150), None);
         assert_eq!(Version::Fix42.field(38).map(|field| field.kind), Some(Kind::Decimal));
         assert_eq!(name(Version::Fix44, 70_000), None);

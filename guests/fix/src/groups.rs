@@ -1,6 +1,6 @@
 //! The tables `fields` and `groups`: every field of a message, and every instance of its repeating groups.
 
-use casparian_sdk::column::{At, List, Struct};
+use casparian_sdk::column::{At, List, Struct, Text};
 use casparian_sdk::prelude::*;
 use casparian_sdk::table::Table;
 
@@ -79,13 +79,18 @@ pub struct Walked<'a> {
 }
 
 impl Walked<'_> {
-    fn name(&self, tag: u32) -> Option<&'static str> {
-        Some(self.book?.field(tag)?.name())
+    /// Sets the name of a field, if it has one. `spelled` is for its memory.
+    fn put_name(&self, column: &mut Text, at: At, tag: u32, spelled: &mut String) {
+        if let Some(definition) = self.book.and_then(|book| book.field(tag)) {
+            definition.spell(spelled);
+            column.set(at, spelled);
+        }
     }
 }
 
 /// Writes the fields of a message, and returns whether there is one; what is wrong with the message goes to the first. Fails where the host refuses a row.
 pub fn fields(table: &mut Table<'_, Fields>, walked: &Walked<'_>, flaws: &mut Flaws) -> Result<bool, Fault> {
+    let mut spelled = String::new();
     for (pos, field) in (0u32..).zip(walked.fields) {
         let mut row = table.row(walked.span)?;
         let at = row.at();
@@ -95,9 +100,7 @@ pub fn fields(table: &mut Table<'_, Fields>, walked: &Walked<'_>, flaws: &mut Fl
         } else if field.value > field.start {
             row.tag_raw.set_slice(at, walked.bytes, field.start, field.value - 1);
         }
-        if let Some(name) = walked.name(field.tag) {
-            row.name.set(at, name);
-        }
+        walked.put_name(&mut row.name, at, field.tag, &mut spelled);
         row.value.set_slice(at, walked.bytes, field.value, field.end);
         if let Some((group, _)) = walked.walk.path(pos as usize).next() {
             row.group_tag.set(at, group.tag);
@@ -134,9 +137,7 @@ fn group_row(
     let mut row = table.row(walked.span)?;
     let at = row.at();
     row.count_tag.set(at, group.tag);
-    if let Some(name) = walked.name(group.tag) {
-        row.name.set(at, name);
-    }
+    walked.put_name(&mut row.name, at, group.tag, &mut String::new());
     if let Some((around, outer)) = walk.path(group.counter as usize).next() {
         row.parent_tag.set(at, around.tag);
         row.parent_idx.set(at, outer.index);
