@@ -127,8 +127,7 @@ impl Writer {
     }
 
     /// Writes the row of a message; returns what it says is wrong. Fails where the host refuses it.
-    // Called, it takes longer in a metered guest than it does in here.
-    #[inline(always)]
+    #[inline]
     pub fn message(&mut self, table: &mut Table<'_, Messages>, draft: &Draft<'_>) -> Result<Flaws, Fault> {
         let mut row = table.row(draft.span)?;
         let mut flaws = draft.flaws;
@@ -146,7 +145,7 @@ impl Writer {
         Ok(flaws)
     }
 
-    #[inline(always)]
+    #[inline]
     fn texts(&self, row: &mut Row<'_, Messages>, draft: &Draft<'_>, flaws: &mut Flaws) {
         let at = row.at();
         macro_rules! text {
@@ -241,7 +240,7 @@ impl Writer {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn values(&mut self, row: &mut Row<'_, Messages>, draft: &Draft<'_>, flaws: &mut Flaws) {
         let at = row.at();
         let value = |slot| draft.slots.value(draft.bytes, slot);
@@ -293,7 +292,7 @@ impl Writer {
         flaws
     }
 
-    #[inline(always)]
+    #[inline]
     fn log(&mut self, row: &mut Row<'_, Messages>, draft: &Draft<'_>) {
         if draft.prefix.is_empty() {
             return;
