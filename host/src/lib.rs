@@ -8,13 +8,14 @@
 //!   half-published.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
 //! * `receipt`, what a run leaves to be checked; [`verify`], who checks it.
-//! * [`doctor`], whether this machine has what it takes.
+//! * [`explain`], what reason codes mean; [`doctor`], whether this machine has what it takes.
 
 pub mod code_cache;
 mod component;
 pub mod contract;
 pub mod doctor;
 pub mod embed;
+pub mod explain;
 pub mod inspect;
 mod interface;
 mod link;

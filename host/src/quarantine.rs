@@ -5,8 +5,13 @@
 //! time and jobs are null until somebody who has one keeps the quarantine. Memory does not follow the number of rows, and
 //! neither does what a record's own bytes take: they are written with the first of its rows.
 
-pub mod cells;
+mod cells;
 mod columns;
+pub mod export;
+pub mod read;
+pub mod select;
+pub mod sentence;
+pub mod top;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -20,8 +25,10 @@ use casparian_core::flow::{Hold, PortFault};
 use casparian_core::id::{Digest, FieldHasher, TableName};
 
 use self::columns::Gathered;
+pub use self::cells::CellsFault;
 use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
+pub use crate::staging::QUARANTINE_FILE;
 
 /// Past this a record's own bytes are cut.
 pub const RAW_BYTES_MAX: usize = 64 << 10;

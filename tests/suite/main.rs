@@ -18,6 +18,7 @@ mod formats;
 mod host;
 mod imports;
 mod limits;
+mod quarantine;
 mod receipts;
 mod report;
 mod tables;

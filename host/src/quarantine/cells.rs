@@ -62,7 +62,7 @@ pub(super) fn schema_message(schema: &Schema) -> Result<Vec<u8>, ArrowError> {
 }
 
 /// Reads what [`schema_message`] has written. The message is checked: it may come from anybody.
-pub fn read_schema(message: &[u8]) -> Result<SchemaRef, ArrowError> {
+pub(super) fn read_schema(message: &[u8]) -> Result<SchemaRef, ArrowError> {
     Ok(Arc::new(try_schema_from_ipc_buffer(message)?))
 }
 
@@ -123,7 +123,7 @@ fn write_length(length: usize, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
 }
 
 /// Reads the cells of one row: a batch of one row.
-pub fn read(schema: &SchemaRef, bytes: &[u8]) -> Result<RecordBatch, CellsFault> {
+pub(super) fn read(schema: &SchemaRef, bytes: &[u8]) -> Result<RecordBatch, CellsFault> {
     let mut rest = Rest { bytes, at: 0 };
     let columns: Vec<ArrayRef> =
         schema.fields().iter().map(|field| rest.column(field)).collect::<Result<_, _>>()?;

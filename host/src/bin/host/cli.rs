@@ -2,8 +2,10 @@
 
 pub(crate) mod contract;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod inspect;
 mod limit;
+pub(crate) mod quarantine;
 pub(crate) mod run;
 mod surroundings;
 pub(crate) mod verify;
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Contract(contract::Args),
     /// Check a receipt: the files beside it, and its whole claim by another run
     Verify(verify::Args),
+    /// Look at what a run held back: list it, show it, count it, export it
+    Quarantine(quarantine::Args),
+    /// Say what a reason code means, with an example and what to do
+    Explain(explain::Args),
     /// Check whether this machine can run parsers
     Doctor(doctor::Args),
     /// Do one run for the process that started this one; standard input is its socket

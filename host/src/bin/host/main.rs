@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         Command::Inspect(args) => cli::inspect::run(&args, &mut render),
         Command::Contract(args) => cli::contract::run(&args, &mut render),
         Command::Verify(args) => cli::verify::run(&args, &mut render),
+        Command::Quarantine(args) => cli::quarantine::run(&args, &mut render),
+        Command::Explain(args) => cli::explain::run(&args, &mut render),
         Command::Doctor(args) => cli::doctor::run(&args, &mut render),
         // A worker speaks through its socket alone; its supervisor has the terminal.
         Command::Worker => return casparian_host::worker::main(),

@@ -4,6 +4,7 @@
 mod amendment;
 mod contract;
 mod fault;
+mod held;
 mod inspection;
 mod json;
 mod layout;
@@ -12,21 +13,28 @@ mod paint;
 mod preview;
 mod progress;
 mod quantity;
+mod reasons;
 mod summary;
+mod top;
 mod verification;
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::path::Path;
 
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_host::contract::{Difference, Lint, Shown};
 use casparian_host::doctor::Diagnosis;
+use casparian_host::explain;
 use casparian_host::inspect::Inspection;
+use casparian_host::quarantine::read::HeldRow;
+use casparian_host::quarantine::top::Top;
 use casparian_host::report::Report;
 use casparian_host::run::Progress;
 use casparian_host::verify::Verification;
 use serde::Serialize;
 
+use crate::cli::quarantine::Excerpt;
 use crate::exit::Exit;
 use crate::render::paint::Page;
 pub(crate) use crate::render::progress::{LogFloor, ProgressView};
@@ -126,6 +134,43 @@ impl Render {
                 self.broken.get_or_insert(error.into());
             }
         }
+    }
+
+    /// Prints rows in quarantine, a line each.
+    pub(crate) fn held_list(&mut self, excerpt: &Excerpt) {
+        self.print(&held::list(excerpt, self.data_page));
+        self.say(&held::rest(excerpt));
+    }
+
+    /// Prints rows in quarantine with their bytes.
+    pub(crate) fn held_rows(&mut self, excerpt: &Excerpt) {
+        self.print(&held::rows(excerpt, self.data_page));
+        self.say(&held::rest(excerpt));
+    }
+
+    /// Prints a row in quarantine as one line of JSON.
+    pub(crate) fn held_json(&mut self, row: &HeldRow) {
+        self.json(&held::RowJson::of(row));
+    }
+
+    /// Prints why rows are in quarantine.
+    pub(crate) fn held_top(&mut self, top: &Top, most: usize) {
+        self.print(&top::top(top, most, self.data_page));
+    }
+
+    /// Prints what was exported.
+    pub(crate) fn exported(&mut self, rows: u64, path: &Path) {
+        self.say(&format!("{} in {}\n", quantity::counted(rows, "row"), shown(&path.to_string_lossy())));
+    }
+
+    /// Prints the reason codes.
+    pub(crate) fn codes(&mut self, pages: &[explain::Page]) {
+        self.print(&reasons::codes(pages, self.data_page));
+    }
+
+    /// Prints what a reason code means.
+    pub(crate) fn page(&mut self, page: &explain::Page) {
+        self.print(&reasons::explained(page, self.data_page));
     }
 
     /// Prints a value as one line of JSON.

@@ -210,17 +210,15 @@ fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> Vec<String> {
 fn last_word(report: &Report, outcome: Outcome, paint: Paint) -> String {
     if report.status == Status::Held {
         let held = paint.tone(Tone::Bad, "held:");
-        let why = why_held(report);
-        let hint = report.quarantine.path.as_ref().map_or("", |_| QUARANTINE_HINT);
-        return format!("{held} {why}no table was published\n{}", hint_line(hint, paint));
+        let (why, hint) = (why_held(report), next_look(report));
+        return format!("{held} {why}no table was published\n{}", hint_line(&hint, paint));
     }
     match outcome {
         Outcome::Previewed => {
             hint_line("nothing was written; `--out DIR` writes the tables and the quarantine", paint)
         }
         Outcome::Judged => hint_line("nothing was written, as `--whatif` wants it", paint),
-        Outcome::Written if report.quarantine.path.is_some() => hint_line(QUARANTINE_HINT, paint),
-        Outcome::Written => String::new(),
+        Outcome::Written => hint_line(&next_look(report), paint),
     }
 }
 
@@ -237,8 +235,27 @@ fn why_held(report: &Report) -> String {
     }
 }
 
-const QUARANTINE_HINT: &str =
-    "each row there says why (`violations`), where (`byte_offset`) and what it was (`raw`)";
+/// `host quarantine show out --rule bad_checksum`: the most frequent rule of what is in quarantine; nothing, where nothing is.
+fn next_look(report: &Report) -> String {
+    let quarantine = &report.quarantine;
+    let Some(folder) = quarantine.path.as_deref().map(|path| path.rsplit_once('/').map_or(".", |(folder, _)| folder))
+    else {
+        return String::new();
+    };
+    // The first of the most frequent, so that the hint is the same in every run.
+    let most = quarantine.by_rule.iter().rev().max_by_key(|(_, rows)| **rows);
+    let rule = most.map(|(rule, _)| format!(" --rule {}", word(rule))).unwrap_or_default();
+    format!("host quarantine show {}{rule}", word(folder))
+}
+
+/// Returns a word as a shell takes it.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=".contains(c);
+    match !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -320,7 +337,7 @@ fix 1.0.0  orders.log  48.2 MB  1.54 s  31.3 MB/s
   accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L1
 18 rows (1 in no table) in out/_quarantine.parquet: 13 CF0900, 5 CF0301
   by rule: 13 bad_checksum, 5 required
-  hint: each row there says why (`violations`), where (`byte_offset`) and what it was (`raw`)
+  hint: host quarantine show out --rule bad_checksum
 "
         );
     }

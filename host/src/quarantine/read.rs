@@ -1,0 +1,596 @@
+//! A quarantine file, read back row by row. Memory follows a row group and not the file. The file may be anybody's: what is
+//! not as `docs/spec/quarantine-file.md` has it is an error that says what and where.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{
+    Array, BinaryArray, BooleanArray, ListArray, RecordBatch, StringArray, UInt64Array, make_array,
+};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use casparian_core::contract::verdict::Code;
+use casparian_core::fault::{Blame, Blamed};
+use casparian_core::guest_text::GuestText;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+use serde::Serialize;
+use thiserror::Error;
+
+use super::cells::{self, CellsFault};
+use super::select::Selection;
+use super::{QUARANTINE_FILE, ROW_SCHEMA};
+use crate::sinks::FORMAT_VERSION;
+
+/// Rows that are decoded at once. With their own bytes they may be 64 KiB each.
+const BATCH_ROWS: usize = 256;
+/// Most folders that a hint names.
+const FOLDERS_NAMED: usize = 8;
+/// The longest path that Linux takes.
+const PATH_BYTES_MAX: usize = 4096;
+/// Behind an output's name: where a run that was held keeps its quarantine.
+const HELD: &str = ".held";
+/// Stands for a value that cannot be written as text.
+const NOT_SHOWN: &str = "(not shown)";
+
+/// A quarantine cannot be read.
+#[derive(Debug, Error)]
+pub enum ReadFault {
+    /// There is nothing of that name.
+    #[error("{path} does not exist")]
+    Missing {
+        /// As it was given.
+        path: GuestText,
+    },
+    /// A folder without a quarantine and without tables.
+    #[error("{path} is no output of a run")]
+    NoOutput {
+        /// As it was given.
+        path: GuestText,
+        /// Folders in it that hold a quarantine.
+        folders: Vec<String>,
+    },
+    /// It cannot be opened.
+    #[error("{path} cannot be opened: {error}")]
+    Unopened {
+        /// The file.
+        path: GuestText,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is no Parquet file, or a damaged one.
+    #[error("{path} cannot be read: {error}")]
+    Damaged {
+        /// The file.
+        path: GuestText,
+        /// What the decoder says.
+        error: GuestText,
+    },
+    /// It is some other Parquet file.
+    #[error("{path} is no quarantine: it has no column `{column}` of type {kind}")]
+    NoQuarantine {
+        /// The file.
+        path: GuestText,
+        /// What it lacks.
+        column: &'static str,
+        /// Of which type that should be.
+        kind: &'static str,
+    },
+    /// A later version of ours wrote it.
+    #[error("{path} is of format version {found}, and this program reads {FORMAT_VERSION}")]
+    Version {
+        /// The file.
+        path: GuestText,
+        /// The version that it names.
+        found: GuestText,
+    },
+    /// The cells of a row are not what the file says they are.
+    #[error("{path}, the cells of {q_id}: {error}")]
+    Cells {
+        /// The file.
+        path: GuestText,
+        /// The row.
+        q_id: GuestText,
+        /// What is wrong with them.
+        error: CellsFault,
+    },
+}
+
+impl Blamed for ReadFault {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Missing { .. } | Self::NoOutput { .. } | Self::Unopened { .. } => Blame::Operator,
+            Self::NoQuarantine { .. } | Self::Version { .. } => Blame::Operator,
+            Self::Damaged { .. } | Self::Cells { .. } => Blame::Input,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "quarantine-missing",
+            Self::NoOutput { .. } => "not-an-output",
+            Self::Unopened { .. } => "quarantine-unopened",
+            Self::Damaged { .. } | Self::Cells { .. } => "quarantine-damaged",
+            Self::NoQuarantine { .. } => "not-a-quarantine",
+            Self::Version { .. } => "quarantine-version",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoOutput { folders, .. } if !folders.is_empty() => {
+                Some(format!("these folders in it have a quarantine: {}", folders.join(", ")))
+            }
+            Self::Missing { .. } | Self::NoOutput { .. } | Self::NoQuarantine { .. } => {
+                Some("name the folder that `host run --out` wrote, or its `_quarantine.parquet`".to_owned())
+            }
+            Self::Version { .. } => Some("read it with the program that wrote it, or a later one".to_owned()),
+            Self::Damaged { .. } | Self::Cells { .. } => {
+                Some("run the parser again; every row gets the name that it had".to_owned())
+            }
+            Self::Unopened { .. } => None,
+        }
+    }
+}
+
+/// Finds the quarantine of an output: in the folder, in the folder of a run that was held, or the file itself. Returns `None`
+/// where a run held nothing back.
+pub fn find(out: &Path) -> Result<Option<PathBuf>, ReadFault> {
+    let path = GuestText::new(&out.to_string_lossy(), PATH_BYTES_MAX);
+    if out.is_dir() {
+        let file = out.join(QUARANTINE_FILE);
+        return match (file.exists(), has_tables(out)) {
+            (true, _) => Ok(Some(file)),
+            (false, true) => Ok(None),
+            (false, false) => Err(ReadFault::NoOutput { path, folders: folders_with_quarantine(out) }),
+        };
+    }
+    let held = held_of(out).map(|held| held.join(QUARANTINE_FILE)).filter(|file| file.exists());
+    match (out.exists(), held) {
+        (true, _) => Ok(Some(out.to_owned())),
+        (false, Some(held)) => Ok(Some(held)),
+        (false, None) => Err(ReadFault::Missing { path }),
+    }
+}
+
+fn held_of(out: &Path) -> Option<PathBuf> {
+    let mut name = out.file_name()?.to_owned();
+    name.push(HELD);
+    Some(out.with_file_name(name))
+}
+
+fn has_tables(folder: &Path) -> bool {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
+}
+
+fn folders_with_quarantine(folder: &Path) -> Vec<String> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let with = entries.filter(|entry| entry.path().join(QUARANTINE_FILE).exists());
+    let mut names: Vec<String> =
+        with.take(FOLDERS_NAMED).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// How much of each row is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Where it is and why it is held.
+    Reasons,
+    /// Its record's bytes and its cells too.
+    Everything,
+}
+
+/// A quarantine file, open.
+pub struct QuarantineReader {
+    path: GuestText,
+    file: File,
+    /// What the cells of each table's rows are.
+    row_schemas: BTreeMap<String, SchemaRef>,
+    rows: u64,
+}
+
+/// A row of a quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldRow {
+    /// The name of this quarantined row.
+    pub q_id: String,
+    /// The name of the row, whatever judged it.
+    pub row_id: String,
+    /// The table it was sent to; none for a record that could not be read.
+    pub table: Option<String>,
+    /// The input as it was named.
+    pub input_path: String,
+    /// The number of its record within the input, from 0.
+    pub record_no: Option<u64>,
+    /// The line of the record's first byte, from 1.
+    pub line_first: Option<u64>,
+    /// The line of the record's last byte.
+    pub line_last: Option<u64>,
+    /// The record's first byte, from 0.
+    pub byte_offset: Option<u64>,
+    /// Bytes of the record.
+    pub byte_length: Option<u64>,
+    /// How many reasons there are.
+    pub n_violations: u64,
+    /// The reasons, as far as they are listed.
+    pub violations: Vec<HeldViolation>,
+    /// The record's bytes, as far as they are kept; none where they were not asked for.
+    #[serde(skip)]
+    pub raw: Option<Vec<u8>>,
+    /// Whether `raw` is not all of them.
+    pub raw_truncated: bool,
+    /// The row's cells; none where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Vec<HeldCell>>,
+}
+
+/// A reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldViolation {
+    /// The reason code as it is written. A later version may know more of them.
+    pub code: String,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// The column it is about.
+    pub column: Option<String>,
+    /// The rule that was broken.
+    pub rule: String,
+    /// What the rule wants.
+    pub expected: Option<String>,
+    /// What was there.
+    pub observed: Option<String>,
+}
+
+impl HeldViolation {
+    /// Returns the code, if it is one that we know.
+    pub fn known_code(&self) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == self.code)
+    }
+}
+
+/// A cell as the parser sent it, in text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HeldCell {
+    /// Its column.
+    pub column: String,
+    /// The column's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The value; none for null.
+    pub value: Option<String>,
+}
+
+impl QuarantineReader {
+    /// Opens a file.
+    pub fn open(path: &Path) -> Result<Self, ReadFault> {
+        let shown = GuestText::new(&path.to_string_lossy(), PATH_BYTES_MAX);
+        let file = File::open(path).map_err(|error| ReadFault::Unopened { path: shown.clone(), error })?;
+        let builder = builder(&file, &shown)?;
+        let metadata = builder.metadata().file_metadata();
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
+        let notes: BTreeMap<&str, &str> = metadata
+            .key_value_metadata()
+            .into_iter()
+            .flatten()
+            .filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?)))
+            .collect();
+        check_version(&notes, &shown)?;
+        let row_schemas = row_schemas(&notes).map_err(|error| damaged(&shown, &error))?;
+        Ok(Self { path: shown, file, row_schemas, rows })
+    }
+
+    /// Returns how many rows it holds.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Reads the rows that are selected, in their order.
+    pub fn read(&self, selection: Selection, detail: Detail) -> Result<HeldRows<'_>, ReadFault> {
+        let builder = builder(&self.file, &self.path)?;
+        let heavy = ["raw", "row"];
+        let mask = match detail {
+            Detail::Everything => ProjectionMask::all(),
+            Detail::Reasons => {
+                let roots = builder.parquet_schema().root_schema().get_fields().to_vec();
+                let light = (0..roots.len()).filter(|at| !heavy.contains(&roots[*at].name()));
+                ProjectionMask::roots(builder.parquet_schema(), light)
+            }
+        };
+        let batches = builder
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| damaged(&self.path, &error))?;
+        Ok(HeldRows { reader: self, selection, detail, batches, batch: None, record: None })
+    }
+
+    fn cells(&self, row: &HeldRow, bytes: &[u8]) -> Result<Vec<HeldCell>, CellsFault> {
+        let schema = row.table.as_ref().and_then(|table| self.row_schemas.get(table));
+        schema.map_or(Ok(Vec::new()), |schema| Ok(in_text(&cells::read(schema, bytes)?)))
+    }
+}
+
+fn builder(file: &File, path: &GuestText) -> Result<ParquetRecordBatchReaderBuilder<File>, ReadFault> {
+    let file = file.try_clone().map_err(|error| ReadFault::Unopened { path: path.clone(), error })?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error: ParquetError| damaged(path, &error))
+}
+
+fn damaged(path: &GuestText, error: &dyn std::error::Error) -> ReadFault {
+    ReadFault::Damaged { path: path.clone(), error: GuestText::new(&error.to_string(), 256) }
+}
+
+fn check_version(notes: &BTreeMap<&str, &str>, path: &GuestText) -> Result<(), ReadFault> {
+    match notes.get("casparian.format_version") {
+        Some(found) if *found != FORMAT_VERSION.to_string() => {
+            Err(ReadFault::Version { path: path.clone(), found: GuestText::new(found, 16) })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn row_schemas(notes: &BTreeMap<&str, &str>) -> Result<BTreeMap<String, SchemaRef>, ArrowError> {
+    let of_tables = notes.iter().filter_map(|(key, hex)| Some((key.strip_prefix(ROW_SCHEMA)?, hex)));
+    let schema = |(table, hex): (&str, &&str)| {
+        let message =
+            from_hex(hex).ok_or_else(|| ArrowError::ParseError(format!("{ROW_SCHEMA}{table} is no hex")))?;
+        Ok((table.to_owned(), cells::read_schema(&message)?))
+    };
+    of_tables.map(schema).collect()
+}
+
+fn from_hex(hex: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let pair = |pair: &[u8]| u8::try_from(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?).ok();
+    hex.as_bytes().chunks(2).map(pair).collect()
+}
+
+/// Returns the cells of a batch of one row as text.
+fn in_text(row: &RecordBatch) -> Vec<HeldCell> {
+    let schema = row.schema();
+    let cell = |(field, column): (&arrow_schema::FieldRef, &arrow_array::ArrayRef)| HeldCell {
+        column: field.name().clone(),
+        kind: field.data_type().to_string(),
+        value: (!column.is_null(0)).then(|| value_in_text(column)),
+    };
+    schema.fields().iter().zip(row.columns()).map(cell).collect()
+}
+
+fn value_in_text(column: &arrow_array::ArrayRef) -> String {
+    match column.data_type() {
+        // A time with a zone is an instant, and shown as one: names of zones mean nothing to us.
+        DataType::Timestamp(unit, Some(_)) => {
+            let plain = column.to_data().into_builder().data_type(DataType::Timestamp(*unit, None)).build();
+            plain.map_or_else(|_| NOT_SHOWN.to_owned(), |plain| format!("{}Z", formatted(&make_array(plain))))
+        }
+        _ => formatted(column),
+    }
+}
+
+fn formatted(column: &dyn Array) -> String {
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(column, &options).ok();
+    formatter.and_then(|found| found.value(0).try_to_string().ok()).unwrap_or_else(|| NOT_SHOWN.to_owned())
+}
+
+/// Rows of a quarantine, one after the other.
+pub struct HeldRows<'a> {
+    reader: &'a QuarantineReader,
+    selection: Selection,
+    detail: Detail,
+    batches: ParquetRecordBatchReader,
+    batch: Option<(Columns, usize)>,
+    /// Where the last record with bytes begins, and these: its other rows have none of their own.
+    record: Option<(u64, Vec<u8>)>,
+}
+
+impl Iterator for HeldRows<'_> {
+    type Item = Result<HeldRow, ReadFault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (columns, at) = match self.batch.take() {
+                Some(batch) => batch,
+                None => match self.batches.next()?.map_err(|error| damaged(&self.reader.path, &error)) {
+                    Ok(batch) => match Columns::of(&batch, self.detail, &self.reader.path) {
+                        Ok(columns) => (columns, 0),
+                        Err(fault) => return Some(Err(fault)),
+                    },
+                    Err(fault) => return Some(Err(fault)),
+                },
+            };
+            if at == columns.rows() {
+                continue;
+            }
+            let found = self.row(&columns, at);
+            self.batch = Some((columns, at + 1));
+            if let Some(found) = found.transpose() {
+                return Some(found);
+            }
+        }
+    }
+}
+
+impl HeldRows<'_> {
+    /// Returns a row, if it is selected.
+    fn row(&mut self, columns: &Columns, at: usize) -> Result<Option<HeldRow>, ReadFault> {
+        let mut row = columns.row(at);
+        if let (Some(offset), Some(raw)) = (row.byte_offset, columns.raw(at)) {
+            self.record = Some((offset, raw.to_vec()));
+        }
+        if !self.selection.has(&row) {
+            return Ok(None);
+        }
+        if self.detail == Detail::Everything {
+            let of_record = self.record.as_ref().filter(|(offset, _)| Some(*offset) == row.byte_offset);
+            row.raw = of_record.map(|(_, raw)| raw.clone());
+            let cells = columns.cells(at).map(|bytes| self.reader.cells(&row, bytes)).transpose();
+            row.cells = cells.map_err(|error| ReadFault::Cells {
+                path: self.reader.path.clone(),
+                q_id: GuestText::new(&row.q_id, 64),
+                error,
+            })?;
+        }
+        Ok(Some(row))
+    }
+}
+
+/// The columns of a batch, each of its type.
+struct Columns {
+    q_id: StringArray,
+    row_id: StringArray,
+    table: StringArray,
+    input_path: StringArray,
+    record_no: UInt64Array,
+    line_first: UInt64Array,
+    line_last: UInt64Array,
+    byte_offset: UInt64Array,
+    byte_length: UInt64Array,
+    n_violations: UInt64Array,
+    raw_truncated: BooleanArray,
+    raw: Option<BinaryArray>,
+    row: Option<BinaryArray>,
+    violations: ListArray,
+    reasons: Reasons,
+}
+
+/// The fields of all violations of a batch.
+struct Reasons {
+    code: StringArray,
+    severity: StringArray,
+    column: StringArray,
+    rule: StringArray,
+    expected: StringArray,
+    observed: StringArray,
+}
+
+/// Takes columns out of a batch, or says which is not there.
+struct Taker<'a> {
+    path: &'a GuestText,
+    column: &'a dyn Fn(&str) -> Option<arrow_array::ArrayRef>,
+}
+
+impl Taker<'_> {
+    fn take<T>(
+        &self,
+        name: &'static str,
+        kind: &'static str,
+        cast: impl Fn(&dyn Array) -> Option<T>,
+    ) -> Result<T, ReadFault> {
+        let found = (self.column)(name).and_then(|column| cast(column.as_ref()));
+        found.ok_or_else(|| ReadFault::NoQuarantine { path: self.path.clone(), column: name, kind })
+    }
+
+    fn text(&self, name: &'static str) -> Result<StringArray, ReadFault> {
+        self.take(name, "utf8", |column| column.as_string_opt::<i32>().cloned())
+    }
+
+    fn number(&self, name: &'static str) -> Result<UInt64Array, ReadFault> {
+        self.take(name, "uint64", |column| column.as_primitive_opt::<UInt64Type>().cloned())
+    }
+
+    fn bytes(&self, name: &'static str) -> Result<BinaryArray, ReadFault> {
+        self.take(name, "binary", |column| column.as_binary_opt::<i32>().cloned())
+    }
+}
+
+impl Columns {
+    fn of(batch: &RecordBatch, detail: Detail, path: &GuestText) -> Result<Self, ReadFault> {
+        let column = |name: &str| batch.column_by_name(name).cloned();
+        let all = Taker { path, column: &column };
+        let heavy = |name| (detail == Detail::Everything).then(|| all.bytes(name)).transpose();
+        let violations =
+            all.take("violations", "list<struct>", |column| column.as_list_opt::<i32>().cloned())?;
+        Ok(Self {
+            q_id: all.text("q_id")?,
+            row_id: all.text("row_id")?,
+            table: all.text("table")?,
+            input_path: all.text("input_path")?,
+            record_no: all.number("record_no")?,
+            line_first: all.number("line_first")?,
+            line_last: all.number("line_last")?,
+            byte_offset: all.number("byte_offset")?,
+            byte_length: all.number("byte_length")?,
+            n_violations: all.number("n_violations")?,
+            raw_truncated: all.take("raw_truncated", "boolean", |column| column.as_boolean_opt().cloned())?,
+            raw: heavy("raw")?,
+            row: heavy("row")?,
+            reasons: Reasons::of(&violations, path)?,
+            violations,
+        })
+    }
+
+    fn rows(&self) -> usize {
+        self.q_id.len()
+    }
+
+    fn raw(&self, at: usize) -> Option<&[u8]> {
+        self.raw.as_ref().filter(|raw| raw.is_valid(at)).map(|raw| raw.value(at))
+    }
+
+    fn cells(&self, at: usize) -> Option<&[u8]> {
+        self.row.as_ref().filter(|row| row.is_valid(at)).map(|row| row.value(at))
+    }
+
+    fn row(&self, at: usize) -> HeldRow {
+        let reasons =
+            self.violations.value_offsets()[at] as usize..self.violations.value_offsets()[at + 1] as usize;
+        HeldRow {
+            q_id: self.q_id.value(at).to_owned(),
+            row_id: self.row_id.value(at).to_owned(),
+            table: text(&self.table, at),
+            input_path: self.input_path.value(at).to_owned(),
+            record_no: number(&self.record_no, at),
+            line_first: number(&self.line_first, at),
+            line_last: number(&self.line_last, at),
+            byte_offset: number(&self.byte_offset, at),
+            byte_length: number(&self.byte_length, at),
+            n_violations: self.n_violations.value(at),
+            violations: reasons.map(|at| self.reasons.violation(at)).collect(),
+            raw: None,
+            raw_truncated: self.raw_truncated.value(at),
+            cells: None,
+        }
+    }
+}
+
+impl Reasons {
+    fn of(violations: &ListArray, path: &GuestText) -> Result<Self, ReadFault> {
+        let fields = violations.values().as_struct_opt();
+        let column = |name: &str| fields.and_then(|fields| fields.column_by_name(name)).cloned();
+        let all = Taker { path, column: &column };
+        Ok(Self {
+            code: all.text("code")?,
+            severity: all.text("severity")?,
+            column: all.text("column")?,
+            rule: all.text("rule")?,
+            expected: all.text("expected")?,
+            observed: all.text("observed")?,
+        })
+    }
+
+    fn violation(&self, at: usize) -> HeldViolation {
+        HeldViolation {
+            code: self.code.value(at).to_owned(),
+            severity: self.severity.value(at).to_owned(),
+            column: text(&self.column, at),
+            rule: self.rule.value(at).to_owned(),
+            expected: text(&self.expected, at),
+            observed: text(&self.observed, at),
+        }
+    }
+}
+
+fn text(column: &StringArray, at: usize) -> Option<String> {
+    column.is_valid(at).then(|| column.value(at).to_owned())
+}
+
+fn number(column: &UInt64Array, at: usize) -> Option<u64> {
+    column.is_valid(at).then(|| column.value(at))
+}
