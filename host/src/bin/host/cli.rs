@@ -31,12 +31,12 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     /// Look at contracts: check them, show them, compare them, say them in other languages
     Contract(contract::Args),
-    /// Check a receipt: the files beside it, and its whole claim by another run
-    Verify(verify::Args),
     /// Look at what a run held back: list it, show it, count it, export it
     Quarantine(quarantine::Args),
     /// Say what a reason code means, with an example and what to do
     Explain(explain::Args),
+    /// Check a receipt: the files beside it, and its whole claim by another run
+    Verify(verify::Args),
     /// Check whether this machine can run parsers
     Doctor(doctor::Args),
     /// Do one run for the process that started this one; standard input is its socket
