@@ -2,6 +2,7 @@
 //!
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`formats`], [`receipts`], [`documents`]: that what is said is true.
+//! * [`report`], [`cli`], [`contract`], [`determinism`], [`fix_truth`], [`formats`], [`documents`]: that what is said is true.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
 //! The rest is furniture: [`host`] runs the program, [`component`] writes components as text, [`tables`] reads what was written.
@@ -9,6 +10,7 @@
 mod bombs;
 mod cli;
 mod component;
+mod contract;
 mod contracts;
 mod determinism;
 mod documents;
