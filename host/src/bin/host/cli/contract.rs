@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use casparian_core::contract::amend::Class;
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_host::contract::{self, CONTRACT_SCHEMA, Language, Lint, Refused};
+use casparian_host::embed;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
@@ -34,6 +35,8 @@ enum Command {
     Diff(DiffArgs),
     /// Say a contract in another language
     Export(ExportArgs),
+    /// Make a component that carries a contract, in the place of any that it has
+    Embed(EmbedArgs),
 }
 
 const DIFF_HELP: &str = "\
@@ -106,6 +109,23 @@ struct ExportArgs {
     out: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+struct EmbedArgs {
+    /// The parser: a WebAssembly component, which stays as it is
+    parser: PathBuf,
+
+    /// The contract (ODCS 3.1.0 YAML)
+    contract: PathBuf,
+
+    /// The component that is made: a new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LanguageName {
     /// JSON Schema 2020-12 of the rows, as lines of JSON carry them
@@ -140,6 +160,7 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
         Command::Show(args) => show(args, render),
         Command::Diff(args) => diff(args, render),
         Command::Export(args) => export(args, render),
+        Command::Embed(args) => embed(args, render),
     }
 }
 
@@ -210,6 +231,21 @@ fn export(args: &ExportArgs, render: &mut Render) -> Exit {
                 return Exit::Operator;
             }
         },
+    }
+    Exit::Done
+}
+
+fn embed(args: &EmbedArgs, render: &mut Render) -> Exit {
+    match embed::embed(&args.parser, &args.contract, &args.out) {
+        Ok(made) if args.json => render.json(&made),
+        Ok(made) => {
+            let contract = &made.contract;
+            render.remark(&format!("{} carries {} {}", made.path, contract.id, contract.version));
+        }
+        Err(fault) => {
+            render.fault(&fault, None);
+            return Exit::from_blame(fault.blame);
+        }
     }
     Exit::Done
 }
