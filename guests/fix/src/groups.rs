@@ -4,6 +4,7 @@ use casparian_sdk::column::{At, List, Struct, Text};
 use casparian_sdk::prelude::*;
 use casparian_sdk::table::Table;
 
+use crate::dictionary::Version;
 use crate::faults::Flaws;
 use crate::fields::Field;
 use crate::walk::{Book, Group, Instance, Walk};
@@ -78,19 +79,48 @@ pub struct Walked<'a> {
     pub walk: &'a Walk,
 }
 
-impl Walked<'_> {
-    /// Sets the name of a field, if it has one. `spelled` is for its memory.
-    fn put_name(&self, column: &mut Text, at: At, tag: u32, spelled: &mut String) {
-        if let Some(definition) = self.book.and_then(|book| book.field(tag)) {
-            definition.spell(spelled);
-            column.set(at, spelled);
+/// Names spelled lately, each where its tag points.
+#[derive(Debug, Default)]
+pub struct Names(Vec<Name>);
+
+#[derive(Clone, Debug, Default)]
+struct Name {
+    tag: u32,
+    /// The versions that it is from.
+    versions: Option<[Version; 2]>,
+    /// Empty where they have no such field.
+    text: String,
+}
+
+impl Names {
+    /// As many as are kept.
+    const COUNT: usize = 2048;
+
+    /// Sets the name of a field, if the dictionary has one.
+    fn put(&mut self, column: &mut Text, at: At, book: Option<&Book>, tag: u32) {
+        let Some(book) = book else { return };
+        self.0.resize_with(Self::COUNT, Name::default);
+        let name = &mut self.0[tag as usize % Self::COUNT];
+        if (name.tag, name.versions) != (tag, Some(book.versions())) {
+            (name.tag, name.versions) = (tag, Some(book.versions()));
+            name.text.clear();
+            if let Some(definition) = book.field(tag) {
+                definition.spell(&mut name.text);
+            }
+        }
+        if !name.text.is_empty() {
+            column.set(at, &name.text);
         }
     }
 }
 
 /// Writes the fields of a message, and returns whether there is one; what is wrong with the message goes to the first. Fails where the host refuses a row.
-pub fn fields(table: &mut Table<'_, Fields>, walked: &Walked<'_>, flaws: &mut Flaws) -> Result<bool, Fault> {
-    let mut spelled = String::new();
+pub fn fields(
+    table: &mut Table<'_, Fields>,
+    walked: &Walked<'_>,
+    names: &mut Names,
+    flaws: &mut Flaws,
+) -> Result<bool, Fault> {
     for (pos, field) in (0u32..).zip(walked.fields) {
         let mut row = table.row(walked.span)?;
         let at = row.at();
@@ -100,7 +130,7 @@ pub fn fields(table: &mut Table<'_, Fields>, walked: &Walked<'_>, flaws: &mut Fl
         } else if field.value > field.start {
             row.tag_raw.set_slice(at, walked.bytes, field.start, field.value - 1);
         }
-        walked.put_name(&mut row.name, at, field.tag, &mut spelled);
+        names.put(&mut row.name, at, walked.book.as_ref(), field.tag);
         row.value.set_slice(at, walked.bytes, field.value, field.end);
         if let Some((group, _)) = walked.walk.path(pos as usize).next() {
             row.group_tag.set(at, group.tag);
@@ -112,15 +142,20 @@ pub fn fields(table: &mut Table<'_, Fields>, walked: &Walked<'_>, flaws: &mut Fl
 }
 
 /// Writes the repeating groups of a message, and returns whether there is one; what is wrong with the message goes to the first. Fails where the host refuses a row.
-pub fn groups(table: &mut Table<'_, Groups>, walked: &Walked<'_>, flaws: &mut Flaws) -> Result<bool, Fault> {
+pub fn groups(
+    table: &mut Table<'_, Groups>,
+    walked: &Walked<'_>,
+    names: &mut Names,
+    flaws: &mut Flaws,
+) -> Result<bool, Fault> {
     let walk = walked.walk;
     for (at, group) in (0u32..).zip(&walk.groups).filter(|(_, group)| group.actual == 0) {
         debug_assert!(walk.instances.iter().all(|instance| instance.group != at));
-        group_row(table, walked, group, None, flaws)?;
+        group_row(table, walked, group, None, names, flaws)?;
     }
     for (at, instance) in (0u32..).zip(&walk.instances) {
         let Some(group) = walk.groups.get(instance.group as usize) else { continue };
-        group_row(table, walked, group, Some((at, instance)), flaws)?;
+        group_row(table, walked, group, Some((at, instance)), names, flaws)?;
     }
     Ok(!walk.groups.is_empty())
 }
@@ -130,6 +165,7 @@ fn group_row(
     walked: &Walked<'_>,
     group: &Group,
     instance: Option<(u32, &Instance)>,
+    names: &mut Names,
     flaws: &mut Flaws,
 ) -> Result<(), Fault> {
     let walk = walked.walk;
@@ -137,7 +173,7 @@ fn group_row(
     let mut row = table.row(walked.span)?;
     let at = row.at();
     row.count_tag.set(at, group.tag);
-    walked.put_name(&mut row.name, at, group.tag, &mut String::new());
+    names.put(&mut row.name, at, walked.book.as_ref(), group.tag);
     if let Some((around, outer)) = walk.path(group.counter as usize).next() {
         row.parent_tag.set(at, around.tag);
         row.parent_idx.set(at, outer.index);

@@ -7,7 +7,7 @@ use crate::delimiter::Delimiter;
 use crate::dictionary::Version;
 use crate::fast::{Fast, Usual};
 use crate::faults::{Flaw, Flaws, joined};
-use crate::groups::{self, Fields, Groups, Walked};
+use crate::groups::{self, Fields, Groups, Names, Walked};
 use crate::market::{self, MarketDataEntries};
 use crate::message::Message;
 use crate::record::{Reader, Record};
@@ -159,6 +159,7 @@ struct Tables<'a> {
     entries: Option<Table<'a, MarketDataEntries>>,
     groups: Option<Table<'a, Groups>>,
     fields: Option<Table<'a, Fields>>,
+    names: Names,
 }
 
 impl<'a> Tables<'a> {
@@ -171,6 +172,7 @@ impl<'a> Tables<'a> {
             entries: wanted(out, "market_data_entries")?,
             groups: wanted(out, "groups")?,
             fields: wanted(out, "fields")?,
+            names: Names::default(),
         })
     }
 
@@ -191,16 +193,19 @@ impl<'a> Tables<'a> {
             || (self.entries.is_some() && market::has_entries(msg_type))
     }
 
+    /// Whether messages have no other rows than those of the table of messages, as far as the fast way reads them.
+    #[inline(always)]
+    fn want_messages_only(&self) -> bool {
+        self.wants_messages && self.reports.is_none()
+    }
+
     /// Writes the rows of a message that need no more than the places of some values. What is wrong with a message stands in the
     /// first of its rows, whichever table that is in.
-    #[inline(always)]
+    #[inline(never)]
     fn write(&mut self, writer: &mut Writer, draft: &mut Draft<'_>) -> Result<(), Fault> {
         if self.wants_messages {
-            draft.named = writer.message(&mut self.messages, draft)?;
-            draft.flaws = Flaws::NONE;
-        }
-        if self.wants_messages {
-            return if self.reports.is_some() { self.report(writer, draft).map(drop) } else { Ok(()) };
+            self.message_apart(writer, draft)?;
+            return self.report(writer, draft).map(drop);
         }
         draft.flaws = writer.flaws_of_values(draft);
         if self.report(writer, draft)? { Ok(()) } else { self.message_apart(writer, draft) }
@@ -263,10 +268,10 @@ impl<'a> Tables<'a> {
             any |= market::entries(writer, table, walked, draft)?;
         }
         if let Some(table) = &mut self.groups {
-            any |= groups::groups(table, walked, &mut draft.flaws)?;
+            any |= groups::groups(table, walked, &mut self.names, &mut draft.flaws)?;
         }
         if let Some(table) = &mut self.fields {
-            any |= groups::fields(table, walked, &mut draft.flaws)?;
+            any |= groups::fields(table, walked, &mut self.names, &mut draft.flaws)?;
         }
         Ok(any)
     }
@@ -366,7 +371,7 @@ impl<'a> Session<'a> {
                 return Ok(None);
             }
         }
-        let mut draft = Draft {
+        let usual = || Draft {
             bytes: view.padded,
             span: view.span(at, end),
             prefix: &view.padded[at..start],
@@ -376,7 +381,12 @@ impl<'a> Session<'a> {
             named: Flaws::NONE,
             is_utf8: true,
         };
-        self.tables.write(&mut self.writer, &mut draft)?;
+        // Nobody changes this draft, so that it need not be anywhere.
+        if self.tables.want_messages_only() {
+            self.writer.message(&mut self.tables.messages, &usual())?;
+        } else {
+            self.tables.write(&mut self.writer, &mut usual())?;
+        }
         Ok(Some(end))
     }
 

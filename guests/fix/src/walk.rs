@@ -58,6 +58,11 @@ impl Book {
         Some(Book { session, application, body, msg_type: short })
     }
 
+    /// Returns the versions of session and application, which are all that names go by.
+    pub fn versions(&self) -> [Version; 2] {
+        [self.session, self.application]
+    }
+
     /// Returns whether some version repeats a field in messages of this type. Engines use groups of later versions in earlier
     /// ones.
     fn repeats(&self, tag: u32) -> bool {
