@@ -96,6 +96,9 @@ fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
+/// Messages with more groups are looked at each time, so that what is remembered stays small.
+const COUNTERS_MAX: usize = 64;
+
 #[derive(Clone, Debug)]
 struct Shape {
     /// What names the sequence of its fields.
@@ -141,6 +144,9 @@ impl Shapes {
             let number = group.counter as usize;
             Counter::of(number, fields.get(number)?, bytes)
         };
+        if walk.groups.len() > COUNTERS_MAX {
+            return;
+        }
         // A message with a count that is none is looked at each time: it is wrong, and seldom.
         let Some(counters) = walk.groups.iter().map(counter).collect() else { return };
         let at = usize::from(name.1);
