@@ -265,9 +265,12 @@ fn bad_and_good() -> Vec<u8> {
     [sample("demo.log"), bad()].concat()
 }
 
+/// Changes an output.
+type Tamper = fn(&Path);
+
 /// What somebody may do to an output. Whoever changes a file also mends what the circumstances say of it: they are no part
 /// of the claim.
-const TAMPERS: [(&str, fn(&Path)); 12] = [
+const TAMPERS: [(&str, Tamper); 12] = [
     ("a byte of a file is another one", |out| {
         let path = out.join("messages.parquet");
         let mut bytes = std::fs::read(&path).expect("a table");
