@@ -24,8 +24,8 @@ use casparian_core::fault::{Blamed, Span};
 use casparian_core::flow::{Hold, PortFault};
 use casparian_core::id::{Digest, FieldHasher, TableName};
 
-use self::columns::Gathered;
 pub use self::cells::CellsFault;
+use self::columns::Gathered;
 use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
 pub use crate::staging::QUARANTINE_FILE;

@@ -73,11 +73,7 @@ impl Witness {
                 version: description.version.clone(),
                 sha256: component_sha256,
             },
-            input: InputClaim {
-                name: input_name(request),
-                sha256: input_sha256,
-                bytes: report.input.bytes,
-            },
+            input: InputClaim { name: input_name(request), sha256: input_sha256, bytes: report.input.bytes },
             contract: report.contract.as_ref().map(|contract| ContractClaim {
                 id: contract.id.clone(),
                 version: contract.version.clone(),

@@ -55,7 +55,12 @@ impl Site {
     pub(crate) fn host_run(&self) -> Command {
         let mut command = Command::new(&self.host);
         command.env("CASPARIAN_CACHE_DIR", self.folder.join("cache"));
-        command.arg("run").arg(&self.component).args(["--tables", native::TABLE, "--no-contract", "--no-progress"]);
+        command.arg("run").arg(&self.component).args([
+            "--tables",
+            native::TABLE,
+            "--no-contract",
+            "--no-progress",
+        ]);
         command
     }
 }

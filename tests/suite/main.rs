@@ -1,8 +1,8 @@
 //! Every test that needs the whole house: the program that people run, over guests as they are built.
 //!
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
-//! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`formats`], [`receipts`], [`documents`]: that what is said is true.
-//! * [`report`], [`cli`], [`contract`], [`determinism`], [`fix_truth`], [`formats`], [`documents`]: that what is said is true.
+//! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
+//! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`formats`], [`documents`]: that what is said is true.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
 //! The rest is furniture: [`host`] runs the program, [`component`] writes components as text, [`tables`] reads what was written.
@@ -11,7 +11,7 @@ mod bombs;
 mod cli;
 mod component;
 mod contract;
-mod contracts;
+
 mod determinism;
 mod documents;
 mod evil;
@@ -25,3 +25,4 @@ mod receipts;
 mod report;
 mod tables;
 mod tidy;
+mod verdicts;

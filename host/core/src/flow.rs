@@ -376,7 +376,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             row: Some(RejectedRow {
                 table: self.tally.tables.get(table)?.name.clone(),
                 ordinal,
-                batch: judged.batch().rows().clone(),
+                batch: Arc::clone(judged.sent()),
                 row,
             }),
             violations,

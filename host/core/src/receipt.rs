@@ -616,7 +616,12 @@ mod tests {
             threads: 2,
             code_cache: CodeCache::Warm,
             wall_ms: 1,
-            files: vec![FileCircumstances { name: "a".to_owned(), table: None, bytes: 1, sha256: digest("a") }],
+            files: vec![FileCircumstances {
+                name: "a".to_owned(),
+                table: None,
+                bytes: 1,
+                sha256: digest("a"),
+            }],
         }
     }
 

@@ -26,6 +26,7 @@ use super::cells::{self, CellsFault};
 use super::select::Selection;
 use super::{QUARANTINE_FILE, ROW_SCHEMA};
 use crate::sinks::FORMAT_VERSION;
+use crate::staging::RECEIPT_FILE;
 
 /// Rows that are decoded at once. With their own bytes they may be 64 KiB each.
 const BATCH_ROWS: usize = 256;
@@ -166,7 +167,10 @@ fn held_of(out: &Path) -> Option<PathBuf> {
 
 fn has_tables(folder: &Path) -> bool {
     let entries = folder.read_dir().into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
+    folder.join(RECEIPT_FILE).exists()
+        || entries
+            .into_iter()
+            .any(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
 }
 
 fn folders_with_quarantine(folder: &Path) -> Vec<String> {

@@ -293,7 +293,7 @@ mod tests {
         );
         assert_eq!(row["properties"]["side"]["enum"], json!(["buy", "sell", "sell_short"]));
         let price =
-            json!({ "type": "string", "pattern": "^-?[0-9]+\\.[0-9]{4}$", "$comment": "more than 0" });
+            json!({ "type": "string", "pattern": "^-?[0-9]+\\.[0-9]{4}$", "$comment": "more than 0.0000" });
         assert_eq!(row["properties"]["price"], price);
         assert_eq!(row["properties"]["fee"]["anyOf"][0], json!({ "type": "null" }));
         assert!(

@@ -12,6 +12,7 @@ mod measure;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -88,6 +89,7 @@ impl TableJudge {
         let rows = self.rows(cells, batch.rows().num_rows())?;
         self.rules.iter().for_each(|between| between.judge(&rows, &mut found));
         let mut judged = Judged {
+            sent: Arc::new(batch.rows().clone()),
             rows,
             found,
             batch,
@@ -192,6 +194,10 @@ impl Observed {
 
 /// Writes one cell out.
 fn cell(cells: &ArrayRef, row: usize) -> String {
+    if let Some(texts) = cells.as_string_opt::<i32>().filter(|texts| row < texts.len() && texts.is_valid(row))
+    {
+        return texts.value(row).to_owned();
+    }
     let options = FormatOptions::new().with_null("null");
     match ArrayFormatter::try_new(cells.as_ref(), &options) {
         Ok(formatter) if row < cells.len() => formatter.value(row).to_string(),
@@ -224,6 +230,8 @@ impl Found {
 pub struct Judged {
     rows: RecordBatch,
     batch: Batch,
+    /// The rows of `batch`, for all who want to keep one of them.
+    sent: Arc<RecordBatch>,
     found: Found,
     unit: VerdictUnit,
     /// Set where a row is bad by itself. None: all are good.
@@ -241,6 +249,11 @@ impl Judged {
     /// Returns the rows as the parser sent them.
     pub fn batch(&self) -> &Batch {
         &self.batch
+    }
+
+    /// Returns the rows as the parser sent them, to keep.
+    pub(crate) fn sent(&self) -> &Arc<RecordBatch> {
+        &self.sent
     }
 
     /// Returns what a bad row takes with it.

@@ -86,7 +86,7 @@ impl Rejected {
 pub struct RejectedRow {
     pub(crate) table: crate::id::TableName,
     pub(crate) ordinal: u64,
-    pub(crate) batch: RecordBatch,
+    pub(crate) batch: Arc<RecordBatch>,
     pub(crate) row: usize,
 }
 

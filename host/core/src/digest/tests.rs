@@ -364,7 +364,12 @@ fn rejected(table: Option<&str>, offset: Option<u64>, ordinal: u64) -> Rejected 
     Rejected {
         record_no: offset,
         at: offset.map(|offset| Span { offset, length: 5 }),
-        row: table.map(|table| RejectedRow { table: TableName::new(table).unwrap(), ordinal, batch, row: 0 }),
+        row: table.map(|table| RejectedRow {
+            table: TableName::new(table).unwrap(),
+            ordinal,
+            batch: std::sync::Arc::new(batch),
+            row: 0,
+        }),
         violations: vec![violation],
         n_violations: 1,
     }

@@ -116,6 +116,11 @@ impl QuarantineTally {
         let mut rules: Vec<&str> = rejected.violations.iter().map(|v| v.rule.name.as_str()).collect();
         rules.sort_unstable();
         rules.dedup();
-        rules.into_iter().for_each(|rule| *self.by_rule.entry(rule.to_owned()).or_default() += 1);
+        for rule in rules {
+            match self.by_rule.get_mut(rule) {
+                Some(count) => *count += 1,
+                None => drop(self.by_rule.insert(rule.to_owned(), 1)),
+            }
+        }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn is_positive(number: &str) -> bool {
 }
 
 /// Most digits before or behind the point that an exponent may stand for.
-const DIGITS_MAX: i64 = 400;
+const DIGITS_MAX: usize = 400;
 
 /// Brings a value to the one way in which a cast writes it.
 fn normal(text: &str, data_type: &DataType) -> Result<String, Code> {
@@ -86,13 +86,18 @@ fn without_exponent(number: &str) -> Option<String> {
         return Some("0".to_owned());
     }
     let point = i64::try_from(whole.len()).ok()?.checked_sub(i64::try_from(zeros).ok()?)?;
-    let point = point.checked_add(exponent.parse().ok()?).filter(|point| point.abs() <= DIGITS_MAX)?;
+    let point = point
+        .checked_add(exponent.parse().ok()?)
+        .filter(|point| point.unsigned_abs() <= DIGITS_MAX as u64)?;
     let behind = usize::try_from(point).unwrap_or(0);
     Some(match significant.split_at_checked(behind) {
         None => format!("{sign}{significant:0<behind$}"),
         Some((whole, "")) => format!("{sign}{whole}"),
         Some(("", fraction)) => {
             let width = fraction.len().saturating_add(usize::try_from(point.unsigned_abs()).ok()?);
+            if width > DIGITS_MAX {
+                return None;
+            }
             format!("{sign}0.{fraction:0>width$}")
         }
         Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),

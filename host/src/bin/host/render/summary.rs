@@ -238,7 +238,8 @@ fn why_held(report: &Report) -> String {
 /// `host quarantine show out --rule bad_checksum`: the most frequent rule of what is in quarantine; nothing, where nothing is.
 fn next_look(report: &Report) -> String {
     let quarantine = &report.quarantine;
-    let Some(folder) = quarantine.path.as_deref().map(|path| path.rsplit_once('/').map_or(".", |(folder, _)| folder))
+    let Some(folder) =
+        quarantine.path.as_deref().map(|path| path.rsplit_once('/').map_or(".", |(folder, _)| folder))
     else {
         return String::new();
     };
