@@ -242,8 +242,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
 
     fn commit(&mut self, up_to: u64) -> Result<(), FlowFault> {
         let mut due = Vec::with_capacity(self.tables.len());
-        for table in &mut self.tables {
-            due.push(Due::of(&mut table.waiting, &table.judge, table.released, up_to)?);
+        for (table, rank) in self.tables.iter_mut().zip(self.tally.ranks()) {
+            due.push(Due::of(&mut table.waiting, &table.judge, (rank, table.released), up_to)?);
         }
         let rejections = self.take_due_rejections(up_to);
         let bad = Bad::among(&due, &rejections);
@@ -317,7 +317,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     /// Holds what is bad, in the order of the input: a record that could not be read before its rows, since it is the reason
-    /// for what follows; then table by table.
+    /// for what follows; then table by table, by name.
     fn hold_the_bad(
         &mut self,
         due: &[Due],
@@ -328,7 +328,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         for place in in_order(due, rejections) {
             let rejected = match place.what {
                 What::Unreadable(at) => rejections.get(at).map(|r| self.unreadable(r, numbers)),
-                What::Row { table, row, ordinal } => {
+                What::Row { table, row, ordinal, .. } => {
                     due.get(table).and_then(|due| self.bad_row(due, (table, row, ordinal), bad, numbers))
                 }
             };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
-use super::due::{Bad, Culprit, Due};
+use super::due::{Bad, Culprit, Due, by_rank};
 use crate::contract::judge::key_rule;
 use crate::contract::keys::{KeyHash, KeySet, Scratch, hash_keys};
 use crate::contract::verdict::BrokenRule;
@@ -168,10 +168,8 @@ impl Claims {
     /// Lists the rows of all tables with keys: those without a record first, then record by record, table by table.
     fn claimants(&self, due: &[Due]) -> Vec<Claimant> {
         let mut claimants = Vec::new();
-        let mut tables: Vec<usize> = self.claims.iter().map(|claim| claim.table).collect();
-        tables.dedup();
-        for table in tables {
-            let Some(due) = due.get(table) else { continue };
+        let has_keys = |table: &usize| self.claims.iter().any(|claim| claim.table == *table);
+        for (table, due) in by_rank(due).into_iter().filter(|(table, _)| has_keys(table)) {
             let offset = |row| due.offsets().and_then(|offsets| offsets.get(row)).copied();
             claimants.extend((0..due.num_rows()).map(|row| Claimant { offset: offset(row), table, row }));
         }

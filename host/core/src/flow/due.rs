@@ -63,6 +63,9 @@ impl Waiting {
 #[derive(Default)]
 pub(super) struct Due {
     pub(super) judged: Option<Judged>,
+    /// The table's place among all tables by name. When a table is first spoken of may depend on where batches are cut; what
+    /// it is called does not.
+    pub(super) rank: usize,
     /// The ordinal of the first row, where rows have no record to count in.
     pub(super) first_ordinal: u64,
     /// Set where a row goes to quarantine, once [`Due::convict`] has been called. None: nowhere.
@@ -74,7 +77,7 @@ impl Due {
     pub(super) fn of(
         waiting: &mut Vec<Waiting>,
         judge: &TableJudge,
-        released: u64,
+        (rank, released): (usize, u64),
         up_to: u64,
     ) -> Result<Self, ArrowError> {
         let mut due = Vec::with_capacity(waiting.len());
@@ -84,7 +87,7 @@ impl Due {
             waiting.extend(later);
         }
         let Some(rows) = in_offset_order(due)? else { return Ok(Self::default()) };
-        Ok(Self { judged: Some(judge.judge(rows)?), first_ordinal: released, quarantined: None })
+        Ok(Self { judged: Some(judge.judge(rows)?), rank, first_ordinal: released, quarantined: None })
     }
 
     pub(super) fn num_rows(&self) -> usize {
@@ -165,9 +168,16 @@ impl Due {
                 }
                 _ => self.first_ordinal + row as u64,
             };
-            Place { offset, what: What::Row { table, row, ordinal } }
+            Place { offset, what: What::Row { rank: self.rank, table, row, ordinal } }
         })
     }
+}
+
+/// Lists tables with their numbers, by name.
+pub(super) fn by_rank(due: &[Due]) -> Vec<(usize, &Due)> {
+    let mut tables: Vec<(usize, &Due)> = due.iter().enumerate().collect();
+    tables.sort_by_key(|(_, due)| due.rank);
+    tables
 }
 
 /// Returns the first row of a row's record.
@@ -203,6 +213,7 @@ pub(super) enum What {
     /// A rejection, by its place in offset order.
     Unreadable(usize),
     Row {
+        rank: usize,
         table: usize,
         row: usize,
         ordinal: u64,
@@ -246,7 +257,7 @@ impl Bad {
     pub(super) fn among(due: &[Due], rejections: &[Rejection]) -> Self {
         let mut bad = Self::default();
         bad.records.extend(rejections.iter().map(|rejection| (rejection.at.offset, Culprit::Unreadable)));
-        for (table, due) in due.iter().enumerate() {
+        for (table, due) in by_rank(due) {
             let Some(offsets) = due.offsets() else { continue };
             let flaws = due.flaws().filter_map(|row| Some((row, *offsets.get(row)?)));
             if !due.convicts_records() {

@@ -49,6 +49,12 @@ pub struct WarningTally {
 }
 
 impl Tally {
+    /// Returns every table's place among all tables by name.
+    pub(super) fn ranks(&self) -> Vec<usize> {
+        let before = |name: &TableName| self.tables.iter().filter(|table| table.name < *name).count();
+        self.tables.iter().map(|table| before(&table.name)).collect()
+    }
+
     /// Counts accepted rows that break a rule that only warns.
     pub(super) fn warn(&mut self, table: &TableName, rule: &BrokenRule, rows: u64) {
         if rows == 0 {
