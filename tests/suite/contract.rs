@@ -104,7 +104,7 @@ fn the_hash_is_that_of_the_canonical_text() {
 fn a_contract_is_shown_as_people_read_it() {
     let said = call(&desk(|text| text + "\n"), &["show", "old.yaml"]);
     for line in [
-        "  price        decimal(18,4)      required  more than 0",
+        "  price        decimal(18,4)      required  more than 0.0000",
         "    primaryKey  no two rows share fill_id",
         "    not_empty  rows > 0",
     ] {

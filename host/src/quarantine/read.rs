@@ -145,7 +145,7 @@ pub fn find(out: &Path) -> Result<Option<PathBuf>, ReadFault> {
     let path = GuestText::new(&out.to_string_lossy(), PATH_BYTES_MAX);
     if out.is_dir() {
         let file = out.join(QUARANTINE_FILE);
-        return match (file.exists(), has_tables(out)) {
+        return match (file.exists(), is_output(out)) {
             (true, _) => Ok(Some(file)),
             (false, true) => Ok(None),
             (false, false) => Err(ReadFault::NoOutput { path, folders: folders_with_quarantine(out) }),
@@ -165,12 +165,9 @@ fn held_of(out: &Path) -> Option<PathBuf> {
     Some(out.with_file_name(name))
 }
 
-fn has_tables(folder: &Path) -> bool {
-    let entries = folder.read_dir().into_iter().flatten().flatten();
+/// Whether a run has left a folder: each leaves its receipt.
+fn is_output(folder: &Path) -> bool {
     folder.join(RECEIPT_FILE).exists()
-        || entries
-            .into_iter()
-            .any(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
 }
 
 fn folders_with_quarantine(folder: &Path) -> Vec<String> {
