@@ -78,7 +78,7 @@ fn pass(judge: &TableJudge, batch: Batch) -> Outcome {
 }
 
 fn columns(is_dirty: bool) -> Vec<(&'static str, ArrayRef)> {
-    let at = || (0..ROWS as i64);
+    let at = || 0..ROWS as i64;
     let side = |at: i64| match (is_dirty && at % 10 == 3, at % 4) {
         (true, _) => "hold",
         (_, 0) => "buy",
