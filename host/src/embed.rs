@@ -14,8 +14,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use crate::component::Component;
-use crate::report::ContractReport;
-use crate::terms::{self, ContractOrigin};
+use crate::report::{ContractOrigin, ContractReport};
+use crate::terms;
 
 /// The version of [`Embedding`]'s shape.
 pub const EMBEDDING_SCHEMA: u32 = 1;

@@ -164,7 +164,7 @@ mod tests {
     use casparian_core::intake::{Said, TableId};
 
     use super::*;
-    use crate::quarantine::read::HeldViolation;
+    use crate::quarantine::held::HeldViolation;
     use crate::quarantine::sentence::sentence;
     use crate::sinks::guest::{Spoken, spans, with_spans};
 

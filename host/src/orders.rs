@@ -10,11 +10,10 @@ use casparian_sandbox::journal::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 
 use crate::interface::Interface;
-use crate::report::{ContractReport, Preview, Used};
+use crate::report::{ContractOrigin, ContractReport, Preview, Used};
 use crate::request::TableChoice;
 use crate::sinks::Format;
 use crate::source::ReadSizes;
-use crate::terms::ContractOrigin;
 
 /// What a supervisor asks of a worker: one thing, then the worker is gone.
 #[derive(Debug, Serialize, Deserialize)]

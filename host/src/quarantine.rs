@@ -8,6 +8,7 @@
 mod cells;
 mod columns;
 pub mod export;
+pub mod held;
 pub mod read;
 pub mod select;
 pub mod sentence;

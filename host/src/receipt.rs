@@ -20,11 +20,10 @@ use casparian_sandbox::journal::LogLine;
 use sha2::{Digest as _, Sha256};
 
 use crate::quarantine::options_hash;
-use crate::report::Report;
+use crate::report::{ContractOrigin, Report};
 use crate::request::RunRequest;
 use crate::source::{ReadSizes, Source};
 use crate::staging::{Extent, QUARANTINE_FILE, RECEIPT_FILE, Staging};
-use crate::terms::ContractOrigin;
 use crate::worker::choose;
 
 /// The thread where the guest runs, and the one where its rows are judged.

@@ -14,8 +14,6 @@ use casparian_core::receipt::Claim;
 use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 
-pub use crate::terms::ContractOrigin;
-
 /// The version of [`Report`]'s shape.
 pub const REPORT_SCHEMA: u32 = 1;
 
@@ -168,6 +166,16 @@ pub struct ContractReport {
     pub hash: Digest,
     /// Whose words it is.
     pub origin: ContractOrigin,
+}
+
+/// Whose words a contract is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContractOrigin {
+    /// Somebody gave it for this run.
+    Given,
+    /// It came with the component.
+    Embedded,
 }
 
 /// How a run ended.

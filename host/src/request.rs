@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use crate::sinks::Format;
 use crate::source::ReadSizes;
 use crate::staging::Extent;
-use crate::terms::ContractChoice;
 
 /// What a person asked for. No file has been opened yet.
 #[derive(Debug, Clone)]
@@ -55,6 +54,17 @@ pub struct RunRequest {
     pub worker_exe: PathBuf,
     /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
     pub stop: Arc<AtomicBool>,
+}
+
+/// Which contract a run is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContractChoice {
+    /// The one that the component carries; if it carries none, the schema that the parser declares.
+    Default,
+    /// This file.
+    File(PathBuf),
+    /// The schema that the parser declares.
+    Declared,
 }
 
 /// Which tables a run writes.

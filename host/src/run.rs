@@ -16,15 +16,15 @@ pub use casparian_sandbox::journal::Level as LogLevel;
 use crate::component::{Compiled, Component, Workshop};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::receipt::Witness;
+pub use crate::report::ContractOrigin;
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
-pub use crate::request::{Progress, RunRequest, TableChoice};
+pub use crate::request::{ContractChoice, Progress, RunRequest, TableChoice};
 use crate::scratch;
 use crate::sinks::Format;
 use crate::source::Source;
 use crate::staging::{Extent, QUARANTINE_FILE, RECEIPT_FILE, Staging, about};
 use crate::supervisor::Worker;
 use crate::terms::Terms;
-pub use crate::terms::{ContractChoice, ContractOrigin};
 
 /// Most scratch files that a run may ask for, one for each key of its contract that outgrows memory.
 const SCRATCH_FILES_MAX: u64 = 256;

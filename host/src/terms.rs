@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use casparian_core::contract::odcs::{self, ContractFaults};
 use casparian_core::contract::{Contract, canon};
@@ -13,32 +13,11 @@ use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_sandbox::section::{self, CONTRACT_BYTES_MAX};
-use serde::{Deserialize, Serialize};
 
 use crate::code_cache::seal;
 use crate::component::Component;
-use crate::report::ContractReport;
-
-/// Which contract a run is judged by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ContractChoice {
-    /// The one that the component carries; if it carries none, the schema that the parser declares.
-    Default,
-    /// This file.
-    File(PathBuf),
-    /// The schema that the parser declares.
-    Declared,
-}
-
-/// Whose words a contract is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ContractOrigin {
-    /// Somebody gave it for this run.
-    Given,
-    /// It came with the component.
-    Embedded,
-}
+use crate::report::{ContractOrigin, ContractReport};
+use crate::request::ContractChoice;
 
 /// The words of a contract, on their way to the worker.
 #[derive(Debug)]

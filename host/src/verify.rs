@@ -20,12 +20,12 @@ use casparian_sandbox::journal::Level;
 use serde::Serialize;
 
 use crate::component::Component;
-use crate::request::{Progress, RunRequest, TableChoice};
+use crate::request::{ContractChoice, Progress, RunRequest, TableChoice};
 use crate::run::run;
 use crate::sinks::Format;
 use crate::source::{ReadSizes, Source};
 use crate::staging::Extent;
-use crate::terms::{self, ContractChoice};
+use crate::terms;
 
 /// The version of [`Verification`]'s shape.
 pub const VERIFICATION_SCHEMA: u32 = 1;

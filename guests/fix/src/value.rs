@@ -5,18 +5,16 @@ use crate::faults::{Flaw, Flaws};
 use crate::fields::Field;
 use crate::tags::{self, slot_of};
 use crate::time::{self, Clock};
-use crate::walk::Book;
 
 /// Begin string, length, message type and sum: framing has looked at them.
 const FRAMING: [u32; 4] = [8, 9, 10, 35];
 
-/// Adds what is wrong with a value.
-pub fn check(bytes: &[u8], book: &Book, field: &Field, flaws: &mut Flaws) {
+/// Adds what is wrong with the value of a field that the dictionary defines.
+pub fn check(bytes: &[u8], definition: Definition, field: &Field, flaws: &mut Flaws) {
     let value = field.text(bytes);
     if value.is_empty() || field.tag == 0 || FRAMING.contains(&field.tag) {
         return;
     }
-    let Some(definition) = book.field(field.tag) else { return };
     // Some time stamps are looked at in every message, with a fault of their own.
     let is_seen_to = tags::TIMES >> slot_of(field.tag) & 1 == 1;
     if !is_seen_to && !is_written_as(definition.kind, value) {

@@ -215,7 +215,9 @@ impl Walk {
             if depth == Depth::Everything {
                 check_order(&place, &mut edge, flaws);
                 check_definition(&place, book, field, flaws);
-                value::check(bytes, book, field, flaws);
+                if let Some(definition) = book.field(field.tag) {
+                    value::check(bytes, definition, field, flaws);
+                }
             }
             self.enter(at, field, &place, book, depth, flaws);
             self.open(bytes, at, field, &place, book);

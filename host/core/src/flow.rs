@@ -37,12 +37,11 @@ use crate::ledger::{Account, Ledger, Overlap};
 use crate::wanted::Wanted;
 use crate::wire::TableSchema;
 
-pub use budget::BrokenBudget;
 use budget::Budgets;
 use claims::Claims;
 pub use claims::ProvideScratch;
 use due::{Bad, Culprit, Due, Numbers, Waiting, What, in_order, records_of};
-pub use tally::{QuarantineTally, TableTally, Tally, WarningTally};
+pub use tally::{BrokenBudget, QuarantineTally, TableTally, Tally, WarningTally};
 
 /// Where good rows go.
 pub trait Sinks {

@@ -16,7 +16,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 use thiserror::Error;
 
-use super::read::{HeldRow, HeldViolation, ReadFault};
+use super::held::{HeldRow, HeldViolation};
+use super::read::ReadFault;
 use super::sentence::sentence;
 
 /// Only its owner may read what was held back.

@@ -1,6 +1,6 @@
 //! Which rows of a quarantine somebody wants to see.
 
-use super::read::{HeldRow, HeldViolation};
+use super::held::{HeldRow, HeldViolation};
 
 /// What rows must be like. An empty list asks for nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use casparian_core::contract::verdict::Code;
 use casparian_core::guest_text::GuestText;
 
-use super::read::HeldViolation;
+use super::held::HeldViolation;
 
 /// Returns why, as a lower-case sentence without a full stop. Whatever a stranger wrote in it is escaped.
 pub fn sentence(reason: &HeldViolation) -> String {

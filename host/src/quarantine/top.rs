@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::read::HeldRow;
+use super::held::{HeldRow, HeldViolation};
 
 /// Most different reasons, and most pairs of them, that are told apart. A contract has fewer; a file may be anybody's.
 const REASONS_MAX: usize = 4096;
@@ -138,7 +138,7 @@ impl Counting {
 }
 
 impl Reason {
-    fn of(reason: &super::read::HeldViolation) -> Self {
+    fn of(reason: &HeldViolation) -> Self {
         let (code, rule, column) = (reason.code.clone(), reason.rule.clone(), reason.column.clone());
         Self { code, rule, column }
     }

@@ -1,12 +1,9 @@
 //! What must hold for a run as a whole: counted over accepted rows while they pass, compared when the last has passed.
 
-use serde::{Deserialize, Serialize};
-
 use super::claims::Claims;
-use super::tally::{TableTally, WarningTally};
+use super::tally::{BrokenBudget, TableTally};
 use crate::contract::judge::{Measure, SchemaFault};
 use crate::contract::{Bound, Budget, Metric, Severity, TableContract, Unit};
-use crate::id::TableName;
 
 use arrow_array::RecordBatch;
 
@@ -19,26 +16,6 @@ struct Counted {
     budget: Budget,
     measure: Measure,
     count: u64,
-}
-
-/// A budget that was not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrokenBudget {
-    /// The table.
-    pub table: TableName,
-    /// The budget's name.
-    pub rule: String,
-    /// What it wants: `> 0 rows`.
-    pub expected: String,
-    /// What there was: `0 rows`.
-    pub observed: String,
-}
-
-impl From<BrokenBudget> for WarningTally {
-    fn from(broken: BrokenBudget) -> Self {
-        let BrokenBudget { table, rule, expected, observed } = broken;
-        Self { table, column: None, rule, expected: Some(format!("{expected}, found {observed}")), rows: 0 }
-    }
 }
 
 impl Budgets {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::BrokenBudget;
 use crate::contract::verdict::{BrokenRule, Code, Rejected};
 use crate::id::{Digest, TableName};
 use crate::intake::SkipKind;
@@ -46,6 +45,26 @@ pub struct WarningTally {
     pub expected: Option<String>,
     /// Accepted rows that break it; of a budget, none.
     pub rows: u64,
+}
+
+/// A budget that was not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenBudget {
+    /// The table.
+    pub table: TableName,
+    /// The budget's name.
+    pub rule: String,
+    /// What it wants: `> 0 rows`.
+    pub expected: String,
+    /// What there was: `0 rows`.
+    pub observed: String,
+}
+
+impl From<BrokenBudget> for WarningTally {
+    fn from(broken: BrokenBudget) -> Self {
+        let BrokenBudget { table, rule, expected, observed } = broken;
+        Self { table, column: None, rule, expected: Some(format!("{expected}, found {observed}")), rows: 0 }
+    }
 }
 
 impl Tally {

@@ -27,15 +27,15 @@ use casparian_host::contract::{Difference, Lint, Shown};
 use casparian_host::doctor::Diagnosis;
 use casparian_host::explain;
 use casparian_host::inspect::Inspection;
-use casparian_host::quarantine::read::HeldRow;
+use casparian_host::quarantine::held::HeldRow;
 use casparian_host::quarantine::top::Top;
 use casparian_host::report::Report;
 use casparian_host::run::Progress;
 use casparian_host::verify::Verification;
 use serde::Serialize;
 
-use crate::cli::quarantine::Excerpt;
 use crate::exit::Exit;
+pub(crate) use crate::render::held::Excerpt;
 use crate::render::paint::Page;
 pub(crate) use crate::render::progress::{LogFloor, ProgressView};
 pub(crate) use crate::render::summary::Outcome;

@@ -1,8 +1,8 @@
 //! Budgets: which counts let a run pass, and whether those of one bound are among those of another.
 
 use super::check::{refuses_if, severity};
+use super::columns::Names;
 use super::pairs::pair;
-use super::table::Names;
 use super::{Effect, Ops, Subject, Verb};
 use crate::contract::{Bound, Budget, Metric, Rule, Severity, Unit, words};
 

@@ -15,6 +15,28 @@ const LAST_DIGIT: &str = "wider types may reckon otherwise in the rules between 
 /// What names became, where columns were renamed.
 pub(super) type Renamed = BTreeMap<String, String>;
 
+/// What the places of columns mean on either side, in the new contract's names.
+pub(super) struct Names<'a> {
+    pub(super) old: &'a [Column],
+    pub(super) new: &'a [Column],
+    pub(super) renamed: &'a Renamed,
+}
+
+impl Names<'_> {
+    pub(super) fn was(&self, place: usize) -> String {
+        let name = name(self.old, place);
+        self.renamed.get(&name).cloned().unwrap_or(name)
+    }
+
+    pub(super) fn is(&self, place: usize) -> String {
+        name(self.new, place)
+    }
+}
+
+fn name(columns: &[Column], place: usize) -> String {
+    columns.get(place).map_or_else(|| format!("#{place}"), |column| column.name.clone())
+}
+
 /// How the columns lie around: what that means for those that come, go and move.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setting {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::budget;
 use super::check::{refuses_if, severity};
-use super::columns::{Renamed, Setting, columns};
+use super::columns::{Names, Setting, columns};
 use super::pairs::pair;
 use super::{Effect, Ops, Subject, Verb};
-use crate::contract::{Column, ColumnOrder, Contract, ExtraColumns, ExtraTables, Key, RowRule};
+use crate::contract::{ColumnOrder, Contract, ExtraColumns, ExtraTables, Key, RowRule};
 use crate::contract::{QuarantineBudget, Severity, TableContract, VerdictUnit, words};
 
 const PARSER_DECIDES: &str = "from now on the parser decides what comes out besides";
@@ -86,28 +86,6 @@ fn table(old: &TableContract, new: &TableContract, ops: &mut Ops) {
     rules(&old.rules, &new.rules, ops);
     budget::budgets(&old.budgets, &new.budgets, &names, ops);
     settings(old, new, ops);
-}
-
-/// What the places of columns mean on either side, in the new contract's names.
-pub(super) struct Names<'a> {
-    old: &'a [Column],
-    new: &'a [Column],
-    renamed: &'a Renamed,
-}
-
-impl Names<'_> {
-    pub(super) fn was(&self, place: usize) -> String {
-        let name = name(self.old, place);
-        self.renamed.get(&name).cloned().unwrap_or(name)
-    }
-
-    pub(super) fn is(&self, place: usize) -> String {
-        name(self.new, place)
-    }
-}
-
-fn name(columns: &[Column], place: usize) -> String {
-    columns.get(place).map_or_else(|| format!("#{place}"), |column| column.name.clone())
 }
 
 fn keys(old: &TableContract, new: &TableContract, names: &Names<'_>, ops: &mut Ops) {

@@ -1,4 +1,9 @@
-//! The Gregorian calendar, extended to the year 1: days and seconds since 1970-01-01, and back.
+//! The Gregorian calendar, extended to the year 1: days and seconds since 1970-01-01, and back;
+//! moments on it, and how far from UTC they are told.
+
+use arrow_schema::TimeUnit;
+
+use super::super::verdict::Code;
 
 /// Seconds of a day.
 pub(super) const DAY_SECONDS: i64 = 86_400;
@@ -71,6 +76,48 @@ fn before_year(year: u32) -> u32 {
 fn before_month(year: u32, month: u32) -> u32 {
     let days = BEFORE_MONTH.get(month.saturating_sub(1) as usize).copied().unwrap_or_default();
     days + u32::from(month > 2 && is_leap(year))
+}
+
+/// A point on the line of time, or on a clock or a calendar: seconds, and what is left in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) seconds: i64,
+    pub(super) nanos: u32,
+}
+
+/// What a timestamp says of the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nothing: a clock and a calendar somewhere.
+    Anywhere,
+    /// Where they stand is known: in the text, or so many seconds east of UTC.
+    Earth(Option<i32>),
+}
+
+impl Moment {
+    /// Returns the moment in whole units, if it is a whole number of them.
+    #[inline]
+    pub(super) fn in_unit(self, unit: TimeUnit) -> Result<i64, Code> {
+        let Self { seconds, nanos } = self;
+        let (per_second, nanos_each) = match unit {
+            TimeUnit::Second => (1, 1_000_000_000),
+            TimeUnit::Millisecond => (1_000, 1_000_000),
+            TimeUnit::Microsecond => (1_000_000, 1_000),
+            TimeUnit::Nanosecond => (1_000_000_000, 1),
+        };
+        if nanos % nanos_each != 0 {
+            return Err(Code::Lossy);
+        }
+        let units = i128::from(seconds) * per_second + i128::from(nanos / nanos_each);
+        i64::try_from(units).map_err(|_| Code::Overflow)
+    }
+}
+
+/// Returns an offset in seconds, if there can be such a one.
+pub(super) fn offset(is_west: bool, hours: u32, minutes: u32) -> Option<i32> {
+    let seconds = (hours <= 23 && minutes <= 59).then_some((hours * 60 + minutes) * 60)?;
+    let seconds = i32::try_from(seconds).ok()?;
+    Some(if is_west { -seconds } else { seconds })
 }
 
 #[cfg(test)]

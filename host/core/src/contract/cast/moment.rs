@@ -3,31 +3,15 @@
 //!
 //! What is written plainly is read at once. Whatever is not is looked at again, slowly, to say what is wrong with it.
 
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use super::super::verdict::Code;
 use super::super::{DateOrder, Decoding};
 use super::CannotCast;
-use super::calendar::{DAY_SECONDS, DAYS, Day};
+use super::calendar::{DAY_SECONDS, DAYS, Day, Moment, Place, offset};
 use super::cells::bare;
-use super::number::digit;
+use super::number::{digit, two};
 use super::pattern::Patterns;
-
-/// A point on the line of time, or on a clock or a calendar: seconds, and what is left in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) seconds: i64,
-    pub(super) nanos: u32,
-}
-
-/// What a timestamp says of the place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Nothing: a clock and a calendar somewhere.
-    Anywhere,
-    /// Where they stand is known: in the text, or so many seconds east of UTC.
-    Earth(Option<i32>),
-}
 
 /// How moments are written.
 #[derive(Debug, Clone)]
@@ -144,25 +128,6 @@ fn days(moment: Moment) -> i32 {
     i32::try_from(moment.seconds.div_euclid(DAY_SECONDS)).unwrap_or_default()
 }
 
-impl Moment {
-    /// Returns the moment in whole units, if it is a whole number of them.
-    #[inline]
-    pub(super) fn in_unit(self, unit: TimeUnit) -> Result<i64, Code> {
-        let Self { seconds, nanos } = self;
-        let (per_second, nanos_each) = match unit {
-            TimeUnit::Second => (1, 1_000_000_000),
-            TimeUnit::Millisecond => (1_000, 1_000_000),
-            TimeUnit::Microsecond => (1_000_000, 1_000),
-            TimeUnit::Nanosecond => (1_000_000_000, 1),
-        };
-        if nanos % nanos_each != 0 {
-            return Err(Code::Lossy);
-        }
-        let units = i128::from(seconds) * per_second + i128::from(nanos / nanos_each);
-        i64::try_from(units).map_err(|_| Code::Overflow)
-    }
-}
-
 /// Reads `yyyy-mm-dd`; what is left stands behind it.
 #[inline]
 fn iso_date(text: &[u8]) -> Option<(i32, &[u8])> {
@@ -219,18 +184,6 @@ fn iso_offset(text: &[u8]) -> Option<i32> {
         }
         _ => None,
     }
-}
-
-/// Returns an offset in seconds, if there can be such a one.
-pub(super) fn offset(is_west: bool, hours: u32, minutes: u32) -> Option<i32> {
-    let seconds = (hours <= 23 && minutes <= 59).then_some((hours * 60 + minutes) * 60)?;
-    let seconds = i32::try_from(seconds).ok()?;
-    Some(if is_west { -seconds } else { seconds })
-}
-
-#[inline]
-pub(super) fn two(tens: u8, ones: u8) -> Option<u32> {
-    Some(u32::from(digit(tens)?) * 10 + u32::from(digit(ones)?))
 }
 
 /// Reads a date of numbers in a declared order: one separator, `-`, `.` or `/`; the year of four digits; month and day of

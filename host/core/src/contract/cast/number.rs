@@ -181,6 +181,11 @@ pub(super) fn digit(byte: u8) -> Option<u8> {
     (digit <= 9).then_some(digit)
 }
 
+#[inline]
+pub(super) fn two(tens: u8, ones: u8) -> Option<u32> {
+    Some(u32::from(digit(tens)?) * 10 + u32::from(digit(ones)?))
+}
+
 /// The digits of a number and where its point stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan {

@@ -4,9 +4,8 @@
 use arrow_schema::DataType;
 
 use super::super::verdict::Code;
-use super::calendar::{DAY_SECONDS, Day};
-use super::moment::{Moment, Place, offset, two};
-use super::number::digit;
+use super::calendar::{DAY_SECONDS, Day, Moment, Place, offset};
+use super::number::{digit, two};
 use super::{CannotCast, PATTERNS_MAX};
 use crate::guest_text::GuestText;
 

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::{Findings, shown};
+use super::fault::Findings;
 use super::fields::{self, Fields};
 use super::tree::Node;
 use super::{Reading, table};
 use crate::contract::{Contract, ExtraTables};
-use crate::guest_text::steers;
 
 /// Most tables of one contract.
 const TABLES_MAX: usize = 1024;
-/// Most bytes of an id or a version.
-const ID_BYTES_MAX: usize = 256;
 
 const DOCUMENTATION: [&str; 14] = [
     "name",
@@ -42,8 +39,8 @@ pub(super) fn contract(root: &Node, reading: &mut Reading) -> Option<Contract> {
     if let Some(node) = fields.want("kind", found) {
         fields::word(node, &[("DataContract", ())], found);
     }
-    let id = fields.want("id", found).and_then(|node| name(node, found));
-    let version = fields.want("version", found).and_then(|node| name(node, found));
+    let id = fields.want("id", found).and_then(|node| fields::name(node, found));
+    let version = fields.want("version", found).and_then(|node| fields::name(node, found));
     fields.want("status", found);
     fields.pass(&DOCUMENTATION);
     fields.pass(&AGREEMENTS);
@@ -61,21 +58,6 @@ pub(super) fn nothing() -> Contract {
         tables: Vec::new(),
         extra_tables: ExtraTables::Freeze,
     }
-}
-
-/// Reads a name that is shown and compared, never looked into.
-pub(super) fn name(node: &Node, found: &mut Findings) -> Option<String> {
-    let name = fields::text(node, found)?;
-    let is_shown = !name.chars().any(steers) && name.trim() == name;
-    if !is_shown || !(1..=ID_BYTES_MAX).contains(&name.len()) {
-        let message = format!(
-            "{} is no name: 1 to {ID_BYTES_MAX} bytes that can be shown, without white space around them",
-            shown(name)
-        );
-        found.fault(node.at, "bad-name", message);
-        return None;
-    }
-    Some(name.to_owned())
 }
 
 fn extra_tables(node: &Node, found: &mut Findings) -> Option<ExtraTables> {

@@ -2,6 +2,7 @@
 
 use super::fault::{Findings, Place, did_you_mean, one_of, shown};
 use super::tree::{Entry, Kind, Meaning, Node, is_odd_text, meaning};
+use crate::guest_text::steers;
 
 /// A mapping that is being read, or the custom properties of something, which are a mapping written as a list.
 pub(super) struct Fields<'n> {
@@ -115,6 +116,24 @@ pub(super) fn text<'n>(node: &'n Node, found: &mut Findings) -> Option<&'n str> 
         },
         _ => wrong_kind(node, "a text", found),
     }
+}
+
+/// Most bytes of an id, a version or a rule's name.
+const ID_BYTES_MAX: usize = 256;
+
+/// Reads a name that is shown and compared, never looked into.
+pub(super) fn name(node: &Node, found: &mut Findings) -> Option<String> {
+    let name = text(node, found)?;
+    let is_shown = !name.chars().any(steers) && name.trim() == name;
+    if !is_shown || !(1..=ID_BYTES_MAX).contains(&name.len()) {
+        let message = format!(
+            "{} is no name: 1 to {ID_BYTES_MAX} bytes that can be shown, without white space around them",
+            shown(name)
+        );
+        found.fault(node.at, "bad-name", message);
+        return None;
+    }
+    Some(name.to_owned())
 }
 
 /// A word of the profile, and what it stands for.

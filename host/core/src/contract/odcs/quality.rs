@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 use super::fault::{Findings, Place, did_you_mean, shown};
 use super::fields::{self, Fields, Word};
 use super::tree::Node;
-use super::{Reading, document, options, value};
+use super::{Reading, options, value};
 use crate::contract::{Bound, Budget, Check, Key, Metric, RowRule, Rule, Severity, Unit};
 
 /// Most rules of one property.
@@ -161,7 +161,7 @@ impl Head {
         }
         Self {
             at: fields.at,
-            name: fields.take("name").and_then(|node| document::name(node, found)),
+            name: fields.take("name").and_then(|node| fields::name(node, found)),
             severity: fields
                 .take("severity")
                 .and_then(|node| fields::word(node, &severities, found))

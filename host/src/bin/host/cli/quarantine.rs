@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use casparian_core::fault::Blamed;
 use casparian_host::quarantine::export::{ExportFault, Format, RawForm, Shape, export};
-use casparian_host::quarantine::read::{Detail, HeldRow, QuarantineReader, ReadFault, find};
+use casparian_host::quarantine::held::HeldRow;
+use casparian_host::quarantine::read::{Detail, QuarantineReader, ReadFault, find};
 use casparian_host::quarantine::select::Selection;
 use casparian_host::quarantine::top::Counting;
 use clap::{Subcommand, ValueEnum};
 
 use crate::exit::Exit;
-use crate::render::Render;
+use crate::render::{Excerpt, Render};
 
 const SELECTS: &str = "Which rows";
 
@@ -195,20 +196,6 @@ impl Which {
             id_prefix: self.id_prefix.to_ascii_lowercase(),
         }
     }
-}
-
-/// A part of the selected rows, and what is known of the rest.
-pub(crate) struct Excerpt {
-    /// The rows.
-    pub(crate) rows: Vec<HeldRow>,
-    /// How many were passed by before them.
-    pub(crate) offset: usize,
-    /// Whether there are more behind them.
-    pub(crate) has_more: bool,
-    /// Rows in the file, selected or not.
-    pub(crate) in_file: u64,
-    /// What was selected by.
-    pub(crate) selection: Selection,
 }
 
 fn excerpt(which: &Which, detail: Detail, offset: usize, limit: usize) -> Result<Option<Excerpt>, ReadFault> {

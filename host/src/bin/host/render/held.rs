@@ -6,7 +6,8 @@ use std::ops::Range;
 use casparian_core::contract::verdict::OBSERVED_BYTES_MAX;
 use casparian_core::guest_text::steers;
 use casparian_host::quarantine::export::{RawForm, raw_in};
-use casparian_host::quarantine::read::{HeldCell, HeldRow, HeldViolation};
+use casparian_host::quarantine::held::{HeldCell, HeldRow, HeldViolation};
+use casparian_host::quarantine::select::Selection;
 use casparian_host::quarantine::sentence::sentence;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
@@ -15,7 +16,6 @@ use super::layout::{self, Align, Cell};
 use super::paint::{Page, Tone};
 use super::quantity::{count, counted};
 use super::shown;
-use crate::cli::quarantine::Excerpt;
 
 /// Digits of a row's name that tell it from others.
 const ID_DIGITS: usize = 12;
@@ -26,6 +26,20 @@ const LINES_SHOWN: usize = 12;
 /// Lines before the first underlined one.
 const LINES_BEFORE: usize = 2;
 const INDENT: &str = "  ";
+
+/// A part of the selected rows, and what is known of the rest.
+pub(crate) struct Excerpt {
+    /// The rows.
+    pub(crate) rows: Vec<HeldRow>,
+    /// How many were passed by before them.
+    pub(crate) offset: usize,
+    /// Whether there are more behind them.
+    pub(crate) has_more: bool,
+    /// Rows in the file, selected or not.
+    pub(crate) in_file: u64,
+    /// What was selected by.
+    pub(crate) selection: Selection,
+}
 
 /// Returns rows, a line each.
 pub(super) fn list(excerpt: &Excerpt, page: Page) -> String {
