@@ -243,8 +243,10 @@ fn next_look(report: &Report) -> String {
     else {
         return String::new();
     };
-    // The first of the most frequent, so that the hint is the same in every run.
-    let most = quarantine.by_rule.iter().rev().max_by_key(|(_, rows)| **rows);
+    // The first of the most frequent, so that the hint is the same in every run. What is there only for the sake of its record
+    // tells nothing.
+    let telling = quarantine.by_rule.iter().rev().filter(|(rule, _)| *rule != "record");
+    let most = telling.max_by_key(|(_, rows)| **rows);
     let rule = most.map(|(rule, _)| format!(" --rule {}", word(rule))).unwrap_or_default();
     format!("host quarantine show {}{rule}", word(folder))
 }
