@@ -27,7 +27,7 @@ use crate::supervisor::Worker;
 use crate::terms::Terms;
 
 /// Most scratch files that a run may ask for, one for each key of its contract that outgrows memory.
-const SCRATCH_FILES_MAX: u64 = 256;
+const SCRATCH_FILES_MAX: u64 = 64;
 
 /// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
 pub fn run(request: &RunRequest, progress: &mut dyn FnMut(Progress)) -> Report {

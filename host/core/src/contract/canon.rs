@@ -45,6 +45,22 @@ fn text(value: &Value) -> String {
     serde_json_canonicalizer::to_string(value).expect("a JSON value has a canonical form")
 }
 
+/// Puts what has no order of its own into the order of the canonical form, so that contracts of one hash say the same reasons in
+/// the same order.
+pub(super) fn put_in_order(contract: &mut Contract) {
+    for of_table in &mut contract.tables {
+        of_table.keys.sort_by_cached_key(|each| text(&key(each)));
+        of_table.rules.sort_by_cached_key(|each| text(&row_rule(each)));
+        of_table.budgets.sort_by_cached_key(|each| text(&budget(each)));
+        of_table.columns.iter_mut().for_each(put_checks_in_order);
+    }
+}
+
+fn put_checks_in_order(column: &mut Column) {
+    column.checks.sort_by_cached_key(|each| text(&check(each)));
+    column.children.iter_mut().for_each(put_checks_in_order);
+}
+
 /// Sorts by canonical text, which leaves no two orders.
 fn sorted(values: impl Iterator<Item = Value>) -> Value {
     let mut values: Vec<Value> = values.collect();

@@ -8,19 +8,19 @@ mod check;
 mod column;
 mod fit;
 mod measure;
+mod show;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 
 use self::column::ColumnJudge;
 pub use self::fit::SchemaFault;
 pub use self::measure::Measure;
+use self::show::cell;
 use super::expression::Expression;
 use super::verdict::{BrokenRule, Code, OBSERVED_BYTES_MAX, VIOLATIONS_MAX, Violation};
 use super::{Key, RowRule, Severity, TableContract, VerdictUnit};
@@ -36,8 +36,6 @@ pub struct TableJudge {
     /// The same, but for a null that is still to be found.
     nullable: SchemaRef,
     columns: Vec<ColumnJudge>,
-    /// Places, among the parser's columns, of those that are written as they are.
-    passed_on: Vec<usize>,
     rules: Vec<Between>,
 }
 
@@ -51,11 +49,12 @@ struct Between {
 impl TableJudge {
     /// Fits a contract to the columns that a parser opens its table with.
     pub fn new(contract: TableContract, sent: &Schema) -> Result<Self, SchemaFault> {
-        let (columns, passed_on) = fit::columns(&contract, sent)?;
+        let evolved = fit::evolved(&contract, sent)?;
+        let columns = fit::columns(&contract, &evolved, sent)?;
         let rules = contract.rules.iter().map(|rule| between(rule, &contract));
         let rules = rules.collect::<Result<_, _>>()?;
-        let mut fields: Vec<Arc<Field>> = contract.columns.iter().map(super::Column::field).collect();
-        fields.extend(passed_on.iter().filter_map(|at| sent.fields().get(*at).cloned()));
+        let fields: Vec<Arc<Field>> =
+            contract.columns.iter().chain(&evolved).map(super::Column::field).collect();
         let nullable: Vec<Field> =
             fields.iter().map(|field| Field::clone(field).with_nullable(true)).collect();
         Ok(Self {
@@ -63,7 +62,6 @@ impl TableJudge {
             nullable: Arc::new(Schema::new(nullable)),
             contract,
             columns,
-            passed_on,
             rules,
         })
     }
@@ -82,12 +80,14 @@ impl TableJudge {
     pub fn judge(&self, batch: Batch) -> Result<Judged, ArrowError> {
         let sent = batch.rows().columns();
         let mut found = Found::default();
-        let judged =
-            self.columns.iter().map(|column| column.judge_among(sent, batch.rows().num_rows(), &mut found));
-        let mut cells: Vec<ArrayRef> = judged.collect();
-        cells.extend(self.passed_on.iter().filter_map(|at| sent.get(*at).cloned()));
-        let rows = self.rows(cells, batch.rows().num_rows())?;
-        self.rules.iter().for_each(|between| between.judge(&rows, &mut found));
+        let count = batch.rows().num_rows();
+        let (mut cells, mut failed) = (Vec::with_capacity(self.columns.len()), Vec::new());
+        for column in &self.columns {
+            cells.push(column.judge_among(sent, count, &mut found)?);
+            failed.push(found.failed.take());
+        }
+        let rows = self.rows(cells, count)?;
+        self.rules.iter().for_each(|between| between.judge(&rows, &failed, &mut found));
         let mut judged = Judged {
             sent: Arc::new(batch.rows().clone()),
             rows,
@@ -121,15 +121,23 @@ fn between(rule: &RowRule, contract: &TableContract) -> Result<Between, SchemaFa
 }
 
 impl Between {
-    fn judge(&self, rows: &RecordBatch, found: &mut Found) {
+    /// `failed` are, per column, the cells that could not be cast: nothing is said of what they might have been.
+    fn judge(&self, rows: &RecordBatch, failed: &[Option<BooleanBuffer>], found: &mut Found) {
         let truths = self.expression.judge(rows);
+        let columns = self.expression.columns();
+        let unknown = columns.iter().filter_map(|at| failed.get(*at).cloned().flatten());
+        let unknown = unknown.reduce(|one, other| &one | &other);
+        let known = |broken: BooleanBuffer| match &unknown {
+            Some(unknown) => &broken & &!unknown,
+            None => broken,
+        };
         let cells = |at: &usize| {
             Some((rows.schema_ref().fields().get(*at)?.name().clone(), rows.columns().get(*at)?.clone()))
         };
         let mut add = |code, broken: Option<BooleanBuffer>| {
             if let Some(broken) = broken {
-                let observed = Observed::Cells(self.expression.columns().iter().filter_map(cells).collect());
-                found.add(Finding { code, rule: Arc::clone(&self.rule), rows: broken, observed });
+                let observed = Observed::Cells(columns.iter().filter_map(cells).collect());
+                found.add(Finding { code, rule: Arc::clone(&self.rule), rows: known(broken), observed });
             }
         };
         add(Code::CrossField, truths.broken);
@@ -192,27 +200,23 @@ impl Observed {
     }
 }
 
-/// Writes one cell out.
-fn cell(cells: &ArrayRef, row: usize) -> String {
-    if let Some(texts) = cells.as_string_opt::<i32>().filter(|texts| row < texts.len() && texts.is_valid(row))
-    {
-        return texts.value(row).to_owned();
-    }
-    let options = FormatOptions::new().with_null("null");
-    match ArrayFormatter::try_new(cells.as_ref(), &options) {
-        Ok(formatter) if row < cells.len() => formatter.value(row).to_string(),
-        _ => String::new(),
-    }
-}
-
 /// What has been found in a batch, in the order in which a row lists it.
 #[derive(Debug, Default)]
 struct Found {
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
+    /// Set where a cell of the column that is being judged could not be cast, or one within it.
+    failed: Option<BooleanBuffer>,
 }
 
 impl Found {
+    fn fail(&mut self, rows: BooleanBuffer) {
+        self.failed = Some(match self.failed.take() {
+            Some(failed) => &failed | &rows,
+            None => rows,
+        });
+    }
+
     /// Adds a finding, if it is about any row.
     fn add(&mut self, finding: Finding) {
         if finding.rows.count_set_bits() == 0 {

@@ -66,7 +66,8 @@ pub struct TableContract {
     pub name: TableName,
     /// Its columns, in the order in which they are written. No two have one name.
     pub columns: Vec<Column>,
-    /// What no two rows may share: the primary key first, if there is one.
+    /// What no two rows may share, no two with the same columns. Keys, rules, budgets and checks stand in the order of the canonical
+    /// form, and so do the reasons of a row.
     pub keys: Vec<Key>,
     /// What must hold between the columns of a row.
     pub rules: Vec<RowRule>,
@@ -374,7 +375,7 @@ impl TableContract {
 
 impl Column {
     /// Takes a declared field as the contract.
-    fn declared(field: &Field) -> Self {
+    pub(crate) fn declared(field: &Field) -> Self {
         let children: Vec<Column> = match field.data_type() {
             DataType::List(item) | DataType::LargeList(item) => vec![Self::declared(item)],
             DataType::Struct(fields) => fields.iter().map(|field| Self::declared(field)).collect(),

@@ -39,7 +39,8 @@ pub fn read(yaml: &[u8]) -> Result<Read, ContractFaults> {
         tree::read(yaml, &mut reading.found).and_then(|root| document::contract(&root, &mut reading));
     let notes = reading.found.close()?;
     // A contract that could not be made has left a fault, so this is never the answer to anything.
-    let contract = contract.unwrap_or_else(document::nothing);
+    let mut contract = contract.unwrap_or_else(document::nothing);
+    super::canon::put_in_order(&mut contract);
     Ok(Read { contract, notes })
 }
 

@@ -77,3 +77,48 @@ fn what_must_have_a_value_is_declared_so() {
     let nullable: Vec<_> = judge.declared().fields().iter().map(|field| field.is_nullable()).collect();
     assert_eq!(nullable, [true, false]);
 }
+
+#[test]
+fn a_column_that_comes_along_is_judged_as_the_parser_declares_it() {
+    let rest = EXTRA.replace("POLICY", "evolve");
+    let wide = arrow_array::Decimal128Array::from(vec![1, 9_999_999_999]).with_precision_and_scale(5, 2);
+    let columns = [("b", numbers()), ("extra", Arc::new(wide.expect("a scale")) as ArrayRef)];
+    let judged = judged(TWO, &rest, &columns);
+    assert_eq!(super::bad_rows(&judged), [1]);
+    assert_eq!(super::reasons(&judged, 1), ["CF0203 extra type `99999999.99`"]);
+    let sent = Schema::new(vec![
+        Field::new("b", DataType::Int64, false),
+        Field::new("extra", DataType::Utf8, false),
+    ]);
+    let judge = judge_for(TWO, &rest, &sent).expect("it fits");
+    let judged =
+        judge.judge(batch(&[("b", numbers()), ("extra", texts(&[None, Some("x")]))])).expect("judged");
+    assert_eq!(super::reasons(&judged, 0), ["CF0301 extra required"]);
+}
+
+#[test]
+fn a_name_that_differs_by_case_alone_is_refused_whatever_becomes_of_others() {
+    for policy in ["freeze", "discard_value", "evolve"] {
+        let rest = EXTRA.replace("POLICY", policy);
+        let message = refusal(&rest, &[("A", DataType::Utf8), ("b", DataType::Int64)]);
+        assert_eq!(
+            message, "CF0702: table `t` comes with column `A`, which the contract spells `a`",
+            "{policy}"
+        );
+    }
+}
+
+#[test]
+fn an_extra_field_of_an_object_is_left_out_only_where_the_contract_says_so() {
+    let who = "- {name: who, logicalType: object, properties: [{name: x, logicalType: integer}]}";
+    let object = |names: &[&str]| {
+        DataType::Struct(names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect())
+    };
+    let fits =
+        |policy| judge_for(who, &EXTRA.replace("POLICY", policy), &sent(&[("who", object(&["x", "y"]))]));
+    assert!(fits("discard_value").is_ok());
+    for policy in ["freeze", "evolve"] {
+        let message = fits(policy).expect_err("a field would be lost").to_string();
+        assert!(message.contains("comes with column `who.y`"), "{message}");
+    }
+}

@@ -147,3 +147,24 @@ fn a_decimal_past_its_precision_is_a_reason_and_not_the_end() {
     assert_eq!(bad_rows(&judged), [1]);
     assert!(reasons(&judged, 1)[0].starts_with("CF0203 px type"), "{:?}", reasons(&judged, 1));
 }
+
+#[test]
+fn nothing_is_said_of_what_a_cell_that_could_not_be_cast_might_have_been() {
+    let rule =
+        "quality:\n  - {type: custom, name: there, engine: casparian, implementation: 'n IS NOT NULL'}";
+    let judged =
+        judged("- {name: n, logicalType: integer}", rule, &[("n", texts(&[Some("x"), None, Some("1")]))]);
+    assert_eq!(reasons(&judged, 0), ["CF0201 n type `x`"]);
+    assert_eq!(reasons(&judged, 1), ["CF0601  there `n = null`"]);
+    assert_eq!(bad_rows(&judged), [0, 1]);
+}
+
+#[test]
+fn reasons_stand_in_one_order_however_the_contract_is_written() {
+    let checks = ["{minimum: 5, multipleOf: 7, maximum: 9}", "{maximum: 9, multipleOf: 7, minimum: 5}"];
+    let found = checks.map(|checks| {
+        let properties = format!("- {{name: n, logicalType: integer, logicalTypeOptions: {checks}}}");
+        reasons(&judged(&properties, "", &[("n", integers(&[Some(3)]))]), 0)
+    });
+    assert_eq!((found[0].len(), &found[0]), (2, &found[1]));
+}

@@ -729,6 +729,9 @@ fn members(kind: Kind, items: &[Node]) -> Members {
     )
 }
 
+/// Most names that a misspelt one is compared with.
+const COMPARED_MAX: usize = 64;
+
 /// Returns the name that is most like a word, if one is.
 fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
@@ -736,7 +739,8 @@ fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a s
     }
     let most = (word.chars().count() / 3).max(1);
     // A name that is longer by more than that is not what was meant, and may be very long.
-    let near = names.filter(|name| name.len().abs_diff(word.len()) <= most.saturating_mul(4));
+    let near =
+        names.filter(|name| name.len().abs_diff(word.len()) <= most.saturating_mul(4)).take(COMPARED_MAX);
     let near = near.map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name));
     near.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }

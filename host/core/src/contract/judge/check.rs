@@ -55,6 +55,9 @@ pub(super) enum Comparison {
 impl Kernel {
     /// Makes a rule ready, or says why it cannot be one of this type.
     pub(super) fn new(rule: &Rule, data_type: &DataType) -> Result<Self, String> {
+        if !has_meaning(rule, data_type) {
+            return Err(format!("it says nothing of {data_type}"));
+        }
         let value = |text: &str| {
             literal(text, data_type).map_err(|code| format!("`{text}` is no {data_type} ({code})"))
         };
@@ -102,11 +105,11 @@ impl Kernel {
     /// Marks what is broken. What it says of a null means nothing.
     pub(super) fn broken(&self, values: &ArrayRef) -> BooleanBuffer {
         let none = || BooleanBuffer::new_unset(values.len());
+        // A value that cannot be compared has not been found good.
+        let all = || BooleanBuffer::new_set(values.len());
         match self {
             Self::NotNull => none(),
-            Self::Compare(comparison, bound) => {
-                compare(*comparison, values, bound).unwrap_or_else(|_| none())
-            }
+            Self::Compare(comparison, bound) => compare(*comparison, values, bound).unwrap_or_else(|_| all()),
             Self::CompareFloat(comparison, bound) => {
                 floats_where(values, |value| !comparison.passes(value, *bound))
             }
@@ -143,6 +146,17 @@ impl Kernel {
             Rule::MaxItems(max) => format!("at most {max} items"),
             Rule::UniqueItems => "no item twice".to_owned(),
         }
+    }
+}
+
+/// Whether a rule looks at values of a type. One that does not would pass everything.
+fn has_meaning(rule: &Rule, data_type: &DataType) -> bool {
+    match rule {
+        Rule::MinLength(_) | Rule::MaxLength(_) => matches!(data_type, DataType::Utf8 | DataType::Binary),
+        Rule::Pattern(_) | Rule::Format(_) => *data_type == DataType::Utf8,
+        Rule::MinItems(_) | Rule::MaxItems(_) | Rule::UniqueItems => matches!(data_type, DataType::List(_)),
+        Rule::MultipleOf(_) => data_type.is_numeric(),
+        _ => true,
     }
 }
 

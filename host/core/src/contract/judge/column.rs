@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, LargeListArray, ListArray, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType};
 
 use super::check::Kernel;
 use super::{Finding, Found, Observed, where_valid};
@@ -73,27 +73,32 @@ impl ColumnJudge {
     }
 
     /// Judges the column out of its siblings, each of `count` rows.
-    pub(super) fn judge_among(&self, sent: &[ArrayRef], count: usize, found: &mut Found) -> ArrayRef {
+    pub(super) fn judge_among(
+        &self,
+        sent: &[ArrayRef],
+        count: usize,
+        found: &mut Found,
+    ) -> Result<ArrayRef, ArrowError> {
         match self.source.and_then(|at| sent.get(at)) {
             Some(source) => self.judge(source, found),
             None => {
                 let nothing = new_null_array(&self.data_type, count);
                 self.look(&nothing, &nothing, None, found);
-                nothing
+                Ok(nothing)
             }
         }
     }
 
-    fn judge(&self, source: &ArrayRef, found: &mut Found) -> ArrayRef {
+    fn judge(&self, source: &ArrayRef, found: &mut Found) -> Result<ArrayRef, ArrowError> {
         let (values, failed) = match &self.shape {
             Shape::AsSent => (Arc::clone(source), None),
             Shape::Leaf(cast) => self.cast(cast, source, found),
-            Shape::List(item) => (self.list(item, source, found), None),
-            Shape::Struct(fields) => (self.object(fields, source, found), None),
+            Shape::List(item) => (self.list(item, source, found)?, None),
+            Shape::Struct(fields) => (self.object(fields, source, found)?, None),
             Shape::Absent => (new_null_array(&self.data_type, source.len()), None),
         };
         self.look(source, &values, failed.as_ref(), found);
-        values
+        Ok(values)
     }
 
     fn cast(&self, cast: &Cast, source: &ArrayRef, found: &mut Found) -> (ArrayRef, Option<BooleanBuffer>) {
@@ -108,7 +113,9 @@ impl ColumnJudge {
             let (rule, observed) = (Arc::clone(&self.cast_rule), Observed::Cell(Arc::clone(source)));
             found.add(Finding { code, rule, rows, observed });
         }
-        (values, Some(mark(failed.iter().map(|(row, _)| *row), source.len())))
+        let rows = mark(failed.iter().map(|(row, _)| *row), source.len());
+        found.fail(rows.clone());
+        (values, Some(rows))
     }
 
     /// Has every check look at the column. A cell that could not be cast (`failed`) is not missing on top of it.
@@ -122,6 +129,11 @@ impl ColumnJudge {
         for (kernel, rule) in &self.checks {
             let broken = match kernel {
                 Kernel::NotNull => missing(values, failed),
+                // An item that could not be cast is null now, and two of them are no item twice.
+                Kernel::UniqueItems => {
+                    let broken = where_valid(kernel.broken(values), values.nulls());
+                    Some(found.failed.as_ref().map_or(broken.clone(), |failed| &broken & &!failed))
+                }
                 kernel => Some(where_valid(kernel.broken(values), values.nulls())),
             };
             if let Some(rows) = broken {
@@ -132,52 +144,56 @@ impl ColumnJudge {
         }
     }
 
-    fn list(&self, item: &ColumnJudge, source: &ArrayRef, found: &mut Found) -> ArrayRef {
+    fn list(&self, item: &ColumnJudge, source: &ArrayRef, found: &mut Found) -> Result<ArrayRef, ArrowError> {
         let lists = Lists::of(source);
         let mut within = Found::default();
-        let items = item.judge_among(&[lists.items], lists.items_len, &mut within);
+        let items = item.judge_among(&[lists.items], lists.items_len, &mut within)?;
         let lift =
             |rows: &BooleanBuffer| lists.places.iter().map(|place| has_any(rows, place.clone())).collect();
         found.lift(within, source, lift);
         let lengths = lists.places.iter().map(ExactSizeIterator::len);
         let nulls = source.nulls().cloned();
-        let made = match &self.data_type {
+        Ok(match &self.data_type {
             DataType::LargeList(field) => {
                 let offsets = OffsetBuffer::<i64>::from_lengths(lengths);
-                LargeListArray::try_new(Arc::clone(field), offsets, items, nulls)
-                    .map(|array| Arc::new(array) as ArrayRef)
+                Arc::new(LargeListArray::try_new(Arc::clone(field), offsets, items, nulls)?)
             }
             DataType::List(field) => {
                 let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
-                ListArray::try_new(Arc::clone(field), offsets, items, nulls)
-                    .map(|array| Arc::new(array) as ArrayRef)
+                Arc::new(ListArray::try_new(Arc::clone(field), offsets, items, nulls)?)
             }
-            _ => Ok(new_null_array(&self.data_type, source.len())),
-        };
-        made.unwrap_or_else(|_| new_null_array(&self.data_type, source.len()))
+            other => return Err(no_home(other)),
+        })
     }
 
-    fn object(&self, fields: &[ColumnJudge], source: &ArrayRef, found: &mut Found) -> ArrayRef {
+    fn object(
+        &self,
+        fields: &[ColumnJudge],
+        source: &ArrayRef,
+        found: &mut Found,
+    ) -> Result<ArrayRef, ArrowError> {
         let object = source.as_struct();
         let mut within = Found::default();
-        let columns: Vec<ArrayRef> = fields
-            .iter()
-            .map(|field| field.judge_among(object.columns(), object.len(), &mut within))
-            .collect();
+        let columns =
+            fields.iter().map(|field| field.judge_among(object.columns(), object.len(), &mut within));
+        let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>()?;
         found.lift(within, source, |rows| where_valid(rows.clone(), source.nulls()));
-        let DataType::Struct(wanted) = &self.data_type else {
-            return new_null_array(&self.data_type, source.len());
-        };
-        match StructArray::try_new(wanted.clone(), columns, source.nulls().cloned()) {
-            Ok(array) => Arc::new(array),
-            Err(_) => new_null_array(&self.data_type, source.len()),
-        }
+        let DataType::Struct(wanted) = &self.data_type else { return Err(no_home(&self.data_type)) };
+        Ok(Arc::new(StructArray::try_new(wanted.clone(), columns, source.nulls().cloned())?))
     }
+}
+
+/// Our bug: a contract was fitted to a column of another shape.
+fn no_home(data_type: &DataType) -> ArrowError {
+    ArrowError::InvalidArgumentError(format!("{data_type} holds neither items nor fields"))
 }
 
 impl Found {
     /// Takes over what was found within the cells of `source`; `lift` tells the rows that it is about.
     fn lift(&mut self, within: Found, source: &ArrayRef, lift: impl Fn(&BooleanBuffer) -> BooleanBuffer) {
+        if let Some(failed) = &within.failed {
+            self.fail(lift(failed));
+        }
         for finding in within.errors.into_iter().chain(within.warnings) {
             let rows = lift(&finding.rows);
             self.add(Finding { rows, observed: Observed::Cell(Arc::clone(source)), ..finding });

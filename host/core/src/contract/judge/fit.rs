@@ -1,5 +1,8 @@
 //! Whether a contract and the columns that a parser opens a table with fit together. Seen before the first row.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use arrow_schema::{DataType, Field, Fields, Schema};
 use thiserror::Error;
 
@@ -10,6 +13,7 @@ use crate::contract::{Column, ColumnOrder, ExtraColumns, TableContract};
 use crate::fault::{Blame, Blamed};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
+use crate::wire::schema::fold;
 
 /// A contract and a table that do not fit together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,6 +39,16 @@ pub enum SchemaFault {
         table: TableName,
         /// The column.
         column: GuestText,
+    },
+    /// A name that is sent is one of the contract's but for upper and lower case.
+    #[error("CF0702: table `{table}` comes with column `{sent}`, which the contract spells `{column}`")]
+    Spelling {
+        /// The table.
+        table: TableName,
+        /// The column as it is sent.
+        sent: GuestText,
+        /// The contract's.
+        column: String,
     },
     /// No value of the type that is sent could be one of the type that is wanted.
     #[error("CF0703: column `{column}` of table `{table}`: {why}")]
@@ -80,6 +94,7 @@ impl Blamed for SchemaFault {
             Self::ExtraTable { .. } => "table-not-in-contract",
             Self::MissingColumn { .. } => "column-missing",
             Self::ExtraColumn { .. } => "column-not-in-contract",
+            Self::Spelling { .. } => "column-spelling",
             Self::WrongType { .. } => "column-type",
             Self::Order { .. } => "column-order",
             Self::Rule { .. } => "contract-rule",
@@ -95,6 +110,7 @@ impl Blamed for SchemaFault {
             Self::ExtraColumn { .. } => {
                 "add it to the contract, or set `extraColumns: discard_value` or `evolve`".to_owned()
             }
+            Self::Spelling { .. } => "names are compared letter by letter; amend one of the two".to_owned(),
             Self::WrongType { .. } => "`host inspect PARSER` shows the types that it sends".to_owned(),
             Self::Order { .. } => "leave out `columnOrder: strict`, or amend the contract".to_owned(),
             Self::Rule { .. } => "`host contract lint FILE` shows the place".to_owned(),
@@ -102,35 +118,41 @@ impl Blamed for SchemaFault {
     }
 }
 
-/// Finds every column of the contract among those that are sent. Returns the places of those that are written as they are, too.
+/// Finds every column of the contract, and those that it lets come along, among those that are sent.
 pub(super) fn columns(
     contract: &TableContract,
+    evolved: &[Column],
     sent: &Schema,
-) -> Result<(Vec<ColumnJudge>, Vec<usize>), SchemaFault> {
+) -> Result<Vec<ColumnJudge>, SchemaFault> {
     if contract.column_order == ColumnOrder::Strict {
         check_order(contract, sent)?;
     }
     let fit = Fit { table: &contract.name, extra: contract.extra_columns };
-    let judges = contract
-        .columns
-        .iter()
-        .map(|column| fit.column(column, sent.fields(), ""))
-        .collect::<Result<_, _>>()?;
+    fit.check_spelling(contract.columns.iter(), sent.fields(), "")?;
+    contract.columns.iter().chain(evolved).map(|column| fit.column(column, sent.fields(), "")).collect()
+}
+
+/// Returns the columns that the contract does not name and lets come along, as the parser declares them. They are judged by that.
+pub(super) fn evolved(contract: &TableContract, sent: &Schema) -> Result<Vec<Column>, SchemaFault> {
+    let fit = Fit { table: &contract.name, extra: contract.extra_columns };
     let known = |field: &Field| contract.columns.iter().any(|column| column.name == *field.name());
-    let extra = sent.fields().iter().enumerate().filter(|(_, field)| !known(field));
+    let mut extra = sent.fields().iter().filter(|field| !known(field));
     match contract.extra_columns {
-        ExtraColumns::Freeze => match extra.map(|(_, field)| field).next() {
-            Some(field) => Err(fit.extra_column("", field)),
-            None => Ok((judges, Vec::new())),
+        ExtraColumns::Freeze => match extra.next() {
+            // A name that is only spelt otherwise is told as that.
+            Some(field) => {
+                fit.check_spelling(contract.columns.iter(), sent.fields(), "")?;
+                Err(fit.extra_column("", field))
+            }
+            None => Ok(Vec::new()),
         },
-        ExtraColumns::DiscardValue => Ok((judges, Vec::new())),
-        ExtraColumns::Evolve => Ok((judges, extra.map(|(at, _)| at).collect())),
+        ExtraColumns::DiscardValue => Ok(Vec::new()),
+        ExtraColumns::Evolve => Ok(extra.map(|field| Column::declared(field)).collect()),
     }
 }
 
 fn check_order(contract: &TableContract, sent: &Schema) -> Result<(), SchemaFault> {
-    let place =
-        |field: &&std::sync::Arc<Field>| contract.columns.iter().position(|c| c.name == *field.name());
+    let place = |field: &&Arc<Field>| contract.columns.iter().position(|c| c.name == *field.name());
     let places: Vec<usize> = sent.fields().iter().filter_map(|field| place(&field)).collect();
     let name = |at: usize| contract.columns.get(at).map(|column| column.name.clone()).unwrap_or_default();
     match places.iter().zip(places.iter().skip(1)).find(|(one, next)| one > next) {
@@ -151,6 +173,28 @@ impl Fit<'_> {
     fn extra_column(&self, within: &str, field: &Field) -> SchemaFault {
         let column = GuestText::new(&path(within, field.name()), 256);
         SchemaFault::ExtraColumn { table: self.table.clone(), column }
+    }
+
+    /// Refuses a name that is sent and that is one of the contract's but for upper and lower case: a rule that finds no column
+    /// would hold nobody back.
+    fn check_spelling<'c>(
+        &self,
+        wanted: impl Iterator<Item = &'c Column>,
+        sent: &Fields,
+        within: &str,
+    ) -> Result<(), SchemaFault> {
+        let known: BTreeMap<String, &str> =
+            wanted.map(|column| (fold(&column.name), column.name.as_str())).collect();
+        let is_other =
+            |field: &&Arc<Field>| known.get(&fold(field.name())).is_some_and(|name| name != field.name());
+        match sent.iter().find(is_other) {
+            Some(field) => Err(SchemaFault::Spelling {
+                table: self.table.clone(),
+                sent: GuestText::new(&path(within, field.name()), 256),
+                column: known.get(&fold(field.name())).map(|name| path(within, name)).unwrap_or_default(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Finds a column, or a field of an object, among its siblings.
@@ -195,10 +239,11 @@ impl Fit<'_> {
                 Ok(if as_sent { Shape::AsSent } else { Shape::List(Box::new(item)) })
             }
             (DataType::Struct(fields), DataType::Struct(_), wanted) => {
+                self.check_spelling(wanted.iter(), fields, path)?;
                 let known = |field: &Field| wanted.iter().any(|child| child.name == *field.name());
-                if let Some(extra) =
-                    fields.iter().find(|field| !known(field) && self.extra == ExtraColumns::Freeze)
-                {
+                // There is no "behind the others" within an object whose type is the contract's.
+                let is_refused = self.extra != ExtraColumns::DiscardValue;
+                if let Some(extra) = fields.iter().find(|field| is_refused && !known(field)) {
                     return Err(self.extra_column(path, extra));
                 }
                 let children = wanted.iter().map(|child| self.column(child, fields, path));

@@ -6,10 +6,12 @@ use super::fault::Findings;
 use super::fields::{self, Fields};
 use super::tree::Node;
 use super::{Reading, table};
-use crate::contract::{Contract, ExtraTables};
+use crate::contract::{Contract, ExtraTables, Metric, TableContract};
 
 /// Most tables of one contract.
 const TABLES_MAX: usize = 1024;
+/// Most keys of one contract.
+const KEYS_MAX: usize = 64;
 
 const DOCUMENTATION: [&str; 14] = [
     "name",
@@ -46,8 +48,20 @@ pub(super) fn contract(root: &Node, reading: &mut Reading) -> Option<Contract> {
     fields.pass(&AGREEMENTS);
     let extra_tables = fields.take("customProperties").and_then(|node| extra_tables(node, found));
     let tables = fields.want("schema", found).map(|node| tables(node, reading)).unwrap_or_default();
+    check_keys(root, &tables, &mut reading.found);
     fields.close(&mut reading.found);
     Some(Contract { id: id?, version: version?, tables, extra_tables: extra_tables.unwrap_or_default() })
+}
+
+/// Every key, and every count of duplicates, may need a file of its own.
+fn check_keys(root: &Node, tables: &[TableContract], found: &mut Findings) {
+    let duplicates = |table: &TableContract| {
+        table.budgets.iter().filter(|budget| matches!(budget.metric, Metric::DuplicateValues(_))).count()
+    };
+    let keys: usize = tables.iter().map(|table| table.keys.len().saturating_add(duplicates(table))).sum();
+    if keys > KEYS_MAX {
+        found.fault(root.at, "too-many", format!("{keys} keys and counts of duplicates; limit {KEYS_MAX}"));
+    }
 }
 
 /// A contract about nothing.

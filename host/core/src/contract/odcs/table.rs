@@ -15,6 +15,9 @@ use crate::contract::{
 };
 use crate::id::{TableName, is_word};
 
+/// Most keys of one table. Each keeps a hash for every row of a commit.
+const KEYS_MAX: usize = 16;
+
 /// Most faults that a table may allow.
 const ALLOWED_FAULTS_MAX: usize = 1024;
 
@@ -192,8 +195,11 @@ impl Body {
                 self.check_key(at, &key.columns, found);
                 if self.keys.iter().any(|other| other.columns == key.columns) {
                     found.note(at, "said-twice", "another key has the same columns", "one is enough");
+                } else if self.keys.len() >= KEYS_MAX {
+                    found.fault(at, "too-many", format!("more than {KEYS_MAX} keys of one table"));
+                } else {
+                    self.keys.push(key);
                 }
-                self.keys.push(key);
             }
             TableRule::Budget { at, budget } => {
                 if let Metric::DuplicateValues(columns) = &budget.metric {
