@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -203,7 +203,7 @@ fn describe_file(request: &RunRequest, name: String, file: File) -> io::Result<F
 }
 
 /// Returns a file's size and the digest of its bytes.
-pub(crate) fn hash_file(mut file: File) -> io::Result<(u64, Digest)> {
+pub(crate) fn hash_file(mut file: impl Read) -> io::Result<(u64, Digest)> {
     let mut chunk = vec![0; HASH_CHUNK_BYTES];
     let (mut hasher, mut bytes) = (Sha256::new(), 0);
     loop {

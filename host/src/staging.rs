@@ -436,7 +436,8 @@ fn check_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<
 /// Checks the place of an output that is one file. A file is taken for the output of a run where there is a folder about it.
 fn check_file_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<(), StagingFault> {
     let (about_name, about) = (with_suffix(name, ABOUT), about(out, Extent::File));
-    check_place(parent, &about_name, &about, true)?;
+    // What an earlier file is known by is not lost because that file went elsewhere.
+    check_place(parent, &about_name, &about, replace)?;
     let look = |name: &OsStr| match parent.symlink_metadata(name) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -467,7 +468,7 @@ fn is_written_by_runs(file: &OsStr) -> bool {
     is_table_file(file) || file == QUARANTINE_FILE || file == RECEIPT_FILE
 }
 
-fn is_table_file(file: &OsStr) -> bool {
+pub(crate) fn is_table_file(file: &OsStr) -> bool {
     let parts = file.to_str().and_then(|file| file.split_once('.'));
     parts.is_some_and(|(table, ending)| {
         TableName::new(table).is_some() && Format::EXTENSIONS.contains(&ending)

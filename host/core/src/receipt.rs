@@ -302,6 +302,34 @@ impl Claim {
         classes.iter().try_fold(0_u64, |sum, class| sum.checked_add(*class)) == Some(self.input.bytes)
     }
 
+    /// Returns what in it cannot be so, given the rest of it.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let rows = self.quarantine.rows;
+        let is_held = !self.held.is_empty() || (self.asked.strict && rows > 0);
+        let verdict = match (is_held, rows) {
+            (true, _) => Verdict::Held,
+            (false, 0) => Verdict::Completed,
+            (false, _) => Verdict::CompletedWithQuarantine,
+        };
+        let of_tables = self.tables.values().try_fold(0_u64, |sum, table| sum.checked_add(table.quarantined));
+        let by_kind = self.bytes.skipped_by_kind.values().fold(0_u64, |sum, kind| sum.saturating_add(*kind));
+        let by_code = &self.quarantine.by_code;
+        let is_asked = |name: &TableName| self.asked.tables.as_ref().is_none_or(|asked| asked.contains(name));
+        let checks = [
+            (verdict == self.verdict, "the verdict does not follow from quarantine and budgets"),
+            (of_tables.is_some_and(|sum| sum <= rows), "tables have more rows in quarantine than there are"),
+            (
+                by_code.values().all(|count| (1..=rows).contains(count)),
+                "a reason has more rows than there are",
+            ),
+            (by_code.is_empty() == (rows == 0), "rows in quarantine have reasons, and nothing else has"),
+            (rows > 0 || self.bytes.quarantined == 0, "bytes are in quarantine, and no row is"),
+            (by_kind >= self.bytes.skipped, "more bytes are skipped than were said to be"),
+            (self.tables.keys().all(is_asked), "a table is there that nobody asked for"),
+        ];
+        checks.into_iter().find(|(holds, _)| !holds).map(|(_, what)| what)
+    }
+
     /// Compares two claims field by field, the first being the one that was made before.
     pub fn compare(&self, again: &Self) -> Result<Comparison, serde_json::Error> {
         let mut comparison = Comparison::default();
@@ -487,6 +515,12 @@ pub enum ReceiptFault {
         /// What it is.
         found: Digest,
     },
+    /// One thing in the claim cannot be so, given another.
+    #[error("the claim contradicts itself: {what}")]
+    Contradiction {
+        /// What cannot be so.
+        what: &'static str,
+    },
     /// Its byte classes do not add up.
     #[error("the byte classes of the claim do not add up to its input of {bytes} bytes")]
     Sum {
@@ -506,6 +540,7 @@ impl Blamed for ReceiptFault {
             Self::Version { .. } => "receipt-version",
             Self::Hash { .. } => "receipt-hash",
             Self::Sum { .. } => "receipt-sum",
+            Self::Contradiction { .. } => "receipt-contradiction",
         }
     }
 
@@ -513,7 +548,7 @@ impl Blamed for ReceiptFault {
         match self {
             Self::Shape(_) => Some("a run writes `_receipt.json` beside its tables".to_owned()),
             Self::Version { .. } => Some("verify it with a host that knows its version".to_owned()),
-            Self::Hash { .. } | Self::Sum { .. } => {
+            Self::Hash { .. } | Self::Sum { .. } | Self::Contradiction { .. } => {
                 Some("somebody edited it; run the input again for a new one".to_owned())
             }
         }
@@ -541,6 +576,9 @@ impl Receipt {
         }
         if !receipt.claim.adds_up() {
             return Err(ReceiptFault::Sum { bytes: receipt.claim.input.bytes });
+        }
+        if let Some(what) = receipt.claim.contradiction() {
+            return Err(ReceiptFault::Contradiction { what });
         }
         Ok(receipt)
     }
@@ -590,6 +628,9 @@ mod tests {
     fn claim_of(strict: bool, quarantined: u64) -> Claim {
         let mut tally = Tally { records: 7, ..Tally::default() };
         tally.quarantine.rows = quarantined;
+        if quarantined > 0 {
+            tally.quarantine.by_code.insert(Code::Missing, quarantined);
+        }
         tally.quarantine.digest = Some(digest("quarantine"));
         tally.skipped_by_kind.insert(SkipKind::Blank, u64::MAX);
         let classes =
@@ -627,6 +668,24 @@ mod tests {
 
     fn text() -> String {
         Receipt::new(claim_of(false, 1), circumstances()).unwrap().to_json().unwrap()
+    }
+
+    #[test]
+    fn a_claim_that_contradicts_itself_is_refused_however_well_it_is_sealed() {
+        let edits: [fn(&mut Claim); 5] = [
+            |claim| claim.verdict = Verdict::Completed,
+            |claim| claim.asked.strict = true,
+            |claim| claim.quarantine.rows = 0,
+            |claim| claim.quarantine.by_code.clear(),
+            |claim| claim.bytes.skipped_by_kind.clear(),
+        ];
+        for edit in edits {
+            let mut claim = claim_of(false, 1);
+            edit(&mut claim);
+            let sealed = Receipt::new(claim, circumstances()).unwrap().to_json().unwrap();
+            let refused = Receipt::read(&sealed).unwrap_err();
+            assert!(matches!(refused, ReceiptFault::Contradiction { .. }), "{refused}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::held::{HeldCell, HeldRow, HeldViolation};
 use super::select::Selection;
 use super::{QUARANTINE_FILE, ROW_SCHEMA};
 use crate::sinks::FORMAT_VERSION;
-use crate::staging::RECEIPT_FILE;
+use crate::staging::{self, Extent, RECEIPT_FILE};
 
 /// Rows that are decoded at once. With their own bytes they may be 64 KiB each.
 const BATCH_ROWS: usize = 256;
@@ -149,6 +149,10 @@ pub fn find(out: &Path) -> Result<Option<PathBuf>, ReadFault> {
             (false, true) => Ok(None),
             (false, false) => Err(ReadFault::NoOutput { path, folders: folders_with_quarantine(out) }),
         };
+    }
+    let about = staging::about(out, Extent::File);
+    if is_output(&about) {
+        return find(&about);
     }
     let held = held_of(out).map(|held| held.join(QUARANTINE_FILE)).filter(|file| file.exists());
     match (out.exists(), held) {

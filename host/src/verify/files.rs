@@ -1,8 +1,9 @@
 //! The files beside a receipt: their bytes against what the receipt says of them, their rows against what it claims.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
@@ -14,16 +15,17 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::receipt::{Claim, Comparison, Difference, FileCircumstances, Receipt, Verdict};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rustix::fs::{Mode, OFlags};
 use serde_json::{Value, json};
 
 use crate::quarantine::{q_id, row_id};
 use crate::receipt::hash_file;
-use crate::staging::{QUARANTINE_FILE, RECEIPT_FILE};
+use crate::staging::{QUARANTINE_FILE, RECEIPT_FILE, is_table_file};
 
 /// Rows that are looked at at once.
 const BATCH_ROWS: usize = 8 << 10;
 /// How many names are tried in all to find the places of rows whose place is nowhere but in their name.
-const PLACES_TRIED_MAX: u64 = 1 << 25;
+const PLACES_TRIED_MAX: u64 = 1 << 20;
 
 /// Checks every file that a receipt names, and that it names every file there should be.
 pub(super) fn check(folder: &Path, receipt: &Receipt) -> Result<Comparison, FaultReport> {
@@ -64,11 +66,11 @@ fn check_file(
     found: &mut Found,
 ) -> Result<(), FaultReport> {
     let name = &file.name;
-    let Some(path) = place(folder, name) else {
+    let Some(path) = place(folder, name).filter(|_| is_name_of(file)) else {
         found.differ(format!("{name}.place"), Some("beside the receipt".into()), None);
         return Ok(());
     };
-    let opened = match File::open(&path) {
+    let opened = match open_regular(&path) {
         Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             found.differ(format!("{name}.sha256"), Some(file.sha256.to_string().into()), None);
@@ -76,7 +78,8 @@ fn check_file(
         }
         Err(error) => return Err(unreadable(&path, &error)),
     };
-    let hashed = opened.try_clone().and_then(hash_file);
+    // What is longer than it should be is no longer that file, however much more of it there is.
+    let hashed = opened.try_clone().and_then(|copy| hash_file(copy.take(file.bytes.saturating_add(1))));
     let (bytes, sha256) = hashed.map_err(|error| unreadable(&path, &error))?;
     found.compare(format!("{name}.bytes"), file.bytes, bytes);
     found.compare(format!("{name}.sha256"), file.sha256.to_string(), sha256.to_string());
@@ -93,6 +96,28 @@ fn check_file(
         found.differ(format!("{name}.rows"), Some("readable".into()), Some(why.into()));
         Ok(())
     })
+}
+
+/// Whether a file is called as a run calls it: what it is called decides how it is checked.
+fn is_name_of(file: &FileCircumstances) -> bool {
+    match &file.table {
+        None => file.name == QUARANTINE_FILE,
+        // A single file has whatever name its run was given.
+        Some(_) if file.name.starts_with("../") => true,
+        Some(table) => {
+            is_table_file(OsStr::new(&file.name)) && file.name.split('.').next() == Some(table.as_str())
+        }
+    }
+}
+
+/// Opens a file as it stands there: no link, no pipe that nobody writes to.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
 }
 
 /// Returns where a file is that a receipt names: beside the receipt, or beside its folder. Names lead nowhere else.
@@ -324,8 +349,7 @@ fn check_no_others(folder: &Path, files: &[FileCircumstances], found: &mut Found
 }
 
 fn is_strange_table(name: &str, named: &BTreeSet<&str>) -> bool {
-    let table = name.split_once('.').and_then(|(table, _)| TableName::new(table));
-    table.is_some() && !named.contains(name)
+    is_table_file(OsStr::new(name)) && !named.contains(name)
 }
 
 #[cfg(test)]
