@@ -59,7 +59,7 @@ fn a_row_is_shown_with_its_bytes_its_reasons_and_its_cells() {
     );
     assert_eq!(lines[3].chars().count(), lines[2].chars().count(), "all of it is marked");
     let is_cell = |line: &&str| line.split_whitespace().eq(["checksum_declared", "UInt8", "82"]);
-    assert!(lines.iter().any(|line| is_cell(line)), "{}", said.stdout);
+    assert!(lines.iter().any(is_cell), "{}", said.stdout);
     assert!(said.stdout.contains("\n    null: "), "{}", said.stdout);
 }
 
