@@ -436,8 +436,7 @@ fn check_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<
 /// Checks the place of an output that is one file. A file is taken for the output of a run where there is a folder about it.
 fn check_file_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<(), StagingFault> {
     let (about_name, about) = (with_suffix(name, ABOUT), about(out, Extent::File));
-    // What an earlier file is known by is not lost because that file went elsewhere.
-    check_place(parent, &about_name, &about, replace)?;
+    check_place(parent, &about_name, &about, true)?;
     let look = |name: &OsStr| match parent.symlink_metadata(name) {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
