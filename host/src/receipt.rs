@@ -154,6 +154,7 @@ impl Witness {
                     Some(ShortReads { seed, bytes_max: bytes_max as u64 })
                 }
             },
+            format: request.format.word().to_owned(),
             batch_bytes: request.limits.batch_bytes_wanted,
             range_bytes: request.range_bytes,
             ranges: self.ranges,

@@ -1,9 +1,11 @@
 //! Whether a receipt is true: of the files beside it, and of another run over the same input.
 //!
-//! The other run writes nothing and is made differently wherever that must not matter: reads give other sizes, the parser is
-//! asked for batches and ranges of other sizes. A claim that depends on any of them does not come out again.
+//! The other run is made differently wherever that must not matter: reads give other sizes, the parser is asked for batches
+//! and ranges of other sizes, which ones the receipt's own digest says. A claim that depends on any of them does not come
+//! out again. What it writes goes to a folder of the moment, is compared with the files beside the receipt, and is gone.
 
 mod files;
+mod output;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -31,8 +33,15 @@ use crate::terms;
 pub const VERIFICATION_SCHEMA: u32 = 1;
 /// Most bytes of a receipt. One of the most tables and rules that there may be is a tenth of it.
 const RECEIPT_BYTES_MAX: u64 = 16 << 20;
-/// The most that a read gives in the other run, where it gave all the first time.
-const SHORT_READ_BYTES: usize = 61_441;
+/// The least that reads are cut to in the other run, where they gave all the first time.
+const SHORT_READ_BYTES_MIN: u64 = 4099;
+/// How many sizes there are that reads may be cut to.
+const SHORT_READ_SIZES: u64 = 60_000;
+/// The least size of batches, and how often it is doubled at most.
+const BATCH_BYTES_MIN: u64 = 16 << 10;
+const BATCH_DOUBLINGS: u64 = 6;
+/// The least and the most ranges that the input is cut into.
+const RANGES: (u64, u64) = (3, 15);
 /// The least size of ranges that are worth a cut.
 const RANGE_BYTES_MIN: u64 = 4096;
 
@@ -75,6 +84,8 @@ pub struct Verification {
     pub claim_sha256: Digest,
     /// The files beside the receipt against its claim.
     pub files: Comparison,
+    /// Files of which nothing but their digest is known, which the claim does not cover: tables as text, without another run.
+    pub unread: Vec<String>,
     /// The claim of another run against it; none where none was made.
     pub run: Option<SecondRun>,
     /// Whether nothing differs.
@@ -86,12 +97,20 @@ pub struct Verification {
 pub struct SecondRun {
     /// What is claimed and what came out.
     pub claim: Comparison,
+    /// The files beside the receipt and what this run wrote.
+    pub files: Comparison,
     /// How it was made, and how the first one was: size of batches.
     pub batch_bytes: (u64, u64),
     /// Size of ranges.
     pub range_bytes: (Option<u64>, Option<u64>),
     /// The most that a read gives.
     pub read_bytes_max: (Option<u64>, Option<u64>),
+}
+
+impl SecondRun {
+    fn agrees(&self) -> bool {
+        self.claim.different.is_empty() && self.files.different.is_empty()
+    }
 }
 
 /// Verifies a receipt. An error is about what could not be looked at; what differs is in the result.
@@ -111,16 +130,17 @@ pub fn verify(
     };
     let files = files::check(folder, &receipt)?;
     let second = match again {
-        Some(again) => Some(run_again(&again, &receipt, progress)?),
+        Some(again) => Some(run_again(again, folder, &receipt, progress)?),
         None => None,
     };
-    let agrees =
-        files.different.is_empty() && second.as_ref().is_none_or(|run| run.claim.different.is_empty());
+    let unread = if second.is_some() { Vec::new() } else { files::unread(&receipt) };
+    let agrees = files.different.is_empty() && second.as_ref().is_none_or(SecondRun::agrees);
     Ok(Verification {
         schema: VERIFICATION_SCHEMA,
         receipt: request.receipt.to_string_lossy().into_owned(),
         claim_sha256: receipt.claim_sha256,
         files,
+        unread,
         run: second,
         agrees,
     })
@@ -145,6 +165,10 @@ pub fn read_receipt(path: &Path) -> Result<Receipt, FaultReport> {
     })
 }
 
+fn internal(message: String) -> FaultReport {
+    refused(Blame::Host, "internal", message, "please report it")
+}
+
 fn refused(blame: Blame, code: &str, message: String, hint: &str) -> FaultReport {
     FaultReport { blame, code: code.to_owned(), message, hint: Some(hint.to_owned()), at: None }
 }
@@ -156,6 +180,7 @@ fn second_request(
     again: &Again,
 ) -> Result<RunRequest, FaultReport> {
     let (claim, circumstances) = (&receipt.claim, &receipt.circumstances);
+    let variation = Variation::of(receipt.claim_sha256);
     check_input(&again.input, claim)?;
     check_component(&again.component, claim)?;
     let tables = match &claim.asked.tables {
@@ -167,12 +192,12 @@ fn second_request(
         input: again.input.clone(),
         out: None,
         extent: Extent::Folder,
-        format: Format::Parquet,
+        format: format_of(circumstances)?,
         replace: false,
         tables,
         options: claim.options.values.clone().into_iter().collect(),
         limits: Limits {
-            batch_bytes_wanted: other_batch_bytes(circumstances.batch_bytes),
+            batch_bytes_wanted: variation.batch_bytes(circumstances.batch_bytes),
             ..request.limits.clone()
         },
         contract: contract_of(again, claim, circumstances)?,
@@ -180,8 +205,8 @@ fn second_request(
         preview_rows: 0,
         log_level: Level::Error,
         input_name: Some(claim.input.name.clone()),
-        range_bytes: other_range_bytes(circumstances.range_bytes, claim.input.bytes),
-        read_sizes: other_read_sizes(circumstances),
+        range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.bytes),
+        read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
         cache_dir: request.cache_dir.clone(),
         worker_exe: request.worker_exe.clone(),
         stop: Arc::clone(&request.stop),
@@ -251,40 +276,71 @@ fn shown(text: &str) -> GuestText {
     GuestText::new(text, 256)
 }
 
-/// Returns another size of batches than the first run's.
-fn other_batch_bytes(first: u64) -> u64 {
-    const MIDDLE: u64 = 128 << 10;
-    if first > MIDDLE { 32 << 10 } else { 1 << 20 }
-}
+/// How another run is made. It follows from the receipt, so that who checks it again gets the same answer, and no two receipts
+/// are checked in one way.
+struct Variation(u64);
 
-/// Returns another size of ranges than the first run's: an eighth of the input, or all of it.
-fn other_range_bytes(first: Option<u64>, input_bytes: u64) -> Option<u64> {
-    match first {
-        None => Some((input_bytes / 8).max(RANGE_BYTES_MIN)),
-        Some(_) => None,
+impl Variation {
+    fn of(claim: Digest) -> Self {
+        let seed = claim.as_bytes().iter().take(8);
+        Self(seed.fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
+    }
+
+    /// Returns another size of batches than the first run's.
+    fn batch_bytes(&self, first: u64) -> u64 {
+        let size = |doublings: u64| BATCH_BYTES_MIN << (doublings % (BATCH_DOUBLINGS + 1));
+        match size(self.0) {
+            wanted if wanted == first => size(self.0 % (BATCH_DOUBLINGS + 1) + 1),
+            wanted => wanted,
+        }
+    }
+
+    /// Returns another size of ranges than the first run's: some part of the input, or all of it.
+    fn range_bytes(&self, first: Option<u64>, input_bytes: u64) -> Option<u64> {
+        let (least, most) = RANGES;
+        let ranges = least + (self.0 >> 8) % (most - least + 1);
+        match first {
+            None => Some((input_bytes / ranges).max(RANGE_BYTES_MIN)),
+            Some(_) => None,
+        }
+    }
+
+    /// Returns another policy of reads than the first run's.
+    fn read_sizes(&self, first_was_short: bool) -> ReadSizes {
+        let bytes_max = SHORT_READ_BYTES_MIN + (self.0 >> 16) % SHORT_READ_SIZES;
+        match usize::try_from(bytes_max) {
+            Ok(bytes_max) if !first_was_short => ReadSizes::Short { seed: self.0, bytes_max },
+            _ => ReadSizes::Full,
+        }
     }
 }
 
-/// Returns another policy of reads than the first run's.
-fn other_read_sizes(circumstances: &Circumstances) -> ReadSizes {
-    match circumstances.short_reads {
-        None => ReadSizes::Short { seed: 1, bytes_max: SHORT_READ_BYTES },
-        Some(_) => ReadSizes::Full,
-    }
+fn format_of(circumstances: &Circumstances) -> Result<Format, FaultReport> {
+    Format::of_word(&circumstances.format).ok_or_else(|| {
+        let message = format!("the receipt's tables are written as `{}`", shown(&circumstances.format));
+        refused(Blame::Input, "receipt-format", message, "verify it with a host that knows this format")
+    })
 }
 
 fn run_again(
-    request: &RunRequest,
+    mut request: RunRequest,
+    folder: &Path,
     receipt: &Receipt,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SecondRun, FaultReport> {
-    let report = run(request, progress);
+    let moment = tempfile::tempdir().map_err(|error| {
+        let message = format!("no folder of the moment can be made: {error}");
+        refused(Blame::Operator, "output-parent-unusable", message, "TMPDIR says where; choose another place")
+    })?;
+    request.out = Some(moment.path().join("out"));
+    let report = run(&request, progress);
     if let Some(fault) = report.fault {
         return Err(fault);
     }
-    let internal = |message: String| refused(Blame::Host, "internal", message, "please report it");
     let found = report.claim.ok_or_else(|| internal("a run without a claim".to_owned()))?;
     let claim = receipt.claim.compare(&found).map_err(|error| internal(error.to_string()))?;
+    let written = report.receipt.ok_or_else(|| internal("a run without a receipt".to_owned()))?;
+    let files = output::compare((folder, receipt), Path::new(&written))?;
     let first = &receipt.circumstances;
     let read_bytes_max = match request.read_sizes {
         ReadSizes::Full => None,
@@ -292,6 +348,7 @@ fn run_again(
     };
     Ok(SecondRun {
         claim,
+        files,
         batch_bytes: (first.batch_bytes, request.limits.batch_bytes_wanted),
         range_bytes: (first.range_bytes, request.range_bytes),
         read_bytes_max: (first.short_reads.map(|reads| reads.bytes_max), read_bytes_max),
@@ -304,12 +361,28 @@ mod tests {
 
     #[test]
     fn what_must_not_matter_is_different_the_second_time() {
-        for first in [1, 4096, 256 << 10, 16 << 20] {
-            assert_ne!(other_batch_bytes(first), first);
+        for seed in (0..4096).map(|seed: u64| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+            let variation = Variation(seed);
+            for first in [1, 4096, 16 << 10, 256 << 10, 1 << 20, 16 << 20] {
+                assert_ne!(variation.batch_bytes(first), first);
+            }
+            let range = variation.range_bytes(None, 80_000).unwrap();
+            assert!((80_000 / 15..=80_000 / 3).contains(&range), "{range}");
+            assert_eq!(variation.range_bytes(None, 5), Some(RANGE_BYTES_MIN));
+            assert_eq!(variation.range_bytes(Some(7), 80_000), None);
+            assert_eq!(variation.read_sizes(true), ReadSizes::Full);
+            assert!(matches!(variation.read_sizes(false), ReadSizes::Short { bytes_max: 4099.., .. }));
         }
-        assert_eq!(other_range_bytes(None, 80_000), Some(10_000));
-        assert_eq!(other_range_bytes(None, 5), Some(RANGE_BYTES_MIN));
-        assert_eq!(other_range_bytes(Some(7), 80_000), None);
+    }
+
+    #[test]
+    fn two_receipts_are_checked_in_two_ways_and_one_always_in_the_same() {
+        let sizes = |claim: &str| {
+            let variation = Variation::of(Digest::of(claim.as_bytes()));
+            (variation.batch_bytes(1), variation.range_bytes(None, 1 << 20), variation.read_sizes(false))
+        };
+        assert_eq!(sizes("one"), sizes("one"));
+        assert_ne!(sizes("one"), sizes("other"));
     }
 
     #[test]

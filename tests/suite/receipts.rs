@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
@@ -69,7 +69,8 @@ fn verify_again(desk: &Desk, receipt: &str) -> Said {
 #[track_caller]
 fn different(said: &Said) -> Vec<String> {
     let verification = said.report();
-    let parts = [&verification["files"], &verification["run"]["claim"]];
+    let run = &verification["run"];
+    let parts = [&verification["files"], &run["claim"], &run["files"]];
     let fields = parts.into_iter().filter_map(|part| part["different"].as_array()).flatten();
     let fields: Vec<String> =
         fields.map(|field| field["field"].as_str().expect("a name").to_owned()).collect();
@@ -372,21 +373,150 @@ fn replace(rows: &RecordBatch, column: &str, change: impl Fn(&str) -> Option<Str
 
 /// Writes a file anew with other rows, and mends what the receipt says of its bytes.
 fn rewrite(out: &Path, table: &str, change: impl Fn(&RecordBatch) -> RecordBatch) {
+    let honest = std::fs::read(out.join(format!("{table}.parquet"))).expect("a table");
+    rewrite_as(out, table, &honest, change);
+}
+
+/// Does so with a file that was there before.
+fn rewrite_as(out: &Path, table: &str, honest: &[u8], change: impl Fn(&RecordBatch) -> RecordBatch) {
     let path = out.join(format!("{table}.parquet"));
+    std::fs::write(&path, honest).expect("written");
     let rows = change(&concat(&tables::read(&path)));
     let file = File::create(&path).expect("a file");
     let mut writer = ArrowWriter::try_new(file, rows.schema(), None).expect("a writer");
     writer.write(&rows).expect("written");
     writer.close().expect("closed");
-    let bytes = std::fs::read(&path).expect("a table");
+    mend_files(out);
+}
+
+/// Makes a receipt name the files as they are now.
+fn mend_files(out: &Path) {
     edit(out, |receipt| {
         for file in receipt["circumstances"]["files"].as_array_mut().expect("files") {
-            if file["name"] == format!("{table}.parquet") {
-                file["bytes"] = json!(bytes.len());
-                file["sha256"] = json!(hex(&Sha256::digest(&bytes)));
-            }
+            let bytes = std::fs::read(out.join(file["name"].as_str().expect("a name"))).expect("a file");
+            file["bytes"] = json!(bytes.len());
+            file["sha256"] = json!(hex(&Sha256::digest(&bytes)));
         }
     });
+}
+
+#[test]
+fn a_text_that_somebody_changed_is_found_by_a_second_run() {
+    for format in ["csv", "jsonl"] {
+        let desk = Desk::new(&sample("demo.log"));
+        receipt(&desk, OUT, &["--format", format]);
+        let said = verify_again(&desk, "out/_receipt.json");
+        assert_eq!((said.exit, different(&said)), (0, vec![]), "{said:?}");
+        let name = format!("messages.{format}");
+        let path = desk.path(OUT).join(&name);
+        let mut text = std::fs::read(&path).expect("a table");
+        let digit = text.iter().rposition(u8::is_ascii_digit).expect("a number");
+        text[digit] ^= 1;
+        std::fs::write(&path, &text).expect("written");
+        mend_files(&desk.path(OUT));
+        let said = verify(&desk, "out/_receipt.json").done();
+        assert_eq!((said.exit, different(&said)), (0, vec![]), "nothing but the hash is known of text");
+        assert!(said.report()["unread"].as_array().expect("names").contains(&json!(name)), "{said:?}");
+        let said = verify_again(&desk, "out/_receipt.json");
+        assert_eq!((said.exit, different(&said)), (1, vec![format!("{name}.text")]), "{said:?}");
+    }
+}
+
+#[test]
+fn formulas_that_were_escaped_are_escaped_again() {
+    let desk = Desk::new(&log());
+    receipt(&desk, OUT, &["--format", "csv", "--csv-escape-formulas"]);
+    let said = verify_again(&desk, "out/_receipt.json");
+    assert_eq!((said.exit, different(&said)), (0, vec![]), "{said:?}");
+}
+
+#[test]
+fn every_column_of_a_quarantine_that_somebody_changed_is_found_and_named() {
+    let desk = Desk::new(&bad_and_good());
+    receipt(&desk, OUT, &[]);
+    let path = desk.path("out/_quarantine.parquet");
+    let (honest, file) = (concat(&tables::read(&path)), std::fs::read(&path).expect("a quarantine"));
+    for (at, field) in honest.schema().fields().iter().enumerate() {
+        rewrite_as(&desk.path(OUT), "_quarantine", &file, |rows| {
+            let mut columns = rows.columns().to_vec();
+            columns[at] = another(&columns[at]);
+            RecordBatch::try_new(rows.schema(), columns).expect("rows")
+        });
+        let said = verify_again(&desk, "out/_receipt.json");
+        let (name, fields) = (field.name(), different(&said));
+        assert_eq!(said.exit, 1, "{name}: {said:?}");
+        // Of what the input was called no more is known than its last part, which is compared without a second run.
+        let field = if name == "input_path" { "rows" } else { name };
+        assert!(fields.contains(&format!("_quarantine.parquet.{field}")), "{name}: {fields:?}");
+    }
+}
+
+/// The same column with another first value, or with one where it had none at all.
+fn another(column: &ArrayRef) -> ArrayRef {
+    use arrow_array::types::UInt64Type;
+    use arrow_array::{BinaryArray, BooleanArray, TimestampMicrosecondArray, UInt32Array, UInt64Array};
+    use arrow_schema::DataType;
+    let first = (0..column.len()).find(|row| column.is_valid(*row)).unwrap_or(0);
+    let is_first = |row: usize| row == first;
+    match column.data_type() {
+        DataType::Utf8 => {
+            let texts = column.as_string::<i32>().iter().enumerate();
+            let other = texts.map(|(row, text)| match is_first(row) {
+                true => Some(format!("{}x", text.unwrap_or_default())),
+                false => text.map(str::to_owned),
+            });
+            Arc::new(StringArray::from_iter(other))
+        }
+        DataType::UInt64 => {
+            let numbers = column.as_primitive::<UInt64Type>().iter().enumerate();
+            Arc::new(UInt64Array::from_iter(numbers.map(|(row, n)| n.map(|n| n + u64::from(is_first(row))))))
+        }
+        DataType::Binary => {
+            let bytes = column.as_binary::<i32>().iter().enumerate();
+            let other = bytes.map(|(row, bytes)| {
+                bytes.map(|bytes| if is_first(row) { [bytes, b"x"].concat() } else { bytes.to_vec() })
+            });
+            Arc::new(BinaryArray::from_iter(other))
+        }
+        DataType::Boolean => {
+            let flags = column.as_boolean().iter().enumerate();
+            Arc::new(BooleanArray::from_iter(flags.map(|(row, flag)| flag.map(|flag| flag != is_first(row)))))
+        }
+        DataType::UInt32 => Arc::new(UInt32Array::from(vec![7; column.len()])),
+        DataType::Timestamp(..) => {
+            Arc::new(TimestampMicrosecondArray::from(vec![7; column.len()]).with_timezone("UTC"))
+        }
+        _ => {
+            let backwards = UInt64Array::from_iter_values((0..column.len() as u64).rev());
+            arrow_select::take::take(column, &backwards, None).expect("a column")
+        }
+    }
+}
+
+#[test]
+fn a_footer_that_somebody_changed_is_found_by_a_second_run() {
+    let desk = Desk::new(&bad_and_good());
+    receipt(&desk, OUT, &[]);
+    // The writer of this test knows nothing of our footers.
+    for table in ["messages", "_quarantine"] {
+        rewrite(&desk.path(OUT), table, RecordBatch::clone);
+    }
+    let fields = different(&verify_again(&desk, "out/_receipt.json"));
+    assert_eq!(fields, ["_quarantine.parquet.footer", "messages.parquet.footer"]);
+}
+
+#[test]
+fn a_receipt_that_says_something_twice_is_refused_by_host_and_verifier() {
+    let desk = Desk::new(&sample("demo.log"));
+    receipt(&desk, OUT, &[]);
+    let path = desk.path("out/_receipt.json");
+    let text = std::fs::read_to_string(&path).expect("a receipt");
+    let twice = text.replacen("\"records\":", "\"records\": 1, \"records\":", 1);
+    std::fs::write(&path, twice).expect("written");
+    let said = verify(&desk, "out/_receipt.json").done();
+    assert!(said.exit == 11 && said.stderr.contains("stands twice"), "{said:?}");
+    let (ok, words) = python(&[&path]);
+    assert!(!ok && words.contains("stands twice"), "{words}");
 }
 
 #[test]

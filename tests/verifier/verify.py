@@ -256,7 +256,7 @@ def verify(path, source=None):
             wrong.append(what)
 
     try:
-        receipt = json.loads(path.read_text())
+        receipt = json.loads(path.read_text(), object_pairs_hook=once)
         claim = receipt["claim"]
         say(receipt["format_version"] == 1, f"format version {receipt['format_version']}")
         say(sha(canonical(claim).encode()).hex() == receipt["claim_sha256"], "the claim is not what its SHA-256 says")
@@ -268,6 +268,14 @@ def verify(path, source=None):
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         wrong.append(f"{type(error).__name__}: {error}")
     return wrong
+
+
+def once(pairs):
+    """An object without a key that stands twice: of two values readers take the one or the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError(f"a key stands twice among {[name for name, _ in pairs]}")
+    return found
 
 
 def check_claim(claim, say):

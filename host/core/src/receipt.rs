@@ -3,6 +3,8 @@
 //! The claim reproduces: the same component, input, contract and options give the same claim on any machine, whatever the
 //! number of threads, the sizes of batches and reads. The circumstances need not. `docs/spec/receipt.md` has every field.
 
+mod json;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -433,6 +435,8 @@ pub struct Circumstances {
     pub log: LogCircumstances,
     /// How much a read gave; none: as much as was asked for.
     pub short_reads: Option<ShortReads>,
+    /// How its tables are written: `parquet`, `csv`, `csv-escaped-formulas` or `jsonl`.
+    pub format: String,
     /// The size that the parser was asked to make its batches.
     pub batch_bytes: u64,
     /// The size that the parser was asked to make its ranges; none: as large as it likes.
@@ -564,7 +568,7 @@ impl Receipt {
 
     /// Reads a receipt, and refuses one whose claim is not what its digest was taken of or does not add up.
     pub fn read(text: &str) -> Result<Self, ReceiptFault> {
-        let value: Value = serde_json::from_str(text)?;
+        let value = json::read(text)?;
         match value.get("format_version").and_then(Value::as_u64) {
             Some(found) if found != u64::from(FORMAT_VERSION) => return Err(ReceiptFault::Version { found }),
             _ => {}
@@ -651,6 +655,7 @@ mod tests {
             limits: Limits::default(),
             log: LogCircumstances { lines: 0, lines_dropped: 0, sha256: digest("") },
             short_reads: Some(ShortReads { seed: u64::MAX, bytes_max: 1 }),
+            format: "parquet".to_owned(),
             batch_bytes: 1,
             range_bytes: None,
             ranges: 1,
@@ -720,6 +725,14 @@ mod tests {
         }
         let more = text().replacen('{', "{\"more\": 1,", 1);
         assert_eq!(Receipt::read(&more).unwrap_err().code(), "receipt-shape");
+    }
+
+    #[test]
+    fn a_receipt_that_says_something_twice_is_refused() {
+        let twice = text().replace("\"records\": 7", "\"records\": 8, \"records\": 7");
+        let refused = Receipt::read(&twice).unwrap_err();
+        assert_eq!(refused.code(), "receipt-shape");
+        assert!(refused.to_string().contains("key \"records\" stands twice"), "{refused}");
     }
 
     #[test]

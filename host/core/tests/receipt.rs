@@ -44,6 +44,7 @@ fn receipt() -> Receipt {
         limits: Limits::default(),
         log: LogCircumstances { lines: 0, lines_dropped: 0, sha256: digest("") },
         short_reads: None,
+        format: "parquet".to_owned(),
         batch_bytes: 3,
         range_bytes: None,
         ranges: 1,

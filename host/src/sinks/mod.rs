@@ -62,6 +62,29 @@ impl Format {
     /// Every [`Format::extension`].
     pub const EXTENSIONS: [&str; 3] = ["parquet", "csv", "jsonl"];
 
+    /// Every format there is.
+    const ALL: [Self; 4] = [
+        Self::Parquet,
+        Self::Csv { escapes_formulas: false },
+        Self::Csv { escapes_formulas: true },
+        Self::JsonLines,
+    ];
+
+    /// Returns the word by which a receipt names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv { escapes_formulas: false } => "csv",
+            Self::Csv { escapes_formulas: true } => "csv-escaped-formulas",
+            Self::JsonLines => "jsonl",
+        }
+    }
+
+    /// Returns the format that a receipt names.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.word() == word)
+    }
+
     /// Returns the ending of a file's name, without the dot.
     pub fn extension(self) -> &'static str {
         match self {

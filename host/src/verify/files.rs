@@ -8,22 +8,26 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use arrow_array::{Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{Array, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use casparian_core::digest::{HeldRow, HeldViolation, QuarantineDigest, TableDigest};
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::TableName;
+use casparian_core::id::{FieldHasher, TableName};
 use casparian_core::receipt::{Claim, Comparison, Difference, FileCircumstances, Receipt, Verdict};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustix::fs::{Mode, OFlags};
 use serde_json::{Value, json};
 
-use crate::quarantine::{q_id, row_id};
+use crate::quarantine::{RAW_BYTES_MAX, q_id, row_id};
 use crate::receipt::hash_file;
+use crate::sinks::Format;
+use crate::source::Source;
 use crate::staging::{QUARANTINE_FILE, RECEIPT_FILE, is_table_file};
 
 /// Rows that are looked at at once.
-const BATCH_ROWS: usize = 8 << 10;
+pub(super) const BATCH_ROWS: usize = 8 << 10;
+/// What a run says of every row in quarantine.
+const OPEN: &str = "open";
 /// How many names are tried in all to find the places of rows whose place is nowhere but in their name.
 const PLACES_TRIED_MAX: u64 = 1 << 20;
 
@@ -36,15 +40,21 @@ pub(super) fn check(folder: &Path, receipt: &Receipt) -> Result<Comparison, Faul
     }
     check_all_there(claim, &receipt.circumstances.files, &mut found);
     check_no_others(folder, &receipt.circumstances.files, &mut found)?;
-    Ok(found.0)
+    Ok(found.into_comparison())
+}
+
+/// Returns the files whose rows cannot be read back as they were: the claim's digest is of rows with types, and text has none.
+pub(super) fn unread(receipt: &Receipt) -> Vec<String> {
+    let files = receipt.circumstances.files.iter();
+    files.filter(|file| !is_parquet(Path::new(&file.name))).map(|file| file.name.clone()).collect()
 }
 
 /// What was compared so far.
 #[derive(Default)]
-struct Found(Comparison);
+pub(super) struct Found(Comparison);
 
 impl Found {
-    fn compare(&mut self, field: String, claimed: impl Into<Value>, found: impl Into<Value>) {
+    pub(super) fn compare(&mut self, field: String, claimed: impl Into<Value>, found: impl Into<Value>) {
         let (claimed, found) = (claimed.into(), found.into());
         if claimed == found {
             self.0.same.push(field);
@@ -55,6 +65,10 @@ impl Found {
 
     fn differ(&mut self, field: String, claimed: Option<Value>, found: Option<Value>) {
         self.0.different.push(Difference { field, claimed, found });
+    }
+
+    pub(super) fn into_comparison(self) -> Comparison {
+        self.0
     }
 }
 
@@ -83,8 +97,7 @@ fn check_file(
     let (bytes, sha256) = hashed.map_err(|error| unreadable(&path, &error))?;
     found.compare(format!("{name}.bytes"), file.bytes, bytes);
     found.compare(format!("{name}.sha256"), file.sha256.to_string(), sha256.to_string());
-    let is_parquet = path.extension().is_some_and(|ending| ending == "parquet");
-    if !is_parquet {
+    if !is_parquet(&path) {
         return Ok(());
     }
     let read = match &file.table {
@@ -96,6 +109,11 @@ fn check_file(
         found.differ(format!("{name}.rows"), Some("readable".into()), Some(why.into()));
         Ok(())
     })
+}
+
+/// Whether a file is called as Parquet files are, in whatever case.
+pub(super) fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(Format::Parquet.extension()))
 }
 
 /// Whether a file is called as a run calls it: what it is called decides how it is checked.
@@ -111,7 +129,7 @@ fn is_name_of(file: &FileCircumstances) -> bool {
 }
 
 /// Opens a file as it stands there: no link, no pipe that nobody writes to.
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     match file.metadata()?.is_file() {
@@ -121,7 +139,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 /// Returns where a file is that a receipt names: beside the receipt, or beside its folder. Names lead nowhere else.
-fn place(folder: &Path, name: &str) -> Option<PathBuf> {
+pub(super) fn place(folder: &Path, name: &str) -> Option<PathBuf> {
     let plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
     match name.strip_prefix("../") {
         Some(name) => plain(name).then(|| folder.join("..").join(name)),
@@ -129,7 +147,7 @@ fn place(folder: &Path, name: &str) -> Option<PathBuf> {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> FaultReport {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> FaultReport {
     FaultReport {
         blame: Blame::Operator,
         code: "output-unreadable".to_owned(),
@@ -199,6 +217,7 @@ impl<'a> Held<'a> {
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Result<(), String> {
+        check_same_everywhere(batch, self.claim)?;
         let columns = Columns::of(batch)?;
         for row in 0..batch.num_rows() {
             self.rows += 1;
@@ -206,6 +225,10 @@ impl<'a> Held<'a> {
             let name = text(columns.row_id, row).unwrap_or_default();
             let place = self.place_of(table.unwrap_or_default(), offset, name)?;
             self.check_name(table.unwrap_or_default(), offset, place, text(columns.q_id, row))?;
+            let is_long = number(columns.length, row).is_some_and(|length| length > RAW_BYTES_MAX as u64);
+            if columns.raw_truncated.value(row) != is_long {
+                return Err(not_of_this_run("raw_truncated"));
+            }
             let violations = columns.violations(row)?;
             let codes: BTreeSet<&str> = violations.iter().map(|violation| violation.code).collect();
             codes.into_iter().for_each(|code| *self.by_code.entry(code.to_owned()).or_default() += 1);
@@ -258,6 +281,44 @@ impl<'a> Held<'a> {
     }
 }
 
+/// Checks the columns that say the same of every row: what it was judged by, and what nobody knows yet.
+fn check_same_everywhere(batch: &RecordBatch, claim: &Claim) -> Result<(), String> {
+    let contract = claim.contract.as_ref();
+    let texts = [
+        ("input_sha256", Some(claim.input.sha256.to_string())),
+        ("parser_name", Some(claim.component.name.raw().to_owned())),
+        ("parser_version", Some(claim.component.version.raw().to_owned())),
+        ("parser_hash", Some(claim.component.sha256.to_string())),
+        ("contract_id", contract.map(|contract| contract.id.clone())),
+        ("contract_version", contract.map(|contract| contract.version.clone())),
+        ("contract_hash", contract.map(|contract| contract.sha256.to_string())),
+        ("status", Some(OPEN.to_owned())),
+    ];
+    for (name, due) in &texts {
+        check_texts(batch, name, |found| found == due.as_deref())?;
+    }
+    // Of what the input was called, a parser and so a claim know the last part.
+    let is_named = |found: Option<&str>| found.map(Source::base_name_of) == Some(claim.input.name.as_str());
+    check_texts(batch, "input_path", is_named)?;
+    for name in ["job_id", "attempt", "first_seen", "last_seen"] {
+        let column = batch.column_by_name(name).ok_or_else(|| no_column(name))?;
+        if column.null_count() < column.len() {
+            return Err(not_of_this_run(name));
+        }
+    }
+    Ok(())
+}
+
+fn check_texts(batch: &RecordBatch, name: &str, is_due: impl Fn(Option<&str>) -> bool) -> Result<(), String> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    let column = column.ok_or_else(|| no_column(name))?;
+    if column.iter().all(is_due) { Ok(()) } else { Err(not_of_this_run(name)) }
+}
+
+fn not_of_this_run(column: &str) -> String {
+    format!("column `{column}` is not what it is in this run")
+}
+
 /// The columns of a quarantine file that count.
 struct Columns<'a> {
     q_id: &'a StringArray,
@@ -267,6 +328,7 @@ struct Columns<'a> {
     offset: &'a UInt64Array,
     length: &'a UInt64Array,
     n_violations: &'a UInt64Array,
+    raw_truncated: &'a BooleanArray,
     violations: &'a arrow_array::ListArray,
 }
 
@@ -284,6 +346,9 @@ impl<'a> Columns<'a> {
             offset: numbers("byte_offset")?,
             length: numbers("byte_length")?,
             n_violations: numbers("n_violations")?,
+            raw_truncated: column("raw_truncated")?
+                .as_boolean_opt()
+                .ok_or_else(|| no_column("raw_truncated"))?,
             violations: column("violations")?.as_list_opt().ok_or_else(|| no_column("violations"))?,
         })
     }
@@ -298,6 +363,7 @@ impl<'a> Columns<'a> {
         };
         let (code, severity, column) = (field("code")?, field("severity")?, field("column")?);
         let (rule, expected, observed) = (field("rule")?, field("expected")?, field("observed")?);
+        let hash = field("rule_hash")?;
         let violation = |at| HeldViolation {
             code: text(code, at).unwrap_or_default(),
             severity: text(severity, at).unwrap_or_default(),
@@ -306,8 +372,20 @@ impl<'a> Columns<'a> {
             expected: text(expected, at),
             observed: text(observed, at),
         };
-        Ok((from..to).map(violation).collect())
+        let violations: Vec<HeldViolation<'_>> = (from..to).map(violation).collect();
+        let mut told = violations.iter().zip(from..to);
+        match told.all(|(violation, at)| text(hash, at) == Some(&rule_hash(violation))) {
+            true => Ok(violations),
+            false => Err(not_of_this_run("violations.rule_hash")),
+        }
     }
+}
+
+fn rule_hash(violation: &HeldViolation<'_>) -> String {
+    let fields =
+        [violation.column.unwrap_or_default(), violation.rule, violation.expected.unwrap_or_default()];
+    let hasher = FieldHasher::new("casparian:rule:1");
+    fields.iter().fold(hasher, |hasher, field| hasher.field(field.as_bytes())).finish().to_string()
 }
 
 fn no_column(name: &str) -> String {

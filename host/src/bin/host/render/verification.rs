@@ -16,9 +16,13 @@ pub(super) fn verification(verification: &Verification, page: Page) -> String {
     match &verification.run {
         Some(run) => {
             text += &part("second run", &run.claim, paint);
+            text += &part("its files", &run.files, paint);
             text += &paint.tone(Tone::Faint, format!("  {}\n", made(run)));
         }
-        None => text += "  second run: none; --input and --component make one\n",
+        None => {
+            text += "  second run: none; --input and --component make one\n";
+            text += &unread(&verification.unread);
+        }
     }
     let verdict = match (verification.agrees, &verification.run) {
         (false, _) => paint.tone(Tone::Bad, "differs"),
@@ -26,6 +30,20 @@ pub(super) fn verification(verification: &Verification, page: Page) -> String {
         (true, None) => paint.tone(Tone::Good, "the files are what the receipt says"),
     };
     text + &format!("{verdict}\n")
+}
+
+/// Says whose rows nobody has looked at.
+fn unread(files: &[String]) -> String {
+    match files {
+        [] => String::new(),
+        files => {
+            let names: Vec<String> = files.iter().map(|file| shown(file)).collect();
+            format!(
+                "  rows not looked at: {}; text is compared with what a second run writes\n",
+                names.join(", ")
+            )
+        }
+    }
 }
 
 fn part(name: &str, comparison: &Comparison, paint: Paint) -> String {
