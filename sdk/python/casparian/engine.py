@@ -1,0 +1,170 @@
+"""A parser at work: loaded from its files, asked what it is, and run over one input through a port.
+
+Whatever goes wrong in a parser comes out as a [`Fault`]: its message shows the parser's own lines, its span is what was being
+read. Nothing else is raised here, but what stops a debugger.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from contextlib import contextmanager
+from typing import Iterator, Mapping, Sequence
+
+from casparian import blame
+from casparian.modules import Modules, compiled
+from casparian.output import Backlog, Output
+from casparian.parser import Definition, found
+from casparian.port import Blob, Port
+from casparian.shapes import Description, Fault, Layout, Refused, Span
+from casparian.source import OptionValue, Source
+from casparian.voice import heard
+
+__all__ = ["Description", "Fault", "Layout", "Program", "Refused", "Span", "asset", "compiled"]
+
+Options = Sequence[tuple[str, str]]
+
+_loaded: Modules | None = None
+
+
+def asset(path: str) -> bytes:
+    """Returns a file that came with the parser: `asset("codes.json")`. Raises `FileNotFoundError` where there is none."""
+    if _loaded is None:
+        raise FileNotFoundError(path)
+    return _loaded.get_data(path)
+
+
+class Program:
+    """A loaded parser."""
+
+    def __init__(self, definition: Definition, modules: Modules, prints: bool) -> None:
+        self._definition = definition
+        self._modules = modules
+        self._prints = prints
+        self._faults = list(definition.all_faults())
+
+    @staticmethod
+    def load(
+        files: Mapping[str, bytes],
+        entry: str,
+        *,
+        code: Mapping[str, bytes] | None = None,
+        folder: str = "",
+        prints: bool = True,
+    ) -> Program:
+        """Loads a parser from its files, starting from a module (`fills`, `fills.py`). The parser loaded before is forgotten.
+
+        `code` is what [`compiled`] made of the same files. `prints` says whether what is printed goes to the log. Raises
+        [`Fault`] where the files are no parser.
+        """
+        global _loaded
+        modules = Modules(files, code, folder)
+        name = modules.module_name(entry)
+        modules.install()
+        _loaded = modules
+        with _quiet(prints), _faults(modules, lambda: None):
+            definition = found(importlib.import_module(name), name.rpartition(".")[2])
+            definition.describe()  # now rather than in the middle of a run
+        return Program(definition, modules, prints)
+
+    def close(self) -> None:
+        """Forgets the parser's modules."""
+        self._modules.remove()
+
+    @property
+    def definition(self) -> Definition:
+        """Returns the parser as its author wrote it."""
+        return self._definition
+
+    def describe(self) -> Description:
+        """Returns what the parser says it is."""
+        return self._definition.describe()
+
+    def sniff(self, port: Blob) -> int:
+        """Returns how sure the parser is that this input is its own, from 0 to 100; 0 where it does not say."""
+        if self._definition.sniff is None:
+            return 0
+        source = Source(port)
+        with _quiet(self._prints), self._blamed(source):
+            return max(0, min(100, int(self._definition.sniff(source))))
+
+    def plan(self, port: Port, options: Options, target_bytes: int) -> tuple[list[Span], bytes]:
+        """Returns how the input is cut, and what every range needs to know. One range, where the parser has no plan."""
+        layout = Layout.whole(port.len())
+        if self._definition.plan is not None:
+            backlog = Backlog(port, 0, self._faults)
+            source, out = self._open(port, backlog, None, b"", options)
+            with self._heard(port, source), self._blamed(source):
+                layout = self._definition.plan(source, out, target_bytes) or layout
+                backlog.finish_said()
+        return layout.ranges, layout.context
+
+    def parse(self, port: Port, range: Span, context: bytes, options: Options) -> None:
+        """Parses the records that begin in a range."""
+        range = Span(*range)
+        backlog = Backlog(port, range.offset, self._faults)
+        source, out = self._open(port, backlog, range, context, options)
+        with self._heard(port, source), self._blamed(source):
+            self._definition.parse(source, out)
+            backlog.finish(range.end)
+
+    def resync(self, port: Blob, context: bytes, after: int) -> int | None:
+        """Returns the first record boundary past `after`; `None` where the parser does not say."""
+        if self._definition.resync is None:
+            return None
+        source = Source(port, context=context)
+        with _quiet(self._prints), self._blamed(source):
+            return self._definition.resync(source, after)
+
+    def _open(
+        self, port: Port, backlog: Backlog, range: Span | None, context: bytes, options: Options
+    ) -> tuple[Source, Output]:
+        out = Output(backlog, self._definition.outputs)
+        read = self._options(options)
+        return Source(port, range, options=read, context=context, out=out, settle=backlog.settle), out
+
+    def _options(self, given: Options) -> dict[str, OptionValue]:
+        known = self._definition.options
+        texts = {info.name: info.default for info in self.describe().options} if known else {}
+        texts.update(given)
+        return {name: known[name].read(text) for name, text in texts.items() if name in known and text is not None}
+
+    @contextmanager
+    def _heard(self, port: Port, source: Source) -> Iterator[None]:
+        with heard(port, lambda: _at(source), self._prints):
+            yield
+
+    @contextmanager
+    def _blamed(self, source: Source) -> Iterator[None]:
+        with _faults(self._modules, source):
+            yield
+
+
+def _at(source: Source) -> Span | None:
+    return source.current.span if source.current is not None else None
+
+
+@contextmanager
+def _faults(modules: Modules, source: object) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as why:
+        if type(why).__name__ == "BdbQuit":
+            raise
+        at = _at(source) if isinstance(source, Source) else None
+        raise blame.fault_of(why, modules.shown, at) from why
+
+
+@contextmanager
+def _quiet(prints: bool) -> Iterator[None]:
+    """Drops what is printed where there is no log: while a parser is loaded, or sniffs."""
+    before = sys.stdout, sys.stderr
+    if prints:
+        sys.stdout = sys.stderr = io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before

@@ -1,0 +1,1 @@
+BAD_XML = "bad_xml"

@@ -1,0 +1,325 @@
+"""The input of a run, and readers that know where everything came from.
+
+Readers read in chunks and hold no more than a record and a chunk. They yield what *begins* in the range that is being
+parsed, the last record read past its end. What a reader cannot read it rejects by itself, with a fault that every parser
+declares: bad data never raises in a parser's loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
+
+from casparian.port import Blob
+from casparian.shapes import SkipKind, Span
+
+if TYPE_CHECKING:
+    from casparian.delimited import CsvRow
+    from casparian.fixed import FixedRow, FixedSpec
+    from casparian.jsonlines import Document
+    from casparian.markup import XmlEvent, XmlRecord
+    from casparian.output import Output
+
+READ_MAX = 1 << 20
+CHUNK = 256 << 10
+CAP = 16 << 20
+"""Bytes of a record held at most."""
+
+OptionValue = str | int | float | bool
+
+
+class Line(str):
+    """A line of text that knows where it is: `span`, terminator included. Bytes that are no text are lone surrogates in it,
+    as with `errors="surrogateescape"`."""
+
+    __slots__ = ("offset", "length")
+    offset: int
+    length: int
+    is_cut = False
+    """Whether the line was longer than 16 MiB, and only its beginning is here."""
+
+    @property
+    def span(self) -> Span:
+        """Returns where it is."""
+        return Span(self.offset, self.length)
+
+
+class CutLine(Line):
+    """The beginning of a line that is longer than 16 MiB; its span is the whole of it."""
+
+    __slots__ = ()
+    is_cut = True
+
+
+class Raw(bytes):
+    """A stretch of bytes that knows where it is, without its delimiter."""
+
+    offset: int
+    length: int
+    is_cut: bool
+
+    @property
+    def span(self) -> Span:
+        """Returns where it is, delimiter included."""
+        return Span(self.offset, self.length)
+
+
+class Block:
+    """Bytes of whole records, and where they begin."""
+
+    __slots__ = ("offset", "raw", "length", "is_cut")
+
+    def __init__(self, offset: int, raw: bytes, length: int | None = None) -> None:
+        self.offset = offset
+        self.raw = raw
+        self.is_cut = length is not None
+        self.length = len(raw) if length is None else length
+
+
+class Source:
+    """The input, and the range of it that is being parsed."""
+
+    def __init__(
+        self,
+        blob: Blob,
+        range: Span | None = None,
+        *,
+        options: Mapping[str, OptionValue] | None = None,
+        context: bytes = b"",
+        out: Output | None = None,
+        settle: Callable[[], None] | None = None,
+    ) -> None:
+        self._blob = blob
+        self._len = blob.len()
+        self.range = range or Span(0, self._len)
+        self.options: Mapping[str, OptionValue] = options or {}
+        self.context = context
+        self.current: Any = None
+        """The record that a reader yielded last."""
+        self._out = out
+        self._settle = settle
+
+    @property
+    def name(self) -> str:
+        """Returns the base name of the file."""
+        return self._blob.name()
+
+    def __len__(self) -> int:
+        return self._len
+
+    def __bool__(self) -> bool:
+        return True
+
+    def read(self, offset: int, n: int) -> bytes:
+        """Returns the `n` bytes from `offset` on: fewer only at the end of the input."""
+        end = min(offset + n, self._len)
+        first = self._blob.read(offset, min(end - offset, READ_MAX)) if offset < end else b""
+        if offset + len(first) == end:
+            return first
+        parts = [first]
+        at = offset + len(first)
+        while at < end and parts[-1]:
+            parts.append(self._blob.read(at, min(end - at, READ_MAX)))
+            at += len(parts[-1])
+        return b"".join(parts)
+
+    def bytes(self) -> bytes:
+        """Returns all bytes of the range at once."""
+        return self.read(*self.range)
+
+    def chunks(self, n: int = CHUNK) -> Iterator[Raw]:
+        """Yields the bytes of the range, `n` at a time."""
+        for offset in range(self.range.offset, self.range.end, n):
+            yield self.made(self.raw_at(offset, min(n, self.range.end - offset)), offset, None)
+
+    def find(self, what: bytes, start: int, end: int | None = None) -> int | None:
+        """Returns the offset of the first occurrence at or past `start`."""
+        end, keep, held = self._len if end is None else min(end, self._len), len(what) - 1, b""
+        while start < end:
+            chunk = self.read(start, min(CHUNK, end - start))
+            if not chunk:
+                return None
+            if (at := (held + chunk).find(what)) >= 0:
+                return start - len(held) + at
+            held = (held + chunk)[-keep:] if keep else b""
+            start += len(chunk)
+        return None
+
+    def cuts(self, delimiter: bytes, target_bytes: int) -> list[int]:
+        """Returns offsets just behind a delimiter, about so far apart: where to cut an input into ranges."""
+        cuts: list[int] = []
+        step = max(1, target_bytes)
+        at = step
+        while at < self._len and (found := self.find(delimiter, max(0, at - len(delimiter)))) is not None:
+            cuts.append(found + len(delimiter))
+            at = max(at, cuts[-1]) + step
+        return cuts
+
+    # Readers.
+
+    def lines(self, encoding: str = "utf-8") -> Iterator[Line]:
+        """Yields the lines of the range, without LF or CRLF. `encoding` is one in which a line feed is a line feed."""
+        for lines in self.line_blocks(encoding):
+            for line in lines:
+                self.current = line
+                yield line
+
+    def line_blocks(self, encoding: str = "utf-8") -> Iterator[list[Line]]:
+        """Yields the lines of the range many at a time, for parsers that work by columns."""
+        for block in self.blocks(b"\n"):
+            texts, lengths = split_lines(block, encoding)
+            yield self._placed(CutLine if block.is_cut else Line, texts, lengths, block.offset)
+
+    @staticmethod
+    def _placed(kind: type[Line], texts: list[str], lengths: Sequence[int], offset: int) -> list[Line]:
+        lines = list(map(kind, texts))
+        for line, length in zip(lines, lengths):
+            line.offset = offset
+            line.length = length
+            offset += length
+        return lines
+
+    def records(self, delimiter: bytes = b"\n") -> Iterator[Raw]:
+        """Yields the stretches of bytes of the range that end with a delimiter (or the input), without it."""
+        for block in self.blocks(delimiter):
+            offset = block.offset
+            for part in block.raw.split(delimiter) if not block.is_cut else [block.raw]:
+                length = len(part) + len(delimiter)
+                if block.is_cut or offset + length > block.offset + block.length:
+                    length = block.offset + block.length - offset
+                if length:
+                    yield self.made(part, offset, length, block.is_cut)
+                offset += length
+
+    def csv(self, header: bool | Sequence[str] = False, encoding: str = "utf-8", **dialect: Any) -> Iterator[CsvRow]:
+        """Yields the rows of a table with delimiters; a quoted cell may hold line feeds. `dialect` is that of [`csv.reader`].
+
+        With `header` the first record of the input names the columns, or those given do: `row["px"]`. A row that breaks the
+        rules of quoting is rejected as `bad_csv`, blank lines are skipped.
+        """
+        from casparian.delimited import read
+
+        return read(self, header, encoding, dialect)
+
+    def json_lines(self) -> Iterator[Document]:
+        """Yields the values of JSON Lines. Integers are `int`, other numbers `Decimal`: no digit is lost. A line that is no
+        JSON, or whose objects have a key twice, is rejected as `bad_json`; blank lines are skipped."""
+        from casparian.jsonlines import read
+
+        return read(self)
+
+    def fixed_width(self, spec: FixedSpec, record_bytes: int | None = None, encoding: str = "utf-8") -> Iterator[FixedRow]:
+        """Yields records whose fields have fixed places, by line or, with `record_bytes`, by length: `{"name": 10, "amount": 8}`
+        are widths in bytes, `{"name": (0, 10)}` begins and ends. Nothing is trimmed. A record that is too short or too long for
+        its fields is rejected as `bad_length`."""
+        from casparian.fixed import read
+
+        return read(self, spec, record_bytes, encoding)
+
+    def xml_events(self) -> Iterator[XmlEvent]:
+        """Yields the starts, ends and texts of XML, of one root after the other. DTDs and entities of their own are refused.
+        Where XML is not well-formed there is an event of kind `error`, and reading goes on with the next root like the last."""
+        from casparian.markup import events
+
+        return events(self)
+
+    def xml_records(self, name: str | None = None) -> Iterator[XmlRecord]:
+        """Yields elements of a name (the roots, without one) as trees. What is not well-formed is rejected as `bad_xml`."""
+        from casparian.markup import records
+
+        return records(self, name)
+
+    # What readers are made of.
+
+    def blocks(self, delimiter: bytes, range: Span | None = None) -> Iterator[Block]:
+        """Yields the records that begin in the range, as many of them at a time as a chunk holds."""
+        wanted = range or self.range
+        _check_delimiter(delimiter)
+        offset = self.first_start(delimiter, wanted)
+        held = b""
+        while offset < wanted.end:
+            # No more than the cap, so that whether a record is cut follows from its length alone.
+            chunk = self.raw_at(offset + len(held), min(max(CHUNK, len(held)), CAP - len(held)))
+            held += chunk
+            end = _end_of_records(held, delimiter, wanted.end - offset, is_last=offset + len(held) >= self._len)
+            if end:
+                yield Block(offset, held[:end])
+                offset, held = offset + end, held[end:]
+            elif len(held) >= CAP:
+                end = self._past(delimiter, offset, len(held))
+                yield Block(offset, held[:CAP], end - offset)
+                offset, held = end, b""
+            elif not chunk:
+                return
+
+    def _past(self, delimiter: bytes, offset: int, held: int) -> int:
+        """Returns where a record ends that is longer than what is held of it."""
+        found = self.find(delimiter, offset + held - len(delimiter) + 1)
+        return self._len if found is None else found + len(delimiter)
+
+    def first_start(self, delimiter: bytes, range: Span) -> int:
+        """Returns where the first record begins that begins in a range."""
+        # A record begins where the one before it ends, so the bytes before the range decide.
+        if range.offset == 0:
+            return 0
+        found = self.find(delimiter, max(0, range.offset - len(delimiter)))
+        return self._len if found is None else found + len(delimiter)
+
+    def raw_at(self, offset: int, n: int) -> bytes:
+        """Reads on, and lets go what was said so far where it is time to."""
+        if self._settle is not None:
+            self._settle()
+        return self.read(offset, n)
+
+    def made(self, raw: bytes, offset: int, length: int | None, is_cut: bool = False) -> Raw:
+        """Makes bytes that know where they are, and notes that they are being read."""
+        made = Raw(raw)
+        made.offset, made.length, made.is_cut = offset, len(raw) if length is None else length, is_cut
+        self.current = made
+        return made
+
+    def reject(self, span: Span, code: str, message: str) -> None:
+        """Rejects a record on behalf of a reader."""
+        self.current = span
+        if self._out is not None:
+            self._out.reject(span, code, message)
+
+    def skip(self, span: Span, kind: SkipKind, note: str = "") -> None:
+        """Skips a range on behalf of a reader."""
+        if self._out is not None:
+            self._out.skip(span, kind, note)
+
+
+def _check_delimiter(delimiter: bytes) -> None:
+    if not delimiter:
+        raise ValueError("a delimiter has no bytes")
+    if any(delimiter.endswith(delimiter[:size]) for size in range(1, len(delimiter))):
+        raise ValueError(f"delimiter {delimiter!r} can overlap itself: where a range begins would be a guess")
+
+
+def _end_of_records(held: bytes, delimiter: bytes, range_end: int, is_last: bool) -> int:
+    """Returns where in these bytes the last whole record ends that begins before `range_end`; 0 where none does."""
+    if range_end <= len(held):
+        found = held.find(delimiter, max(0, range_end - len(delimiter)))
+        if found >= 0:
+            return found + len(delimiter)
+    if is_last:
+        return len(held)
+    found = held.rfind(delimiter)
+    return found + len(delimiter) if found >= 0 else 0
+
+
+def split_lines(block: Block, encoding: str) -> tuple[list[str], Sequence[int]]:
+    """Returns the lines of a block without their terminators, and the bytes that each takes with it."""
+    texts = block.raw.decode(encoding, "surrogateescape").split("\n")
+    if block.is_cut:
+        return ["".join(texts)], [block.length]
+    lengths = [len(text) + 1 for text in texts]
+    if sum(lengths) != len(block.raw) + 1:
+        lengths = [len(part) + 1 for part in block.raw.split(b"\n")]
+    lengths[-1] -= 1
+    if lengths[-1] == 0:
+        texts.pop()
+        lengths.pop()
+    if b"\r" in block.raw:
+        texts = [text[:-1] if text.endswith("\r") else text for text in texts]
+    return texts, lengths

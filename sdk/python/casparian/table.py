@@ -1,0 +1,303 @@
+"""Tables: what columns there are, and the rows that wait for a flush.
+
+**Columns are text on the wire unless the table is `typed`.** What crosses the boundary as text is cast to the contract's
+type by the host: losslessly, or the record is held. So a parser hands over what it found, and bad data reaches the judge
+instead of ending the run; and the schema of a table follows from its declaration alone, never from the data, from where
+batches are cut, or from which range is parsed. Types that have no text (bytes, durations, lists, structs) are always sent as
+what they are. A cell that does not fit its column is null, and its record carries the fault `unfit_cell`.
+"""
+
+from __future__ import annotations
+
+import keyword
+from itertools import repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Callable, Collection, Iterable, Mapping, Sequence
+
+from casparian import cells
+from casparian.kinds import UTF8, Field, Kind, Wanted, kind
+from casparian.port import TablePort
+from casparian.shapes import Fault, Span
+from casparian.wire import BatchLayout, Body, schema_message
+
+if TYPE_CHECKING:
+    from casparian.output import Backlog
+
+BATCH_BYTES_MAX = 16 << 20
+BATCH_ROWS_MAX = 1_000_000
+LENGTH_MAX = (1 << 32) - 1
+UNFIT = "unfit_cell"
+"""The fault of a record with a cell that does not fit its column."""
+
+_CODES = kind(list[str])
+_OFFSET = Field("_cf_offset", kind("uint64"), nullable=False)
+_LENGTH = Field("_cf_length", kind("uint32"), nullable=False)
+_FAULTS = Field("_cf_faults", _CODES)
+
+
+class Table:
+    """What a table is called and which columns it has: `Table("trades", symbol=str, px="decimal(18,4)", qty=int)`.
+
+    Columns whose names are no Python names are given as a mapping: `Table("trades", {"Order ID": str})`. `typed` columns
+    (all of them with `True`, or those named) are sent as the types they are declared with. `docs` says what columns hold.
+    Without `spans` rows stand for no bytes, and nothing accounts for them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        columns: Mapping[str, Wanted] | None = None,
+        /,
+        *,
+        typed: bool | Collection[str] = False,
+        spans: bool = True,
+        doc: str = "",
+        docs: Mapping[str, str] | None = None,
+        default_on: bool = True,
+        **named: Wanted,
+    ) -> None:
+        declared = {**(columns or {}), **named}
+        if not declared:
+            raise ValueError(f"table `{name}` has no column")
+        about = docs or {}
+        self.name = name
+        self.doc = doc
+        self.default_on = default_on
+        self.spans = spans
+        self.fields = tuple(Field(column, kind(wanted), about.get(column, "")) for column, wanted in declared.items())
+        self.typed = frozenset(declared if typed is True else typed or ())
+        _check_known(f"table `{name}`: typed", self.typed, declared)
+        _check_known(f"table `{name}`: docs", about, declared)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Returns the names of the columns."""
+        return tuple(field.name for field in self.fields)
+
+    def is_text(self, field: Field) -> bool:
+        """Returns whether a column is text on the wire, whatever it is declared as."""
+        return field.kind == UTF8 or (field.kind.has_text and field.name not in self.typed)
+
+    def wire_fields(self) -> tuple[Field, ...]:
+        """Returns all columns as they stand on the wire, the reserved ones included."""
+        own = (Field(it.name, UTF8, it.doc) if self.is_text(it) else it for it in self.fields)
+        return (*((_OFFSET, _LENGTH) if self.spans else ()), *own, _FAULTS)
+
+    def schema(self) -> bytes:
+        """Returns the schema message."""
+        return schema_message(self.wire_fields())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Table):
+            return NotImplemented
+        return (self.name, self.fields, self.typed, self.spans) == (
+            other.name,
+            other.fields,
+            other.typed,
+            other.spans,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _check_known(what: str, names: Iterable[str], columns: Mapping[str, object]) -> None:
+    for name in names:
+        if name not in columns:
+            raise ValueError(f"{what} names `{name}`; there are {', '.join(columns)}")
+
+
+class OpenTable:
+    """An open table: rows are appended one by one, or whole columns at a time.
+
+    `append(record, …)` adds a row of the record: a line or record of a reader, or a span. Cells follow in the order of the
+    columns, or by name; a column left out is null. `faults=["bad_checksum"]` says what is wrong with the record.
+    """
+
+    append: Callable[..., None]
+
+    def __init__(self, table: Table, port: TablePort, backlog: Backlog) -> None:
+        self.table = table
+        self._port = port
+        self._backlog = backlog
+        self._fields = table.fields
+        self._writers = [_text_writer if table.is_text(field) else _typed_writer(field.kind) for field in table.fields]
+        self._layout = BatchLayout(table.wire_fields())
+        self._rows: list[tuple[Any, ...]] = []
+        self._flaws: dict[int, list[str]] = {}
+        self._row_bytes = 0
+        self._look = [1]
+        self.append = _make_append(table.columns, self._rows, self._flaws, self._look, self._looked, backlog.declared)
+
+    def extend(self, records: Sequence[Any], columns: Mapping[str, Sequence[Any]] | None = None, /, **named: Sequence[Any]) -> None:
+        """Adds a row for every record, whole columns at a time: `extend(lines, symbol=symbols, px=prices)`.
+
+        Raises `ValueError` where a column has not as many cells as there are records, or is not the table's.
+        """
+        given = {**(columns or {}), **named}
+        _check_known(f"extend of `{self.table.name}`", given, dict.fromkeys(self.table.columns))
+        for name, column in given.items():
+            if len(column) != len(records):
+                raise ValueError(f"column `{name}` has {len(column)} cells for {len(records)} records")
+        self._rows += zip(records, *(given.get(name, repeat(None)) for name in self.table.columns))
+        self._looked()
+
+    def _looked(self) -> None:
+        """Looks at how much waits, and says when to look again."""
+        rows = len(self._rows)
+        if rows == 0:
+            self._look[0] = 1
+            return
+        self._backlog.watch(rows * self._row_estimate())
+        left = self._backlog.batch_bytes - len(self._rows) * self._row_estimate()
+        more = max(1, min(left // self._row_estimate(), rows + 64, 4096))
+        self._look[0] = len(self._rows) + more
+
+    def _row_estimate(self) -> int:
+        """Returns about how many bytes a row takes, after the newest rows or the last batch."""
+        if not self._row_bytes and self._rows:
+            newest = self._rows[-16:]
+            self._row_bytes = 24 + sum(map(_size, newest)) // len(newest)
+        return max(1, self._row_bytes)
+
+    def pending_bytes(self) -> int:
+        """Returns about how many bytes the rows that wait take."""
+        return len(self._rows) * self._row_estimate() if self._rows else 0
+
+    def begun(self) -> int:
+        """Returns where the last row's record begins; 0 where no row waits."""
+        return _span(self._rows[-1][0]).offset if self._rows and self.table.spans else 0
+
+    def mark(self) -> int:
+        """Returns how many rows wait."""
+        return len(self._rows)
+
+    def withdraw(self, mark: int) -> None:
+        """Takes back the rows that were added since a mark."""
+        del self._rows[mark:]
+        for row in [row for row in self._flaws if row >= mark]:
+            del self._flaws[row]
+
+    def flush(self) -> None:
+        """Hands over the rows that wait."""
+        rows, flaws = self._rows[:], dict(self._flaws)
+        self._rows.clear()
+        self._flaws.clear()
+        self._look[0] = 1
+        at, step = 0, self._rows_per_batch()
+        while at < len(rows):
+            part = rows[at : at + step]
+            message = self._message(part, {row - at: codes for row, codes in flaws.items() if at <= row < at + step})
+            if len(message) > BATCH_BYTES_MAX and len(part) > 1:
+                step = max(1, len(part) // 2)
+                continue
+            self._row_bytes = len(message) // len(part)
+            self._port.emit(message)
+            at += len(part)
+
+    def _rows_per_batch(self) -> int:
+        # Twice what the host likes, so that a batch that grew a little past its size is not cut in two.
+        return min(BATCH_ROWS_MAX, max(1, 2 * self._backlog.batch_bytes // self._row_estimate()))
+
+    def close(self) -> None:
+        """Closes the table."""
+        self._port.close()
+
+    def _message(self, rows: list[tuple[Any, ...]], flaws: dict[int, list[str]]) -> bytes:
+        columns = list(zip(*rows))
+        body = Body(self._layout)
+        if self.table.spans:
+            self._write_spans(columns[0], body)
+        for field, write, column in zip(self._fields, self._writers, columns[1:]):
+            for row in write(column, body):
+                self._tell_unfit(field, column[row], columns[0][row])
+                flaws.setdefault(row, []).append(UNFIT)
+        codes = [flaws.get(row) for row in range(len(rows))] if flaws else [None] * len(rows)
+        cells.write(_CODES, codes, body)
+        return body.message(len(rows))
+
+    def _write_spans(self, records: Sequence[Any], body: Body) -> None:
+        try:
+            offsets, lengths = list(map(_offset_of, records)), list(map(_length_of, records))
+        except AttributeError:
+            spans = list(map(_span, records))
+            offsets, lengths = [span.offset for span in spans], [span.length for span in spans]
+        self._backlog.place(offsets, lengths)
+        cells.nothing_missing(len(records), body)
+        body.buffer(cells.packed("Q", offsets))
+        cells.nothing_missing(len(records), body)
+        body.buffer(cells.packed("I", lengths))
+
+    def _tell_unfit(self, field: Field, cell: object, record: object) -> None:
+        shown = repr(cell)
+        shown = shown if len(shown) <= 80 else shown[:80] + "…"
+        at = _span(record) if self.table.spans else None
+        wire = "text" if self.table.is_text(field) else str(field.kind)
+        self._backlog.tell(f"{self.table.name}.{field.name}: {shown} does not fit {wire}", at)
+
+
+_offset_of = attrgetter("offset")
+_length_of = attrgetter("length")
+
+
+def _text_writer(column: Sequence[Any], body: Body) -> list[int]:
+    return cells.write_text(column, body)
+
+
+def _typed_writer(kind: Kind) -> Callable[[Sequence[Any], Body], list[int]]:
+    return lambda column, body: cells.write(kind, column, body)
+
+
+def _size(row: tuple[Any, ...]) -> int:
+    return sum(_cell_size(cell) for cell in row[1:])
+
+
+def _cell_size(cell: Any) -> int:
+    try:
+        return 5 + len(cell)
+    except TypeError:
+        return 12
+
+
+def _span(record: Any) -> Span:
+    """Returns the span of whatever stands for a record. Raises `TypeError` where nothing does."""
+    if isinstance(record, Span):
+        return record
+    span = getattr(record, "span", record)
+    if isinstance(span, tuple) and len(span) == 2:
+        return Span(*span)
+    raise TypeError(f"{record!r:.80} is no record: give a line or record of a reader, or Span(offset, length)")
+
+
+def _make_append(
+    columns: Sequence[str],
+    rows: list[tuple[Any, ...]],
+    flaws: dict[int, list[str]],
+    look: list[int],
+    looked: Callable[[], None],
+    declared: Callable[[Sequence[str]], list[str]],
+) -> Callable[..., None]:
+    """Makes the function that adds a row, with the columns as its parameters: the interpreter matches names and refuses
+    unknown ones faster than any loop of ours. Names that are no parameters get others, and are looked up."""
+    names = [name if _is_parameter(name) else f"column_{at}_" for at, name in enumerate(columns)]
+    odd = {name: other for name, other in zip(columns, names) if name != other}
+    parameters = "".join(f"{name}=None, " for name in names)
+    others = "**others" if odd else ""
+    source = [
+        f"def append(record_, /, {parameters}*, faults=None, {others}):" if odd
+        else f"def append(record_, /, {parameters}*, faults=None):",
+        "    if faults:",
+        "        flaws_[len(rows_)] = declared_(faults)",
+        *(f"    if {name!r} in others: {other} = others.pop({name!r})" for name, other in odd.items()),
+        *(["    if others: raise TypeError(f'append() got unexpected columns: {list(others)}')"] if odd else []),
+        f"    push_((record_, {', '.join(names)}))",
+        "    if len(rows_) >= look_[0]:",
+        "        looked_()",
+    ]  # fmt: skip
+    scope = {"flaws_": flaws, "rows_": rows, "push_": rows.append, "look_": look, "looked_": looked}
+    scope["declared_"] = declared
+    exec(compile("\n".join(source), "<casparian append>", "exec"), scope)
+    return scope["append"]  # type: ignore[return-value]
+
+
+def _is_parameter(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.endswith("_") and name not in ("faults", "others")

@@ -1,0 +1,120 @@
+"""What a parser says to people: `print` and `logging` become lines of the host's log."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from contextlib import contextmanager
+from typing import Callable, Iterator
+
+from casparian.port import Port
+from casparian.shapes import Level, Span
+
+LINE_CHARS_MAX = 1 << 10
+PRINTED_CHARS_MAX = 1 << 20
+"""What one call of a parser may print; what is past it is dropped, and said to be."""
+
+
+class Voice(io.TextIOBase):
+    """A file that is written line by line into the log."""
+
+    def __init__(self, port: Port, level: Level, at: Callable[[], Span | None]) -> None:
+        self._port = port
+        self._level = level
+        self._at = at
+        self._held = ""
+        self._left = PRINTED_CHARS_MAX
+        self._is_kept = port.log_enabled(level)
+
+    def writable(self) -> bool:
+        """Returns that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Logs the lines that are whole by now."""
+        if self._is_kept and self._left > 0:
+            self._left -= len(text)
+            self._add(text if self._left >= 0 else text[: self._left])
+            if self._left <= 0:
+                self.flush()
+                self._say(f"more than {PRINTED_CHARS_MAX} characters were printed: the rest is dropped")
+        return len(text)
+
+    def _add(self, text: str) -> None:
+        *lines, self._held = (self._held + text).split("\n")
+        for line in lines:
+            self._say(line)
+        while len(self._held) >= LINE_CHARS_MAX:
+            self._say(self._held[:LINE_CHARS_MAX])
+            self._held = self._held[LINE_CHARS_MAX:]
+
+    def _say(self, line: str) -> None:
+        self._port.log(self._level, sayable(line[:LINE_CHARS_MAX]), self._at())
+
+    def flush(self) -> None:
+        """Logs what is there of the last line."""
+        if self._held:
+            self._say(self._held)
+            self._held = ""
+
+
+class LogBridge(logging.Handler):
+    """Hands what `logging` is told to the host's log."""
+
+    def __init__(self, port: Port, at: Callable[[], Span | None]) -> None:
+        super().__init__()
+        self._port = port
+        self._at = at
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line."""
+        level = level_of(record.levelno)
+        if self._port.log_enabled(level):
+            self._port.log(level, sayable(self.format(record)[:LINE_CHARS_MAX]), self._at())
+
+
+def level_of(number: int) -> Level:
+    """Returns the level that a number of `logging` stands for."""
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warn"
+    if number >= logging.INFO:
+        return "info"
+    return "debug" if number >= logging.DEBUG else "trace"
+
+
+_NUMBERS: list[tuple[Level, int]] = [
+    ("trace", 5),
+    ("debug", logging.DEBUG),
+    ("info", logging.INFO),
+    ("warn", logging.WARNING),
+    ("error", logging.ERROR),
+]
+
+
+def sayable(text: str) -> str:
+    """Returns text without lone surrogates, which no other language has."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+@contextmanager
+def heard(port: Port, at: Callable[[], Span | None], prints: bool) -> Iterator[None]:
+    """Listens while a parser runs; to `print` only if asked to."""
+    root, bridge = logging.getLogger(), LogBridge(port, at)
+    kept = next((number for level, number in _NUMBERS if port.log_enabled(level)), logging.CRITICAL)
+    level, streams = root.level, (sys.stdout, sys.stderr)
+    voices = (Voice(port, "info", at), Voice(port, "warn", at)) if prints else ()
+    root.addHandler(bridge)
+    root.setLevel(kept)
+    if voices:
+        sys.stdout, sys.stderr = voices  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for voice in voices:
+            voice.flush()
+        root.removeHandler(bridge)
+        root.setLevel(level)
+        sys.stdout, sys.stderr = streams

@@ -1,0 +1,221 @@
+"""The wire: Arrow IPC messages (metadata V5, little endian), written by hand.
+
+Two messages are all there is: the schema of a table, and a batch of its rows. The header of a batch has the same shape
+every time, only its numbers differ; so it is laid out once, when the table is opened, and each batch fills in the numbers.
+Buffers start at multiples of 8 bytes.
+"""
+
+from __future__ import annotations
+
+from struct import pack, pack_into
+from typing import Iterable, Union
+
+from casparian.kinds import UNITS, Field, Kind
+
+V5 = 4
+HEADER_SCHEMA = 1
+HEADER_BATCH = 3
+
+Slot = Union[tuple[str, int], None]
+"""A field of a flatbuffer table: how it is packed and its value; `None` where it is absent."""
+
+LATER: Slot = ("I", 0)
+"""An offset that is filled in when its target is written."""
+
+_WIDTHS = {"b": 1, "B": 1, "h": 2, "i": 4, "I": 4, "q": 8}
+_TAGS = {
+    "int": 2, "uint": 2, "float": 3, "binary": 4, "utf8": 5, "bool": 6, "decimal": 7, "date": 8, "time": 9,
+    "timestamp": 10, "list": 12, "struct": 13, "fixed": 15, "duration": 18, "large_binary": 19, "large_utf8": 20,
+    "large_list": 21,
+}  # fmt: skip
+
+
+class Flat:
+    """A flatbuffer that is written front to back: offsets are filled in when their target is written."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray()
+
+    def pad(self, align: int, ahead: int) -> None:
+        """Pads so that `ahead` bytes further on is a multiple of `align`."""
+        self.bytes += bytes(-(len(self.bytes) + ahead) % align)
+
+    def table(self, *slots: Slot) -> tuple[list[int], int]:
+        """Writes a table behind its vtable. Returns where its fields are, and its own place."""
+        size, places = 4, []
+        for slot in slots:
+            if slot is None:
+                places.append(0)
+                continue
+            width = _WIDTHS[slot[0]]
+            size += -size % width
+            places.append(size)
+            size += width
+        vtable_bytes = 4 + 2 * len(slots)
+        self.pad(8, vtable_bytes)
+        self.bytes += pack(f"<{2 + len(slots)}H", vtable_bytes, size, *places)
+        table = len(self.bytes)
+        self.bytes += pack("<i", vtable_bytes) + bytes(size - 4)
+        for slot, place in zip(slots, places):
+            if slot is not None:
+                pack_into("<" + slot[0], self.bytes, table + place, slot[1])
+        return [table + place for place in places], table
+
+    def point(self, place: int, target: int) -> None:
+        """Fills in the offset at `place` so that it points to `target`."""
+        pack_into("<I", self.bytes, place, target - place)
+
+    def string(self, place: int, text: str) -> None:
+        """Writes a string that the offset at `place` points to."""
+        self.pad(4, 0)
+        self.point(place, len(self.bytes))
+        raw = text.encode()
+        self.bytes += pack("<I", len(raw)) + raw + b"\0"
+
+    def vector(self, place: int, count: int, width: int) -> int:
+        """Writes a vector of zeroed elements that the offset at `place` points to. Returns where they start."""
+        self.pad(8, 4)
+        self.point(place, len(self.bytes))
+        self.bytes += pack("<I", count)
+        start = len(self.bytes)
+        self.bytes += bytes(count * width)
+        return start
+
+    def message(self, header: int) -> tuple[int, int]:
+        """Starts a message. Returns where the offset to its header and its body length are."""
+        self.bytes += bytes(4)
+        (_, _, place, body), table = self.table(("h", V5), ("B", header), LATER, ("q", 0))
+        self.point(0, table)
+        return place, body
+
+    def encapsulate(self) -> bytearray:
+        """Puts the marker and the length before it, and pads to a multiple of 8."""
+        self.pad(8, 0)
+        return bytearray(b"\xff\xff\xff\xff" + pack("<I", len(self.bytes)) + self.bytes)
+
+
+def schema_message(fields: Iterable[Field]) -> bytes:
+    """Returns the schema message of a table, its reserved columns among the fields."""
+    flat = Flat()
+    header, _ = flat.message(HEADER_SCHEMA)
+    (_, place), table = flat.table(("h", 0), LATER)
+    flat.point(header, table)
+    _write_fields(flat, place, tuple(fields))
+    return bytes(flat.encapsulate())
+
+
+def _write_fields(flat: Flat, place: int, fields: tuple[Field, ...]) -> None:
+    start = flat.vector(place, len(fields), 4)
+    for index, field in enumerate(fields):
+        pairs = LATER if field.doc else None
+        tag: Slot = ("B", _TAGS[field.kind.name])
+        places, table = flat.table(LATER, ("B", int(field.nullable)), tag, LATER, None, LATER, pairs)
+        flat.point(start + 4 * index, table)
+        flat.string(places[0], field.name)
+        _write_kind(flat, places[3], field.kind)
+        _write_fields(flat, places[5], field.kind.fields)
+        if field.doc:
+            _write_pair(flat, places[6], "doc", field.doc)
+
+
+def _write_pair(flat: Flat, place: int, key: str, value: str) -> None:
+    start = flat.vector(place, 1, 4)
+    (key_at, value_at), table = flat.table(LATER, LATER)
+    flat.point(start, table)
+    flat.string(key_at, key)
+    flat.string(value_at, value)
+
+
+def _write_kind(flat: Flat, place: int, kind: Kind) -> None:
+    slots = _kind_slots(kind)
+    places, table = flat.table(*slots)
+    flat.point(place, table)
+    if kind.zone:
+        flat.string(places[1], kind.zone)
+
+
+def _kind_slots(kind: Kind) -> list[Slot]:
+    unit: Slot = ("h", UNITS.index(kind.unit)) if kind.unit else None
+    match kind.name:
+        case "int" | "uint":
+            return [("i", kind.width), ("B", int(kind.name == "int"))]
+        case "float":
+            return [("h", 1 if kind.width == 32 else 2)]
+        case "fixed":
+            return [("i", kind.width)]
+        case "date":
+            return [("h", 0 if kind.width == 32 else 1)]
+        case "time":
+            return [unit, ("i", kind.width)]
+        case "timestamp":
+            return [unit, LATER] if kind.zone else [unit]
+        case "duration":
+            return [unit]
+        case "decimal":
+            return [("i", kind.precision), ("i", kind.scale), ("i", kind.width)]
+    return []
+
+
+def shape(kind: Kind) -> tuple[int, int]:
+    """Returns how many nodes and buffers a column of this type has."""
+    inner = [shape(field.kind) for field in kind.fields]
+    own = {"struct": 1, "utf8": 3, "large_utf8": 3, "binary": 3, "large_binary": 3}.get(kind.name, 2)
+    return 1 + sum(nodes for nodes, _ in inner), own + sum(buffers for _, buffers in inner)
+
+
+class Body:
+    """A batch that is being written: its nodes and buffers, in the order of the schema."""
+
+    def __init__(self, layout: BatchLayout) -> None:
+        self._layout = layout
+        self._numbers: list[int] = []
+        self._places: list[int] = []
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def node(self, rows: int, missing: int, validity: bytes | None) -> None:
+        """Starts a column."""
+        self._numbers += (rows, missing)
+        self.buffer(validity if validity is not None else b"")
+
+    def buffer(self, raw: bytes) -> None:
+        """Adds a buffer."""
+        size = len(raw)
+        self._places += (self._length, size)
+        self._parts.append(raw)
+        if padding := -size % 8:
+            self._parts.append(bytes(padding))
+        self._length += size + padding
+
+    def message(self, rows: int) -> bytes:
+        """Returns the message."""
+        head = self._layout.head(rows, self._length, self._numbers, self._places)
+        return b"".join((head, *self._parts))
+
+
+class BatchLayout:
+    """The header of a table's batches, laid out once."""
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        shapes = [shape(field.kind) for field in fields]
+        nodes, buffers = sum(it[0] for it in shapes), sum(it[1] for it in shapes)
+        flat = Flat()
+        header, body_place = flat.message(HEADER_BATCH)
+        (rows_at, nodes_place, buffers_place), table = flat.table(("q", 0), LATER, LATER)
+        flat.point(header, table)
+        nodes_at = flat.vector(nodes_place, nodes, 16)
+        buffers_at = flat.vector(buffers_place, buffers, 16)
+        self._head = flat.encapsulate()
+        self._body_at, self._rows_at, self._nodes_at, self._buffers_at = (
+            at + 8 for at in (body_place, rows_at, nodes_at, buffers_at)
+        )
+        self._nodes_form, self._buffers_form = f"<{2 * nodes}q", f"<{2 * buffers}q"
+
+    def head(self, rows: int, body_bytes: int, numbers: list[int], places: list[int]) -> bytes:
+        """Returns the header with its numbers filled in."""
+        head = self._head
+        pack_into("<q", head, self._body_at, body_bytes)
+        pack_into("<q", head, self._rows_at, rows)
+        pack_into(self._nodes_form, head, self._nodes_at, *numbers)
+        pack_into(self._buffers_form, head, self._buffers_at, *places)
+        return bytes(head)
