@@ -187,6 +187,23 @@ fn nulls_of(cell: &(bool, i64, i64, String, String)) -> bool {
 }
 
 #[test]
+fn steps_go_on_from_one_batch_to_the_next() {
+    let offset: FieldRef = Arc::new(Field::new("_cf_offset", DataType::UInt64, false));
+    let of = |batches: &[&[u64]]| {
+        let mut digest = TableDigest::new(&name(), std::slice::from_ref(&offset));
+        for batch in batches {
+            digest.add(&[Arc::new(UInt64Array::from(batch.to_vec()))]).unwrap();
+        }
+        digest.finish()
+    };
+    let whole = of(&[&[3, 5, 900, 1 << 40]]);
+    assert_eq!(of(&[&[3], &[], &[5, 900], &[1 << 40]]), whole);
+    for other in [[3, 5, 900, 1 << 41], [2, 5, 900, 1 << 40], [3, 5, 5 + (895 << 7), 1 << 40]] {
+        assert_ne!(of(&[&other]), whole);
+    }
+}
+
+#[test]
 fn the_width_of_offsets_does_not_show() {
     let texts = [Some("a"), None, Some("")];
     assert_eq!(one(StringArray::from_iter(texts)), one(LargeStringArray::from_iter(texts)));
