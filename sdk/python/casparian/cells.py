@@ -36,6 +36,10 @@ def write(kind: Kind, cells: Cells, body: Body) -> Unfit:
 
 def write_text(cells: Cells, body: Body) -> Unfit:
     """Writes a column as text: values of other types by the text that the host reads back as the value."""
+    try:
+        return _put_texts(UTF8, cells, body)
+    except (TypeError, UnicodeEncodeError):  # not all of them are texts
+        pass
     present = set(map(type, cells))
     if _are_texts(present):
         return _write_utf8(UTF8, cells, body)
@@ -78,13 +82,8 @@ def _start(cells: Cells, body: Body) -> bool:
     if not missing:
         body.node(len(cells), 0, None)
         return False
-    validity = bytes(len(cells) // 8 + 1) if missing == len(cells) else _validity(cells)
-    body.node(len(cells), missing, validity[: (len(cells) + 7) // 8])
+    body.node(len(cells), missing, _bits(bytes([cell is not None for cell in cells])))
     return True
-
-
-def _validity(cells: Cells) -> bytes:
-    return _bits(bytes([cell is not None for cell in cells]))
 
 
 def _fitted(cells: Cells, fit: Callable[[Any], Any]) -> tuple[list[Any], Unfit]:
@@ -168,21 +167,42 @@ _AS_TEXT: dict[type, Callable[[Any], str | None]] = {
 
 def _write_utf8(kind: Kind, cells: Cells, body: Body) -> Unfit:
     """Writes text; a lone surrogate, which stands for a byte that is no text, fits no column of text."""
-    unfit: Unfit = []
-    if not _are_texts(set(map(type, cells))):
-        cells, unfit = _fitted(cells, _plain_text)
-    full = _filled(cells, "") if None in cells else cells
-    joined = "".join(full)
+    if cells.count(None) == len(cells):
+        return _put_nulls(kind, len(cells), body)
     try:
-        raw = joined.encode()
-    except UnicodeEncodeError:
-        cells, undecodable = _fitted(cells, _encodable)
-        return _merged(unfit, undecodable + _write_utf8(kind, cells, body))
-    lengths = map(len, full) if len(raw) == len(joined) else (len(cell.encode()) for cell in full)
-    _start(cells, body)
-    body.buffer(_offsets(kind, lengths))
-    body.buffer(raw)
+        return _put_texts(kind, _filled(cells, ""), body, cells)
+    except (TypeError, UnicodeEncodeError):
+        cells, unfit = _fitted(cells, _encodable)
+    _put_texts(kind, _filled(cells, ""), body, cells)
     return unfit
+
+
+def _put_texts(kind: Kind, full: Cells, body: Body, cells: Cells = ()) -> Unfit:
+    """Writes texts, and which are null where `cells` say so. Raises `TypeError` or `UnicodeEncodeError` where one is no text."""
+    joined = "".join(full)
+    raw = joined.encode()
+    if not cells:
+        body.node(len(full), 0, None)
+    else:
+        _start(cells, body)
+    body.buffer(_offsets(kind, map(len, full) if len(raw) == len(joined) else [len(cell.encode()) for cell in full]))
+    body.buffer(raw)
+    return []
+
+
+def _put_nulls(kind: Kind, rows: int, body: Body) -> Unfit:
+    """Writes a column of text without a text in it."""
+    body.node(rows, rows, bytes((rows + 7) // 8))
+    body.buffer(bytes((rows + 1) * (8 if kind.name.startswith("large") else 4)))
+    body.buffer(b"")
+    return []
+
+
+def write_no_codes(rows: int, body: Body) -> None:
+    """Writes a column of lists of text without a list in it."""
+    body.node(rows, rows, bytes((rows + 7) // 8))
+    body.buffer(bytes((rows + 1) * 4))
+    _put_texts(UTF8, (), body)
 
 
 def _plain_text(cell: Any) -> str:
@@ -191,9 +211,10 @@ def _plain_text(cell: Any) -> str:
     return str.__str__(cell)
 
 
-def _encodable(cell: str) -> str:
-    cell.encode()
-    return cell
+def _encodable(cell: Any) -> str:
+    text = _plain_text(cell)
+    text.encode()
+    return text
 
 
 def _offsets(kind: Kind, lengths: Iterable[int]) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, Collection, Iterator, Mapping, Sequence
 from casparian.kinds import Wanted
 from casparian.port import Blob, Port, Rejection
 from casparian.shapes import SKIP_KINDS, Fault, Span, SkipKind
-from casparian.table import LENGTH_MAX, OpenTable, Table, _span
+from casparian.table import OpenTable, Table, _span
 
 UNCOMMITTED_BYTES_MAX = 4 << 20
 REJECTIONS_MAX = 1 << 10
@@ -66,16 +66,16 @@ class Backlog:
 
     def place(self, offsets: list[int], lengths: list[int]) -> None:
         """Notes where the records of a batch begin and end."""
-        first = min(offsets)
-        if first < self.committed:
-            raise late(Span(first, lengths[offsets.index(first)]), self.committed)
-        if max(lengths) > LENGTH_MAX:
-            at = lengths.index(max(lengths))
-            message = f"a record has {lengths[at]} bytes: limit {LENGTH_MAX}"
-            raise Fault("record-too-long", message, Span(offsets[at], lengths[at]))
-        self.said = True
-        self.begun = max(self.begun, max(offsets))
-        self.end = max(self.end, max(map(int.__add__, offsets, lengths)))
+        if offsets != sorted(offsets):
+            self._place_apart(offsets, lengths)
+            return
+        # Ascending, as nearly always: the first and the last say it all.
+        self.begin(Span(offsets[0], lengths[0]))
+        self.begin(Span(offsets[-1], lengths[-1]))
+
+    def _place_apart(self, offsets: list[int], lengths: list[int]) -> None:
+        for span in map(Span, offsets, lengths):
+            self.begin(span)
 
     def watch(self, table_bytes: int) -> None:
         """Flushes where a table that measured itself is large enough."""

@@ -211,8 +211,10 @@ class OpenTable:
             for row in write(column, body):
                 self._tell_unfit(field, column[row], columns[0][row])
                 flaws.setdefault(row, []).append(UNFIT)
-        codes = [flaws.get(row) for row in range(len(rows))] if flaws else [None] * len(rows)
-        cells.write(_CODES, codes, body)
+        if flaws:
+            cells.write(_CODES, [flaws.get(row) for row in range(len(rows))], body)
+        else:
+            cells.write_no_codes(len(rows), body)
         return body.message(len(rows))
 
     def _write_spans(self, records: Sequence[Any], body: Body) -> None:
@@ -225,7 +227,7 @@ class OpenTable:
         cells.nothing_missing(len(records), body)
         body.buffer(cells.packed("Q", offsets))
         cells.nothing_missing(len(records), body)
-        body.buffer(cells.packed("I", lengths))
+        body.buffer(_packed_lengths(offsets, lengths))
 
     def _tell_unfit(self, field: Field, cell: object, record: object) -> None:
         shown = repr(cell)
@@ -237,6 +239,15 @@ class OpenTable:
 
 _offset_of = attrgetter("offset")
 _length_of = attrgetter("length")
+
+
+def _packed_lengths(offsets: list[int], lengths: list[int]) -> bytes:
+    try:
+        return cells.packed("I", lengths)
+    except OverflowError:
+        length = max(lengths)
+        at = Span(offsets[lengths.index(length)], length)
+        raise Fault("record-too-long", f"a record has {length} bytes: limit {LENGTH_MAX}", at) from None
 
 
 def _text_writer(column: Sequence[Any], body: Body) -> list[int]:
