@@ -17,6 +17,7 @@ mod machine_paths;
 mod python;
 mod reproducible;
 mod rustc;
+mod sdk_python;
 mod site;
 mod suite;
 mod toolchain;
@@ -34,6 +35,7 @@ usage: cargo xtask CHORE
   demo                  build everything, run the FIX parser on its demo log, show what was written
   guests [NAME…]        build parsers into target/guests/NAME.wasm
   test                  every test there is; CASPARIAN_DATA names a folder of real files to use as well
+  python [ARG…]         the SDK for Python: types and tests; arguments are those of pytest
   check                 format, lints, version of the interface, licences, paths
   check --bless-wit     write wit/LOCK after the version in wit/world.wit was raised
   check --reproducible  build the parsers twice, in two places, and compare
@@ -60,6 +62,7 @@ fn chore(args: &[String]) -> Outcome {
         ("guests", _) => guests::build(&root, rest),
         ("bench", _) => bench::run_all(&root, rest),
         ("demo", []) => demo::run_demo(&root),
+        ("python", _) => sdk_python::test(&root, rest),
         ("test", []) => suite::run_all(&root),
         ("check", []) => check::run_all(&root),
         ("check", ["--bless-wit"]) => wit_lock::bless(&root),

@@ -16,7 +16,7 @@ pub(crate) fn environment(folder: &Path, pins: &Path) -> Outcome<PathBuf> {
     if python.is_file() && fs::read_to_string(&stamp).is_ok_and(|kept| kept == pinned) {
         return Ok(python);
     }
-    let hint = |why| format!("{why}\n  it takes Python 3.10 or later with `venv`");
+    let hint = |why| format!("{why}\n  it takes Python 3.11 or later with `venv`");
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder)).map_err(hint)?;
     let mut pip = Command::new(&python);
     run(pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]).arg(pins))?;

@@ -4,6 +4,7 @@ use crate::Outcome;
 use crate::command::{cargo, run, run_watched};
 use crate::guests;
 use crate::python;
+use crate::sdk_python;
 use std::path::Path;
 
 /// Builds the host as tests and benches use it.
@@ -19,6 +20,7 @@ pub(crate) fn build_host() -> Outcome {
 pub(crate) fn run_all(root: &Path) -> Outcome {
     guests::build(root, &[])?;
     build_host()?;
+    sdk_python::test(root, &[])?;
     // Where the suite looks for it, whatever the target folder of this machine is.
     let verifier = root.join("target/venv-verifier");
     python::environment(&verifier, &root.join("tests/verifier/requirements.txt"))?;

@@ -340,7 +340,7 @@ def _write_decimal(kind: Kind, cells: Cells, body: Body) -> Unfit:
 def _units(cell: Any, scale: int) -> int | None:
     """Returns a number in units of the last digit; `None` where digits (or the sign of a zero) would be lost."""
     if _is_int(cell):
-        return int(cell) * 10**scale
+        return int(cell) * int(10**scale)
     if not isinstance(cell, Decimal) or not cell.is_finite() or (not cell and cell.is_signed()):
         return None
     if not cell:

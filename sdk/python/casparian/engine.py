@@ -108,7 +108,7 @@ class Program:
         source, out = self._open(port, backlog, range, context, options)
         with self._heard(port, source), self._blamed(source), _rarely_collecting():
             self._definition.parse(source, out)
-            backlog.finish(range.end)
+            backlog.finish(range.end, source.is_within)
 
     def resync(self, port: Blob, context: bytes, after: int) -> int | None:
         """Returns the first record boundary past `after`; `None` where the parser does not say."""

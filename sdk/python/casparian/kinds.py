@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Union, get_args, get_origin
+from typing import Any, Callable, Mapping, Union, get_args, get_origin
 
 DEPTH_MAX = 4
 UNITS = ("s", "ms", "us", "ns")
@@ -222,7 +222,7 @@ def _duration(unit: str) -> Kind:
     return Kind("duration", unit=unit)
 
 
-_SHAPES: list[tuple[re.Pattern[str], Any]] = [
+_SHAPES: list[tuple[re.Pattern[str], Callable[..., Kind]]] = [
     (re.compile(r"(decimal|decimal128|decimal256)\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)"), _decimal),
     (re.compile(r"(?:binary|fixed)\(\s*(\d{1,6})\s*\)"), _fixed),
     (re.compile(r"timestamp\[\s*(s|ms|us|ns)\s*(?:,\s*([A-Za-z0-9+:/_-]{1,64})\s*)?\]"), _timestamp),

@@ -144,11 +144,15 @@ class Backlog:
             self.port.commit(up_to)
             self.committed = up_to
 
-    def finish(self, range_end: int) -> None:
-        """Flushes everything and moves the watermark to the end of the range, or of the last thing said if that is further."""
+    def finish(self, range_end: int, is_within: bool = False) -> None:
+        """Flushes everything and moves the watermark to the end of the range, or of the last thing said if that is further.
+
+        A range that is within a record of the range before has nothing to say: the watermark may be past it.
+        """
         self.is_held = False
         self.flush()
-        self.commit(max(self.end, range_end))
+        if self.said or not is_within:
+            self.commit(max(self.end, range_end))
         for table in self.tables.values():
             table.close()
 
@@ -211,7 +215,7 @@ class Output:
         """
         if not columns and not named:
             return self.open(self._declared(name))
-        return self.open(Table(name, columns, typed=typed, spans=spans, **named))
+        return self.open(Table(name, {**(columns or {}), **named}, typed=typed, spans=spans))
 
     def _declared(self, name: str) -> Table:
         if name not in self._outputs:

@@ -26,6 +26,9 @@ CAP = 16 << 20
 
 OptionValue = str | int | float | bool
 
+Bytes = bytes
+"""The type, where [`Source.bytes`] hides its name."""
+
 
 class Line(str):
     """A line of text that knows where it is: `span`, terminator included. Bytes that are no text are lone surrogates in it,
@@ -84,7 +87,7 @@ class Source:
         range: Span | None = None,
         *,
         options: Mapping[str, OptionValue] | None = None,
-        context: bytes = b"",
+        context: Bytes = b"",
         out: Output | None = None,
         settle: Callable[[], None] | None = None,
     ) -> None:
@@ -95,6 +98,8 @@ class Source:
         self.context = context
         self.current: Any = None
         """The record that a reader yielded last."""
+        self.is_within = False
+        """Whether a reader found that no record begins in the range."""
         self._out = out
         self._settle = settle
 
@@ -109,7 +114,7 @@ class Source:
     def __bool__(self) -> bool:
         return True
 
-    def read(self, offset: int, n: int) -> bytes:
+    def read(self, offset: int, n: int) -> Bytes:
         """Returns the `n` bytes from `offset` on: fewer only at the end of the input."""
         end = min(offset + n, self._len)
         first = self._blob.read(offset, min(end - offset, READ_MAX)) if offset < end else b""
@@ -122,7 +127,7 @@ class Source:
             at += len(parts[-1])
         return b"".join(parts)
 
-    def bytes(self) -> bytes:
+    def bytes(self) -> Bytes:
         """Returns all bytes of the range at once."""
         return self.read(*self.range)
 
@@ -131,7 +136,7 @@ class Source:
         for offset in range(self.range.offset, self.range.end, n):
             yield self.made(self.raw_at(offset, min(n, self.range.end - offset)), offset, None)
 
-    def find(self, what: bytes, start: int, end: int | None = None) -> int | None:
+    def find(self, what: Bytes, start: int, end: int | None = None) -> int | None:
         """Returns the offset of the first occurrence at or past `start`."""
         end, keep, held = self._len if end is None else min(end, self._len), len(what) - 1, b""
         while start < end:
@@ -144,7 +149,7 @@ class Source:
             start += len(chunk)
         return None
 
-    def cuts(self, delimiter: bytes, target_bytes: int) -> list[int]:
+    def cuts(self, delimiter: Bytes, target_bytes: int) -> list[int]:
         """Returns offsets just behind a delimiter, about so far apart: where to cut an input into ranges."""
         cuts: list[int] = []
         step = max(1, target_bytes)
@@ -178,7 +183,7 @@ class Source:
             offset += length
         return lines
 
-    def records(self, delimiter: bytes = b"\n") -> Iterator[Raw]:
+    def records(self, delimiter: Bytes = b"\n") -> Iterator[Raw]:
         """Yields the stretches of bytes of the range that end with a delimiter (or the input), without it."""
         for block in self.blocks(delimiter):
             offset = block.offset
@@ -230,7 +235,7 @@ class Source:
 
     # What readers are made of.
 
-    def blocks(self, delimiter: bytes, range: Span | None = None) -> Iterator[Block]:
+    def blocks(self, delimiter: Bytes, range: Span | None = None) -> Iterator[Block]:
         """Yields the records that begin in the range, as many of them at a time as a chunk holds."""
         wanted = range or self.range
         _check_delimiter(delimiter)
@@ -251,26 +256,28 @@ class Source:
             elif not chunk:
                 return
 
-    def _past(self, delimiter: bytes, offset: int, held: int) -> int:
+    def _past(self, delimiter: Bytes, offset: int, held: int) -> int:
         """Returns where a record ends that is longer than what is held of it."""
         found = self.find(delimiter, offset + held - len(delimiter) + 1)
         return self._len if found is None else found + len(delimiter)
 
-    def first_start(self, delimiter: bytes, range: Span) -> int:
+    def first_start(self, delimiter: Bytes, range: Span) -> int:
         """Returns where the first record begins that begins in a range."""
         # A record begins where the one before it ends, so the bytes before the range decide.
         if range.offset == 0:
             return 0
         found = self.find(delimiter, max(0, range.offset - len(delimiter)))
-        return self._len if found is None else found + len(delimiter)
+        start = self._len if found is None else found + len(delimiter)
+        self.is_within = start >= range.end
+        return start
 
-    def raw_at(self, offset: int, n: int) -> bytes:
+    def raw_at(self, offset: int, n: int) -> Bytes:
         """Reads on, and lets go what was said so far where it is time to."""
         if self._settle is not None:
             self._settle()
         return self.read(offset, n)
 
-    def made(self, raw: bytes, offset: int, length: int | None, is_cut: bool = False) -> Raw:
+    def made(self, raw: Bytes, offset: int, length: int | None, is_cut: bool = False) -> Raw:
         """Makes bytes that know where they are, and notes that they are being read."""
         made = Raw(raw)
         made.offset, made.length, made.is_cut = offset, len(raw) if length is None else length, is_cut

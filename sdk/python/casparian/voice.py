@@ -109,7 +109,7 @@ def heard(port: Port, at: Callable[[], Span | None], prints: bool) -> Iterator[N
     root.addHandler(bridge)
     root.setLevel(kept)
     if voices:
-        sys.stdout, sys.stderr = voices  # type: ignore[assignment]
+        sys.stdout, sys.stderr = voices
     try:
         yield
     finally:
