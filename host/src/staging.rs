@@ -9,9 +9,10 @@
 //! can be taken belongs to nobody any more, and the next run beside it takes it away.
 //!
 //! An output that is one file takes two steps: first what is known about it moves to the folder `<out>.about`, then the
-//! file to its place. So a file that is there is complete, and has its quarantine and its receipt beside it. Who dies between
-//! the steps leaves the new folder beside no file, which the next run replaces, or beside the old file, whose digest is not
-//! the one that the receipt names.
+//! file to its place. So a file that is there is complete, and has its quarantine and its receipt beside it. Between the two
+//! the folder holds a mark. Who dies there leaves the marked folder beside no file, which the next run replaces, or beside the
+//! old file, whose digest is not the one that the receipt names. A folder without the mark is about a file that somebody has
+//! moved away, and is kept.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -39,9 +40,13 @@ const HELD: &str = ".held";
 /// What comes behind the name of an output that is one file: the folder of what is known about it.
 const ABOUT: &str = ".about";
 
+/// Stands in the folder about a file until the file is in its place.
+const UNFINISHED: &str = "_unfinished";
+
 const STAGING_PREFIX: &str = ".casparian-staging-";
 const TREE: &str = "tree";
 const TREE_HELD: &str = "held";
+const TREE_STALE: &str = "stale";
 const TABLE: &str = "table";
 /// How often a name for a staging folder is tried. Each time somebody must have guessed it, or swept it at once.
 const ATTEMPTS: usize = 16;
@@ -235,7 +240,17 @@ impl Staging {
             }
             Extent::File => self.publish_file()?,
         }
+        self.take_stale_hold();
         Ok(self.out.clone())
+    }
+
+    /// Takes away what an earlier run of this name has left instead of an output: now there is one. The output is published
+    /// whether this goes well or not, and the next one tries again.
+    fn take_stale_hold(&self) {
+        let (parent, name) = (&self.scratch.parent, with_suffix(&self.name, HELD));
+        if is_hold(parent, &name).unwrap_or(false) {
+            let _ = parent.rename(&name, &self.scratch.dir, TREE_STALE);
+        }
     }
 
     fn publish_file(&self) -> Result<(), StagingFault> {
@@ -245,6 +260,7 @@ impl Staging {
         aside.map_err(|error| failed("move", &self.out, error))?;
         let synced = self.scratch.dir.open(TABLE).and_then(|file| file.sync_all());
         synced.map_err(|error| failed("sync", &self.out, error))?;
+        self.tree.create(UNFINISHED).map_err(|error| failed("mark", &self.out, error))?;
         self.sync(&self.tree, &self.out)?;
         check_file_place(&self.scratch.parent, &self.name, &self.out, self.replace)?;
         let place = about(&self.out, self.extent);
@@ -256,7 +272,10 @@ impl Staging {
                 .map_err(|error| failed("publish", &self.out, error.into()))?,
             false => self.put(TABLE, &self.name, &self.out, false)?,
         }
-        self.sync_parent(&self.out)
+        self.sync_parent(&self.out)?;
+        // It is published, whatever becomes of the mark: beside a file it says nothing.
+        let _ = self.tree.remove_file(UNFINISHED);
+        Ok(())
     }
 
     /// Returns the name of the first file that is a table's.
@@ -442,7 +461,10 @@ fn check_file_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Re
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("look at", out, error)),
     };
-    let Some(found) = look(name)? else { return Ok(()) };
+    let Some(found) = look(name)? else {
+        let is_kept = look(&about_name)?.is_some() && !replace && !is_unfinished(parent, &about_name);
+        return if is_kept { Err(StagingFault::Exists { out: shown(&about) }) } else { Ok(()) };
+    };
     let not_ours = |why: String| Err(StagingFault::NotOurs { out: shown(out), why });
     match replace {
         false => Err(StagingFault::Exists { out: shown(out) }),
@@ -452,11 +474,30 @@ fn check_file_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Re
     }
 }
 
+/// Whether the folder about a file was left by somebody who died before the file was in its place.
+fn is_unfinished(parent: &Dir, name: &OsStr) -> bool {
+    open_beneath(parent, name).is_ok_and(|about| about.symlink_metadata(UNFINISHED).is_ok())
+}
+
+/// Whether a folder holds what a run leaves that publishes nothing: a receipt, perhaps a quarantine, and no more.
+fn is_hold(parent: &Dir, name: &OsStr) -> io::Result<bool> {
+    let folder = open_beneath(parent, name)?;
+    for entry in folder.entries()? {
+        let name = entry?.file_name();
+        if name != RECEIPT_FILE && name != QUARANTINE_FILE {
+            return Ok(false);
+        }
+    }
+    Ok(folder.symlink_metadata(RECEIPT_FILE)?.is_file())
+}
+
 /// Finds something in a folder that no run writes. What is replaced is deleted: `--out ~ --replace` must not be the end.
 fn first_stranger(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
     for entry in open_beneath(parent, name)?.entries()? {
         let entry = entry?;
-        if !entry.file_type()?.is_file() || !is_written_by_runs(&entry.file_name()) {
+        let name = entry.file_name();
+        let is_ours = is_written_by_runs(&name) || name == UNFINISHED;
+        if !entry.file_type()?.is_file() || !is_ours {
             return Ok(Some(entry.file_name()));
         }
     }
@@ -935,11 +976,59 @@ mod tests {
         let out = folder.path().join("o.csv");
         stage_file(&out, false, "dead").publish().unwrap();
         std::fs::remove_file(&out).unwrap();
+        std::fs::write(about(&out, Extent::File).join(UNFINISHED), "").unwrap();
         stage_file(&out, false, "new").publish().unwrap();
         assert_eq!(
             (read(&out), read(&folder.path().join("o.csv.about/_quarantine.parquet"))),
             ("new".into(), "new".into())
         );
+    }
+
+    #[test]
+    fn what_is_known_about_a_file_that_somebody_moved_away_is_replaced_on_demand_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("o.csv");
+        stage_file(&out, false, "old").publish().unwrap();
+        std::fs::rename(&out, folder.path().join("kept.csv")).unwrap();
+        let fault = Staging::create(&out, Extent::File, false).unwrap_err();
+        assert_eq!(fault.code(), "output-exists");
+        assert!(fault.to_string().ends_with("/o.csv.about exists"), "{fault}");
+        assert_eq!(read(&folder.path().join("o.csv.about/_quarantine.parquet")), "old");
+        stage_file(&out, true, "new").publish().unwrap();
+        assert_eq!(read(&folder.path().join("o.csv.about/_quarantine.parquet")), "new");
+        assert_eq!(names(folder.path()), ["kept.csv", "o.csv", "o.csv.about"]);
+    }
+
+    #[test]
+    fn what_an_earlier_run_was_held_for_is_gone_when_a_later_one_is_published() {
+        let folder = tempfile::tempdir().unwrap();
+        for (out, extent, table) in
+            [("out", Extent::Folder, "orders.parquet"), ("o.csv", Extent::File, "orders.csv")]
+        {
+            let stage = |table: &str| {
+                let staging = Staging::create(&folder.path().join(out), extent, false).unwrap();
+                for file in [table, QUARANTINE_FILE, RECEIPT_FILE] {
+                    staging.create_file(file).unwrap();
+                }
+                staging
+            };
+            let held = stage(table).hold(&[QUARANTINE_FILE, RECEIPT_FILE]).unwrap();
+            assert!(held.exists());
+            stage(table).publish().unwrap();
+            assert!(!held.exists());
+        }
+        assert_eq!(names(folder.path()), ["o.csv", "o.csv.about", "out"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_called_held_and_is_something_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        stage(&folder.path().join("out.held"), false, "an output of this name").publish().unwrap();
+        std::fs::create_dir(folder.path().join("other.held")).unwrap();
+        for out in ["out", "other"] {
+            stage(&folder.path().join(out), false, "new").publish().unwrap();
+        }
+        assert_eq!(names(folder.path()), ["other", "other.held", "out", "out.held"]);
     }
 
     #[test]

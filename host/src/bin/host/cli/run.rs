@@ -47,7 +47,7 @@ pub(crate) struct Args {
 
     /// Write one file per table, and the quarantine, into this new folder; of several inputs each gets a folder of its name
     /// in there. A name that ends in .parquet, .csv or .jsonl is the file of one table; what is known about it, the
-    /// quarantine too, stands beside it in FILE.about
+    /// quarantine too, stands beside it in FILE.about. A folder with another ending is written with a / behind it
     #[arg(long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
 
@@ -137,11 +137,17 @@ enum FormatName {
 }
 
 impl FormatName {
-    /// Returns the format that a name ends in. A name with a / behind it is a folder's.
-    fn of(out: &Path) -> Option<Self> {
+    /// Returns the format that a name ends in, in whatever case; none: it is a folder's, as every name with a / behind it is.
+    /// Another ending was hardly meant for a folder.
+    fn of(out: &Path) -> Result<Option<Self>, Misuse> {
         let is_folder = out.as_os_str().as_encoded_bytes().ends_with(b"/");
-        let ending = out.extension().filter(|_| !is_folder)?;
-        Self::value_variants().iter().copied().find(|format| ending == format.format(false).extension())
+        let Some(ending) = out.extension().filter(|_| !is_folder) else { return Ok(None) };
+        let is_it = |format: &Self| ending.eq_ignore_ascii_case(format.format(false).extension());
+        let known = Self::value_variants().iter().copied().find(is_it);
+        known.map(Some).ok_or_else(|| Misuse {
+            message: format!("no table is written as `.{}`", ending.to_string_lossy()),
+            hint: "a file ends in .parquet, .csv or .jsonl; a folder of that name is written with a / behind it",
+        })
     }
 
     fn format(self, escapes_formulas: bool) -> Format {
@@ -276,7 +282,7 @@ fn limits_of(args: &Args) -> Result<Limits, Misuse> {
 
 /// Returns how tables are written, and whether `--out` is a folder or a file.
 fn output_of(args: &Args) -> Result<(Format, Extent), Misuse> {
-    let ending = args.out.as_deref().and_then(FormatName::of);
+    let ending = args.out.as_deref().map_or(Ok(None), FormatName::of)?;
     if let (Some(ending), Some(format)) = (ending, args.format)
         && ending != format
     {
@@ -519,7 +525,8 @@ mod tests {
         assert_eq!(output(&["p", "a", "--out", "x.csv"]), (csv, Extent::File));
         assert_eq!(output(&["p", "a", "--out", "x.jsonl"]), (Format::JsonLines, Extent::File));
         assert_eq!(output(&["p", "a", "--out", "x.parquet"]), (Format::Parquet, Extent::File));
-        assert_eq!(output(&["p", "a", "--out", "x.d"]), (Format::Parquet, Extent::Folder));
+        assert_eq!(output(&["p", "a", "--out", "x.CSV"]), (csv, Extent::File));
+        assert_eq!(output(&["p", "a", "--out", "x.d/"]), (Format::Parquet, Extent::Folder));
         assert_eq!(output(&["p", "a", "--out", "x.csv/"]), (Format::Parquet, Extent::Folder));
         assert_eq!(output(&["p", "a", "--out", "x", "--format", "csv"]), (csv, Extent::Folder));
         assert_eq!(output(&["p", "a", "--out", ".csv"]), (Format::Parquet, Extent::Folder));
@@ -533,6 +540,9 @@ mod tests {
         assert_eq!(misuse(&["p", "a", "b", "--out", "x.csv"]), "2 inputs do not fit into one file");
         let words = ["p", "a", "--out", "x.jsonl", "--csv-escape-formulas"];
         assert_eq!(misuse(&words), "`--csv-escape-formulas` has no meaning in jsonl");
+        for out in ["x.tsv", "x.d", "x.csv.gz"] {
+            assert!(misuse(&["p", "a", "--out", out]).starts_with("no table is written as `."), "{out}");
+        }
         assert!(refused(&["p", "a", "--format", "csv"]).contains("--out"));
     }
 
