@@ -1,4 +1,5 @@
-//! What reason codes mean: a page for each, compiled into the program from `docs/reasons`.
+//! What reason codes mean: a page for each, compiled into the program from `docs/reasons`. Most are reasons of rows; those of
+//! the family `CF07` are about the columns of a table, and end a run before its first row.
 
 use casparian_core::contract::verdict::Code;
 use casparian_core::fault::{Blame, Blamed};
@@ -15,7 +16,7 @@ const TYPING_ERRORS_MAX: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Page {
     /// The code.
-    pub code: Code,
+    pub code: &'static str,
     /// What it means, in a few words.
     pub title: &'static str,
     /// All of it, in Markdown.
@@ -52,20 +53,23 @@ impl Blamed for UnknownWord {
 
 /// Returns the page of every code, ascending.
 pub fn pages() -> impl Iterator<Item = Page> {
-    Code::ALL.into_iter().map(page)
+    let (before, after): (Vec<Code>, Vec<Code>) =
+        Code::ALL.into_iter().partition(|code| code.as_str() < SCHEMAS[0].0);
+    let of_schemas = SCHEMAS.into_iter().map(|(code, text)| page_of(code, text));
+    before.into_iter().map(page).chain(of_schemas).chain(after.into_iter().map(page))
 }
 
 /// Finds the page of a code (`CF0202`, `202`), or of the code that goes with a rule (`required`, `maxLength`).
 pub fn find(word: &str) -> Result<Page, UnknownWord> {
     let upper = word.to_ascii_uppercase();
     let digits = upper.strip_prefix("CF").unwrap_or(&upper);
-    let code = Code::ALL.into_iter().find(|code| {
-        let known = code.as_str().trim_start_matches("CF");
+    let found = pages().find(|page| {
+        let known = page.code.trim_start_matches("CF");
         known == digits || (!digits.is_empty() && known.trim_start_matches('0') == digits)
     });
     let of_rule = || RULES.iter().find(|(rule, _)| rule.eq_ignore_ascii_case(word)).map(|(_, code)| *code);
-    code.or_else(of_rule)
-        .map(page)
+    found
+        .or_else(|| of_rule().map(page))
         .ok_or_else(|| UnknownWord { word: GuestText::new(word, WORD_BYTES_MAX), nearest: nearest(word) })
 }
 
@@ -90,8 +94,20 @@ pub const RULES: [(&str, Code); 17] = [
     ("unique", Code::Duplicate),
 ];
 
+/// What may be wrong between a contract and the columns of a table.
+const SCHEMAS: [(&str, &str); 5] = [
+    ("CF0701", include_str!("../../docs/reasons/CF0701.md")),
+    ("CF0702", include_str!("../../docs/reasons/CF0702.md")),
+    ("CF0703", include_str!("../../docs/reasons/CF0703.md")),
+    ("CF0704", include_str!("../../docs/reasons/CF0704.md")),
+    ("CF0705", include_str!("../../docs/reasons/CF0705.md")),
+];
+
 fn page(code: Code) -> Page {
-    let text = text(code);
+    page_of(code.as_str(), text(code))
+}
+
+fn page_of(code: &'static str, text: &'static str) -> Page {
     let head = text.lines().next().unwrap_or_default();
     Page { code, title: head.split_once(": ").map_or("", |(_, title)| title), text }
 }
@@ -123,7 +139,7 @@ fn nearest(word: &str) -> Option<&'static str> {
     if word.len() > WORD_BYTES_MAX {
         return None;
     }
-    let known = Code::ALL.iter().map(|code| code.as_str()).chain(RULES.iter().map(|(rule, _)| *rule));
+    let known = pages().map(|page| page.code).chain(RULES.iter().map(|(rule, _)| *rule));
     let lower = word.to_ascii_lowercase();
     let near = known.map(|known| {
         let other = known.to_ascii_lowercase();
@@ -178,7 +194,8 @@ mod tests {
     fn contract(yaml: &str) -> String {
         let indented =
             |lines: &str, by: &str| lines.lines().map(|line| format!("{by}{line}\n")).collect::<String>();
-        let (columns, rules) = match yaml.find("\nquality:") {
+        let of_table = ["\nquality:", "\ncustomProperties:"];
+        let (columns, rules) = match of_table.iter().find_map(|key| yaml.find(key)) {
             Some(at) => (&yaml[..at], Some(&yaml[at + 1..])),
             None => (yaml, None),
         };
@@ -270,31 +287,41 @@ mod tests {
     #[test]
     fn every_code_has_a_page_with_an_example_and_a_way_out() {
         for page in pages() {
-            let code = page.code.as_str();
+            let code = page.code;
             assert!(page.text.starts_with(&format!("# {code}: ")), "{code}");
             assert!(!page.title.is_empty(), "{code}");
             let parts: Vec<&str> = page.text.split("\n## ").collect();
             assert_eq!(parts.len(), 3, "{code}");
             assert!(parts[1].starts_with("Example\n") && parts[2].starts_with("What to do\n\n- "), "{code}");
+            // A fault says its code as other faults do.
+            let ends = if code.starts_with("CF07") { ": " } else { "  " };
             assert!(
-                parts[1].contains(&format!("```text\n{code}  ")),
-                "{code}: the example says what quarantine says"
+                parts[1].contains(&format!("```text\n{code}{ends}")),
+                "{code}: the example says what quarantine or the fault says"
             );
         }
     }
 
     #[test]
+    fn pages_are_listed_by_their_codes_each_once() {
+        let codes: Vec<&str> = pages().map(|page| page.code).collect();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+        assert_eq!(codes.len(), Code::ALL.len() + SCHEMAS.len());
+    }
+
+    #[test]
     fn a_code_is_found_however_it_is_written() {
         for word in ["CF0202", "cf0202", "0202", "202"] {
-            assert_eq!(find(word).unwrap().code, Code::Lossy, "{word}");
+            assert_eq!(find(word).unwrap().code, "CF0202", "{word}");
         }
-        assert_eq!(find("900").unwrap().code, Code::ParserFault);
+        assert_eq!(find("900").unwrap().code, "CF0900");
+        assert_eq!(find("704").unwrap().code, "CF0704");
     }
 
     #[test]
     fn a_rule_finds_its_code() {
-        assert_eq!(find("maxLength").unwrap().code, Code::Length);
-        assert_eq!(find("primarykey").unwrap().code, Code::Duplicate);
+        assert_eq!(find("maxLength").unwrap().code, "CF0402");
+        assert_eq!(find("primarykey").unwrap().code, "CF0501");
     }
 
     #[test]

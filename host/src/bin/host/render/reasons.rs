@@ -7,7 +7,7 @@ use super::paint::{Page, Tone};
 
 /// Returns the codes, a line each.
 pub(super) fn codes(pages: &[explain::Page], page: Page) -> String {
-    let row = |of: &explain::Page| vec![Cell::toned(Tone::Warn, of.code.as_str()), Cell::new(of.title)];
+    let row = |of: &explain::Page| vec![Cell::toned(Tone::Warn, of.code), Cell::new(of.title)];
     layout::lines("", &[Align::Left, Align::Left], &pages.iter().map(row).collect::<Vec<_>>(), page)
 }
 
