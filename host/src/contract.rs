@@ -16,12 +16,10 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::component::Component;
+use crate::terms::WASM;
 
 /// The version of the shapes of this room.
 pub const CONTRACT_SCHEMA: u32 = 1;
-
-/// What a component begins with.
-const WASM: &[u8] = b"\0asm";
 
 /// What is wrong with a contract, or odd about it.
 #[derive(Debug, Clone, Serialize)]

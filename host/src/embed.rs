@@ -1,4 +1,6 @@
 //! A component with another default contract: nothing else of it changes, and the original stays as it is.
+//!
+//! Before it is there under its name it is asked in a worker what it is, like any other, and whether it fits what it carries.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,6 +16,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use crate::component::Component;
+use crate::inspect::{InspectRequest, inspect};
 use crate::report::{ContractOrigin, ContractReport};
 use crate::terms;
 
@@ -35,13 +38,34 @@ pub struct Embedding {
     pub contract: ContractReport,
 }
 
-/// Writes a component with this contract to `out`, which must not exist. Fails where the contract is faulty: what a component
-/// carries has been read once.
-pub fn embed(component: &Path, contract: &Path, out: &Path) -> Result<Embedding, FaultReport> {
+/// Looks at a component that was made, and says what is wrong with it.
+pub type Check<'a> = &'a dyn Fn(&Path) -> Result<(), FaultReport>;
+
+/// Returns a check that asks a component what it is and whether its tables fit its contract, as a run would find out.
+/// `request` is for the component that is asked in its place.
+pub fn fits(request: InspectRequest) -> impl Fn(&Path) -> Result<(), FaultReport> {
+    move |made| {
+        let inspection = inspect(&InspectRequest { component: made.to_owned(), ..request.clone() })?;
+        let hint = |fault: &FaultReport| {
+            let first = fault.hint.as_deref().map(|hint| format!("{hint}; ")).unwrap_or_default();
+            format!("{first}--force embeds it all the same")
+        };
+        inspection.misfit.map_or(Ok(()), |fault| Err(FaultReport { hint: Some(hint(&fault)), ..fault }))
+    }
+}
+
+/// Writes a component with this contract to `out`, which must not exist. Fails where the contract is faulty or `check` finds
+/// fault with what was made: what a component carries has been read once.
+pub fn embed(
+    component: &Path,
+    contract: &Path,
+    out: &Path,
+    check: Check<'_>,
+) -> Result<Embedding, FaultReport> {
     let (text, contract) = terms::read_given(contract)?;
     let made = section::with_contract(&Component::open(component)?.read()?, &text)
         .map_err(|fault| fault.report())?;
-    publish(&made, out).map_err(|error| unwritten(out, &error))?;
+    publish(&made, out, check)?;
     let (id, version) = (contract.id.clone(), contract.version.clone());
     Ok(Embedding {
         schema: EMBEDDING_SCHEMA,
@@ -58,15 +82,19 @@ pub fn embed(component: &Path, contract: &Path, out: &Path) -> Result<Embedding,
 }
 
 /// Writes beside the place first, so that whoever finds a component there finds all of it.
-fn publish(bytes: &[u8], out: &Path) -> io::Result<()> {
-    let beside = beside(out)?;
-    let written = write_new(bytes, &beside)
-        .and_then(|()| Ok(renameat_with(CWD, &beside, CWD, out, RenameFlags::NOREPLACE)?));
-    if written.is_err() {
+fn publish(bytes: &[u8], out: &Path, check: Check<'_>) -> Result<(), FaultReport> {
+    let failed = |error: io::Error| unwritten(out, &error);
+    let beside = beside(out).map_err(failed)?;
+    let published = write_new(bytes, &beside).map_err(failed).and_then(|()| {
+        check(&beside)?;
+        let moved = renameat_with(CWD, &beside, CWD, out, RenameFlags::NOREPLACE);
+        moved.map_err(|error| failed(error.into()))
+    });
+    if published.is_err() {
         // What is left of it is named after its process; to say that it is still there would hide why.
         let _ = fs::remove_file(&beside);
     }
-    written
+    published
 }
 
 fn beside(out: &Path) -> io::Result<PathBuf> {
@@ -119,7 +147,7 @@ mod tests {
         let (_folder, at) = desk();
         fs::write(at("p.wasm"), EMPTY).unwrap();
         fs::write(at("c.yaml"), CONTRACT).unwrap();
-        let made = embed(&at("p.wasm"), &at("c.yaml"), &at("q.wasm")).unwrap();
+        let made = embed(&at("p.wasm"), &at("c.yaml"), &at("q.wasm"), &|_| Ok(())).unwrap();
         let bytes = fs::read(at("q.wasm")).unwrap();
         assert_eq!(section::contract(&bytes), Ok(Some(CONTRACT.as_bytes())));
         assert_eq!((made.bytes, made.sha256), (bytes.len() as u64, Digest::of(&bytes)));
@@ -132,9 +160,22 @@ mod tests {
         let (_folder, at) = desk();
         fs::write(at("p.wasm"), EMPTY).unwrap();
         fs::write(at("c.yaml"), "kind: DataContract\nversoin: 1").unwrap();
-        let fault = embed(&at("p.wasm"), &at("c.yaml"), &at("q.wasm")).unwrap_err();
+        let fault = embed(&at("p.wasm"), &at("c.yaml"), &at("q.wasm"), &|_| Ok(())).unwrap_err();
         assert_eq!(fault.blame, Blame::Operator);
         assert!(!at("q.wasm").exists());
+    }
+
+    #[test]
+    fn what_a_check_refuses_is_not_there_and_leaves_nothing() {
+        let (folder, at) = desk();
+        fs::write(at("p.wasm"), EMPTY).unwrap();
+        fs::write(at("c.yaml"), CONTRACT).unwrap();
+        let refuse = |made: &Path| {
+            assert_eq!(section::contract(&fs::read(made).unwrap()), Ok(Some(CONTRACT.as_bytes())));
+            Err(unwritten(made, &io::Error::other("no")))
+        };
+        assert!(embed(&at("p.wasm"), &at("c.yaml"), &at("q.wasm"), &refuse).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -142,7 +183,7 @@ mod tests {
         let (folder, at) = desk();
         fs::write(at("p.wasm"), EMPTY).unwrap();
         fs::write(at("c.yaml"), CONTRACT).unwrap();
-        let fault = embed(&at("p.wasm"), &at("c.yaml"), &at("p.wasm")).unwrap_err();
+        let fault = embed(&at("p.wasm"), &at("c.yaml"), &at("p.wasm"), &|_| Ok(())).unwrap_err();
         assert_eq!(fault.code, "output-exists");
         assert_eq!(fs::read(at("p.wasm")).unwrap(), EMPTY);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);

@@ -53,6 +53,8 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// The contract that it carries: what its rows are judged by unless a run says otherwise.
     pub contract: Option<ContractReport>,
+    /// Why one of its tables does not fit the contract that it carries: a run would refuse it.
+    pub misfit: Option<FaultReport>,
     /// What it says it is.
     pub description: Description,
     /// The columns of those tables whose schema is known beforehand.
@@ -85,6 +87,7 @@ pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
             imports: interface.imports,
             exports: interface.exports,
             contract: interface.contract,
+            misfit: interface.misfit,
             description: interface.description,
             columns: interface.columns,
             limits: request.limits.clone(),

@@ -1,6 +1,9 @@
 //! What can be found out about a parser without giving it an input.
 
+use casparian_core::contract::Contract;
 use casparian_core::description::{Description, TableInfo};
+use casparian_core::fault::{Blamed as _, FaultReport};
+use casparian_core::flow::check_fit;
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::wire;
@@ -40,6 +43,8 @@ pub(crate) struct Interface {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
     pub(crate) contract: Option<ContractReport>,
+    /// Why one of its tables does not fit its contract.
+    pub(crate) misfit: Option<FaultReport>,
     pub(crate) description: Description,
     pub(crate) columns: Vec<TableColumns>,
 }
@@ -47,17 +52,31 @@ pub(crate) struct Interface {
 impl Interface {
     pub(crate) fn new(
         checked: &Checked<'_>,
-        contract: Option<ContractReport>,
+        contract: Option<(Contract, ContractReport)>,
         description: Description,
     ) -> Self {
+        let (contract, report) = contract.unzip();
         Self {
-            contract,
+            contract: report,
+            misfit: contract.and_then(|contract| misfit(&contract, &description)),
             imports: checked.imports().to_vec(),
             exports: checked.exports().to_vec(),
             columns: description.tables.iter().filter_map(columns_of).collect(),
             description,
         }
     }
+}
+
+/// Finds a table that a run would refuse to open. Of those whose columns are not known beforehand nothing can be said; one
+/// that is off by default and that the contract does not name need never be opened.
+fn misfit(contract: &Contract, description: &Description) -> Option<FaultReport> {
+    let opened =
+        description.tables.iter().filter(|info| info.default_on || contract.table(&info.name).is_some());
+    let check = |info: &TableInfo| {
+        let schema = wire::schema(info.schema.as_ref()?).ok()?;
+        check_fit(contract, &info.name, schema.declared()).err()
+    };
+    opened.filter_map(check).next().map(|fault| fault.report())
 }
 
 /// Reads the columns out of a described schema. One that is no schema is as good as none: a run would refuse it.

@@ -19,6 +19,9 @@ use crate::component::Component;
 use crate::report::{ContractOrigin, ContractReport};
 use crate::request::ContractChoice;
 
+/// What a component begins with.
+pub(crate) const WASM: &[u8] = b"\0asm";
+
 /// The words of a contract, on their way to the worker.
 #[derive(Debug)]
 pub(crate) struct Terms {
@@ -64,10 +67,10 @@ pub(crate) fn read_given(path: &Path) -> Result<(Vec<u8>, Contract), FaultReport
     Ok((text, contract))
 }
 
-/// Reads the contract that a component carries, to say which it is.
-pub(crate) fn embedded(component: &[u8]) -> Result<Option<ContractReport>, FaultReport> {
+/// Reads the contract that a component carries.
+pub(crate) fn embedded(component: &[u8]) -> Result<Option<(Contract, ContractReport)>, FaultReport> {
     let text = section::contract(component).map_err(|fault| fault.report())?;
-    text.map(|text| Ok(understand(ContractOrigin::Embedded, text)?.1)).transpose()
+    text.map(|text| understand(ContractOrigin::Embedded, text)).transpose()
 }
 
 /// Reads a contract out of the memory that a supervisor has handed over.
@@ -123,6 +126,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FaultReport> {
         refuse("contract-unreadable", format!("cannot read the contract: {error}"), "--contract takes a file")
     };
     let text = File::open(path).and_then(read_to_limit).map_err(unread)?;
+    if text.starts_with(WASM) {
+        let message = "it is a component, and no contract".to_owned();
+        let hint = "a parser is judged by the contract that it carries without --contract";
+        return Err(refuse("contract-is-component", message, hint));
+    }
     if text.len() > CONTRACT_BYTES_MAX {
         let message = format!("contract bytes: limit {CONTRACT_BYTES_MAX}, and there are more");
         return Err(refuse("contract-too-large", message, "a contract of many tables can be several"));

@@ -173,6 +173,28 @@ fn a_contract_of_another_parser_is_refused_by_name() {
 }
 
 #[test]
+fn a_contract_of_another_parser_is_not_embedded_unless_somebody_insists() {
+    let desk = Desk::new(b"");
+    let other = contract("required: true", "").replace("name: pairs\n", "name: orders\n");
+    let (good, bad) = (contract("required: true", ""), other);
+    let embed = |yaml: &str, words: &[&str]| {
+        let yaml = desk.write("c.odcs.yaml", yaml.as_bytes());
+        let call = desk.call(&["contract", "embed"]).arg(guest("hello_parser")).arg(yaml);
+        call.args(&["--out", "made.wasm"]).args(words).done()
+    };
+    let said = embed(&bad, &[]);
+    assert_eq!(said.exit, 12, "{said:?}");
+    assert!(said.stderr.contains("CF0705: the parser opens table `pairs`"), "{said:?}");
+    assert!(said.stderr.contains("--force embeds it all the same"), "{said:?}");
+    assert!(!desk.path("made.wasm").exists());
+    assert_eq!(embed(&good, &[]).exit, 0);
+    std::fs::remove_file(desk.path("made.wasm")).expect("removed");
+    assert_eq!(embed(&bad, &["--force"]).exit, 0);
+    let said = desk.call(&["inspect", "made.wasm", "--json"]).done();
+    assert_eq!(said.report()["misfit"]["code"], "table-not-in-contract");
+}
+
+#[test]
 fn a_preview_shows_rows_as_the_contract_makes_them() {
     let desk = Desk::new(PAIRS);
     let file = desk.write("pairs.odcs.yaml", contract("required: true", "").as_bytes());

@@ -136,11 +136,26 @@ enum Terms {
     Written { contract: Contract, scratch: ProvideScratch },
 }
 
+/// Checks that a contract fits a table as a parser declares it: what a flow checks when the table is opened.
+pub fn check_fit(contract: &Contract, name: &TableName, declared: &Schema) -> Result<(), SchemaFault> {
+    let contract = Terms::written(contract, name, declared)?;
+    Budgets::new(&contract)?;
+    TableJudge::new(contract, declared).map(drop)
+}
+
 impl Terms {
     fn of_table(&self, name: &TableName, declared: &Schema) -> Result<TableContract, SchemaFault> {
-        let Terms::Written { contract, .. } = self else {
-            return Ok(TableContract::declared(name, declared));
-        };
+        match self {
+            Terms::Declared => Ok(TableContract::declared(name, declared)),
+            Terms::Written { contract, .. } => Self::written(contract, name, declared),
+        }
+    }
+
+    fn written(
+        contract: &Contract,
+        name: &TableName,
+        declared: &Schema,
+    ) -> Result<TableContract, SchemaFault> {
         match (contract.table(name), contract.extra_tables) {
             (Some(table), _) => Ok(table.clone()),
             (None, ExtraTables::Evolve) => Ok(TableContract::declared(name, declared)),

@@ -12,6 +12,7 @@ use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::inspect;
 use crate::exit::Exit;
 use crate::render::Render;
 
@@ -120,6 +121,10 @@ struct EmbedArgs {
     /// The component that is made: a new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+
+    /// Do not ask the parser whether its tables fit the contract
+    #[arg(long)]
+    force: bool,
 
     /// Print one JSON object
     #[arg(long)]
@@ -236,7 +241,13 @@ fn export(args: &ExportArgs, render: &mut Render) -> Exit {
 }
 
 fn embed(args: &EmbedArgs, render: &mut Render) -> Exit {
-    match embed::embed(&args.parser, &args.contract, &args.out) {
+    let embedded = if args.force {
+        embed::embed(&args.parser, &args.contract, &args.out, &|_| Ok(()))
+    } else {
+        inspect::request(&args.parser)
+            .and_then(|request| embed::embed(&args.parser, &args.contract, &args.out, &embed::fits(request)))
+    };
+    match embedded {
         Ok(made) if args.json => render.json(&made),
         Ok(made) => {
             let contract = &made.contract;

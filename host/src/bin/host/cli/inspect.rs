@@ -1,8 +1,7 @@
 //! `host inspect PARSER`
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use casparian_core::fault::FaultReport;
 use casparian_core::limits::Limits;
@@ -25,14 +24,14 @@ pub(crate) struct Args {
 
 /// Asks a parser what it is, without giving it anything to read.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
-    let stop = match stop_flag() {
-        Ok(stop) => stop,
+    let request = match request(&args.parser) {
+        Ok(request) => request,
         Err(fault) => return failed(args, &fault, false, render),
     };
-    match request(args, Arc::clone(&stop)).and_then(|request| inspect(&request)) {
+    match inspect(&request) {
         Ok(inspection) if args.json => render.json(&inspection),
         Ok(inspection) => render.inspection(&inspection),
-        Err(fault) => return failed(args, &fault, stop.load(Ordering::Relaxed), render),
+        Err(fault) => return failed(args, &fault, request.stop.load(Ordering::Relaxed), render),
     }
     Exit::Done
 }
@@ -42,13 +41,14 @@ fn failed(args: &Args, fault: &FaultReport, interrupted: bool, render: &mut Rend
     if interrupted { Exit::Interrupted } else { Exit::from_blame(fault.blame) }
 }
 
-fn request(args: &Args, stop: Arc<AtomicBool>) -> Result<InspectRequest, FaultReport> {
+/// Returns a question to a parser under the bounds that runs have by default.
+pub(super) fn request(parser: &Path) -> Result<InspectRequest, FaultReport> {
     let Surroundings { cache_dir, program } = Surroundings::look()?;
     Ok(InspectRequest {
-        component: args.parser.clone(),
+        component: parser.to_owned(),
         limits: Limits::default(),
         cache_dir,
         worker_exe: program,
-        stop,
+        stop: stop_flag()?,
     })
 }

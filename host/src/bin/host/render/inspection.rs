@@ -42,6 +42,9 @@ fn facts(inspection: &Inspection, page: Page) -> String {
         rows.push(fact("contract", format!("{} {}", shown(&contract.id), shown(&contract.version))));
         rows.push(fact("", contract.hash.to_string()));
     }
+    if let Some(fault) = &inspection.misfit {
+        rows.push(fact("misfit", shown(&fault.message)));
+    }
     rows.extend(list("imports", &inspection.imports));
     rows.extend(list("exports", &inspection.exports));
     format!("{title}\n{}", prose(INDENT, &rows, page))
@@ -195,6 +198,7 @@ mod tests {
                 "casparian:parser/output@0.1.0".to_owned(),
             ],
             exports: vec!["casparian:parser/format@0.1.0".to_owned()],
+            misfit: None,
             contract: Some(ContractReport {
                 id: "fix-orders".to_owned(),
                 version: "2.0.1".to_owned(),
