@@ -15,6 +15,9 @@ use crate::id::TableName;
 use crate::limits::{Budget, LimitExceeded, Limits, Meter};
 use crate::wire::{self, TableSchema, WireFault};
 
+/// What a row weighs at least while it waits for a commit, in bytes.
+const ROW_BYTES_MIN: u64 = 16;
+
 /// Most bytes of a rejection's or a skip's text that are kept.
 pub const NOTE_BYTES_MAX: usize = 256;
 
@@ -328,7 +331,10 @@ impl Intake {
         })?;
         self.check_fault_codes(name, &batch)?;
         let highest = self.check_rows(&batch, range)?;
-        self.pending.add(highest, batch.wire_bytes(), batch.num_rows())?;
+        let rows = batch.num_rows();
+        // A row of one bit weighs more once it is judged. Rows with spans have sixteen bytes to say where they are.
+        let bytes = batch.wire_bytes().max(rows.saturating_mul(ROW_BYTES_MIN));
+        self.pending.add(highest, bytes, rows)?;
         Ok(Said::Rows { table, batch })
     }
 

@@ -1,7 +1,7 @@
 //! What a contract is, whatever file it stands in: one JSON text, by RFC 8785, and its digest.
 //!
 //! The shape is laid down in `docs/spec/contract.md`. Documentation is not in it; every default is. What has no order
-//! (tables, checks, keys, rules, budgets, lists of values) is sorted, so that two contracts which judge alike have one
+//! (tables, checks, keys, rules, budgets, patterns, lists of values) is sorted, so that two contracts which judge alike have one
 //! digest. Whole numbers are texts, since JSON's end at 2^53.
 
 use arrow_schema::{DataType, TimeUnit};
@@ -57,6 +57,7 @@ pub(super) fn put_in_order(contract: &mut Contract) {
 }
 
 fn put_checks_in_order(column: &mut Column) {
+    column.decoding.decode_patterns.sort_unstable();
     column.checks.sort_by_cached_key(|each| text(&check(each)));
     column.children.iter_mut().for_each(put_checks_in_order);
 }
@@ -130,7 +131,7 @@ fn decoding(decoding: &Decoding) -> Value {
             DateOrder::DayMonthYear => "DMY",
         }),
         "defaultOffsetSeconds": decoding.default_offset_seconds,
-        "decodePatterns": decoding.decode_patterns,
+        "decodePatterns": texts(&decoding.decode_patterns),
     })
 }
 

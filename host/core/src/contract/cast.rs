@@ -133,6 +133,7 @@ impl Cast {
             (DataType::Decimal128(..) | DataType::Decimal256(..), _) if from == to => {
                 Ok(Way::Exact(Exact::Digits))
             }
+            (DataType::Time32(_) | DataType::Time64(_), _) if from == to => Ok(Way::Exact(Exact::OfDay)),
             _ if from == to => Ok(Way::Identity),
             (from, DataType::Utf8) if is_bytes(from) => Ok(Way::Utf8(Cleaning::new(decoding))),
             (from, DataType::Binary) if is_bytes(from) => Ok(Way::Bytes),

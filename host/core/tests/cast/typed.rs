@@ -272,3 +272,20 @@ fn a_literal_is_one_value() {
     assert_eq!(literal("0.505", &data_type("decimal(10,2)")).err(), Some(Code::Lossy));
     assert_eq!(literal("abc", &data_type("i64")).err(), Some(Code::Unparseable));
 }
+
+proptest! {
+    #[test]
+    fn the_order_of_patterns_changes_nothing(
+        patterns in Just(vec!["dd/MM/yyyy", "MM/dd/yyyy", "yyyy-MM-dd", "d.M.yyyy"]).prop_shuffle(),
+        text in "[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}",
+    ) {
+        let cast = |patterns: &[&str]| {
+            let decode_patterns = patterns.iter().map(ToString::to_string).collect();
+            let decoding = Decoding { decode_patterns, ..Decoding::default() };
+            crate::cast_text(&text, &DataType::Date32, &decoding)
+        };
+        let mut sorted = patterns.clone();
+        sorted.sort_unstable();
+        prop_assert_eq!(cast(&patterns), cast(&sorted));
+    }
+}

@@ -175,3 +175,13 @@ proptest! {
         read(lines.join("\n").as_bytes());
     }
 }
+
+#[test]
+fn a_name_that_comes_twice_is_told_of_whatever_else_is_wrong_with_it() {
+    let yaml = "apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: 1.0.0\nstatus: draft\nschema:\n  - name: t\n    \
+                logicalType: object\n    properties:\n      - {name: a, logicalType: strnig}\n      - {name: A, \
+                logicalType: string}\n";
+    let faults = refused(yaml);
+    let codes: Vec<&str> = faults.faults().iter().map(|fault| fault.code).collect();
+    assert!(codes.contains(&"name-twice") && codes.len() == 2, "{codes:?}");
+}

@@ -182,9 +182,13 @@ fn schema() -> SchemaRef {
 }
 
 pub(crate) fn schema_message() -> Vec<u8> {
+    schema_message_of(&schema())
+}
+
+pub(crate) fn schema_message_of(schema: &Schema) -> Vec<u8> {
     let options = IpcWriteOptions::default();
     let encoded = IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(
-        &schema(),
+        schema,
         &mut DictionaryTracker::new(true),
         &options,
     );
@@ -210,10 +214,15 @@ pub(crate) fn batch_message(rows: &[(Span, Row)]) -> Vec<u8> {
     // On the wire a column declared not null may hold nulls: that is for the judge to see.
     let relaxed =
         schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(relaxed)), columns).expect("columns of one length");
+    batch_message_of(
+        &RecordBatch::try_new(Arc::new(Schema::new(relaxed)), columns).expect("columns of one length"),
+    )
+}
+
+pub(crate) fn batch_message_of(batch: &RecordBatch) -> Vec<u8> {
     let options = IpcWriteOptions::default();
     let encoded = IpcDataGenerator {}.encode(
-        &batch,
+        batch,
         &mut DictionaryTracker::new(true),
         &options,
         &mut CompressionContext::default(),

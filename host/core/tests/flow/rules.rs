@@ -6,7 +6,7 @@ use casparian_core::intake::{Intake, Refusal, Rejection, SkipKind, TableId};
 use casparian_core::limits::Limits;
 
 use super::description;
-use super::guest::{batch_message, schema_message};
+use super::guest::{batch_message, batch_message_of, schema_message, schema_message_of};
 use super::oracle::Row;
 
 const INPUT_BYTES: u64 = 100;
@@ -40,6 +40,23 @@ fn said<T: std::fmt::Debug>(refused: Result<T, Refusal>) -> String {
     let refusal = refused.expect_err("it is refused");
     assert_eq!(refusal.blame(), Blame::Guest);
     refusal.to_string()
+}
+
+#[test]
+fn rows_of_one_bit_each_weigh_sixteen_bytes_until_they_are_committed() {
+    let flags = |rows: usize| {
+        let field = arrow_schema::Field::new("flag", arrow_schema::DataType::Boolean, false);
+        let schema = std::sync::Arc::new(arrow_schema::Schema::new(vec![field]));
+        let flags: arrow_array::ArrayRef =
+            std::sync::Arc::new(arrow_array::BooleanArray::from(vec![true; rows]));
+        arrow_array::RecordBatch::try_new(schema, vec![flags]).expect("rows")
+    };
+    let limits = Limits { uncommitted_bytes_max: 16 << 10, ..Limits::default() };
+    let mut intake = intake_with(&limits);
+    intake.open("t0", &schema_message_of(flags(0).schema_ref())).expect("a good table");
+    intake.emit(TableId(0), &batch_message_of(&flags(1000))).expect("16,000 bytes of 16,384");
+    let refused = intake.emit(TableId(0), &batch_message_of(&flags(1000)));
+    assert_eq!(said(refused), "uncommitted bytes: limit 16384, used 16000, wanted 16000 more");
 }
 
 #[test]

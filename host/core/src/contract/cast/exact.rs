@@ -24,6 +24,8 @@ use super::number::{power, signed};
 pub(super) enum Exact {
     /// Decimals are held to their own precision.
     Digits,
+    /// Times of day are held to the day.
+    OfDay,
     /// Numbers become integers or decimals.
     Whole,
     /// Integers become floats.
@@ -96,6 +98,7 @@ impl Exact {
     pub(super) fn run(&self, source: &ArrayRef, to: &DataType) -> CastColumn {
         match self {
             Exact::Digits => check_digits(source),
+            Exact::OfDay => check_of_day(source),
             Exact::Whole => whole(at_scale(source, scale_of(to)), source.len(), to),
             Exact::Float => from_floats(source, to),
             Exact::WholeToFloat if *to == DataType::Float32 => whole_to_float::<Float32Type>(source),
@@ -149,14 +152,30 @@ fn check_digits(source: &ArrayRef) -> CastColumn {
     }
 }
 
-fn check_each<T: DecimalType>(source: &ArrayRef, fits: impl Fn(T::Native) -> bool) -> CastColumn {
-    let decimals = source.as_primitive::<T>();
+/// Holds times of day to the one day that there is: a producer may have counted on past midnight, or before it.
+fn check_of_day(source: &ArrayRef) -> CastColumn {
+    use TimeUnit::{Microsecond, Second};
+    fn check<T: ArrowPrimitiveType<Native: Into<i64>>>(source: &ArrayRef, unit: TimeUnit) -> CastColumn {
+        let of_day = 0..DAY_SECONDS * 1_000_000_000 / nanos(unit);
+        check_each::<T>(source, |units| of_day.contains(&units.into()))
+    }
+    match source.data_type() {
+        DataType::Time32(Second) => check::<Time32SecondType>(source, Second),
+        DataType::Time32(unit) => check::<Time32MillisecondType>(source, *unit),
+        DataType::Time64(Microsecond) => check::<Time64MicrosecondType>(source, Microsecond),
+        DataType::Time64(unit) => check::<Time64NanosecondType>(source, *unit),
+        _ => CastColumn { values: Arc::clone(source), failed: Vec::new() },
+    }
+}
+
+fn check_each<T: ArrowPrimitiveType>(source: &ArrayRef, fits: impl Fn(T::Native) -> bool) -> CastColumn {
+    let cells = source.as_primitive::<T>();
     // What is not there need not fit: under a null anything may stand.
-    if decimals.values().iter().all(|value| fits(*value)) {
+    if cells.values().iter().all(|value| fits(*value)) {
         return CastColumn { values: Arc::clone(source), failed: Vec::new() };
     }
     let held = |value| if fits(value) { Ok(Some(value)) } else { Err(Code::Overflow) };
-    let (values, failed) = convert::<T, _>(decimals.iter(), decimals.len(), held);
+    let (values, failed) = convert::<T, _>(cells.iter(), cells.len(), held);
     CastColumn { values: Arc::new(values.with_data_type(source.data_type().clone())), failed }
 }
 

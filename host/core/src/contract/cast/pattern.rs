@@ -35,7 +35,9 @@ impl Patterns {
         Ok((!patterns.is_empty()).then_some(Self(patterns)))
     }
 
-    /// Reads a text by whichever pattern fits. Where two fit and mean different moments, it reads in two ways.
+    /// Reads a text by whichever pattern fits. Where two fit and mean different moments, it reads in two ways. Where none
+    /// does, the text is what comes closest says of it: the lowest code but that it is written otherwise. In what order the
+    /// patterns stand does not matter.
     pub(super) fn read(&self, text: &str, place: Place) -> Result<Moment, Code> {
         let mut found = Err(Code::Unparseable);
         for pattern in &self.0 {
@@ -43,7 +45,8 @@ impl Patterns {
                 (Ok(one), Ok(other)) if one != other => return Err(Code::AmbiguousDate),
                 (Ok(one), _) => Ok(one),
                 (Err(Code::Unparseable), next) => next,
-                (earlier, Err(_)) => earlier,
+                (earlier @ Err(_), Err(Code::Unparseable)) => earlier,
+                (Err(one), Err(other)) => Err(one.min(other)),
                 (_, found) => found,
             };
         }

@@ -19,7 +19,6 @@ use crate::wire::schema::{DEPTH_MAX, FIELDS_MAX, NAME_BYTES_MAX, RESERVED_PREFIX
 
 /// A column, and what its property says about the table.
 pub(super) struct Property {
-    pub(super) at: Place,
     pub(super) column: Column,
     pub(super) primary_key: Option<PrimaryKey>,
     /// Where it is said to be unique.
@@ -119,22 +118,27 @@ impl ColumnReader {
         let mut properties = Vec::new();
         for (place, item) in items.unwrap_or_default().iter().enumerate() {
             let spot = Spot { depth, place: (depth == 1).then_some(place), is_item: false };
-            let Some(property) = self.property(item, spot, reading) else { continue };
-            if !names.insert(fold(&property.column.name)) {
-                let message =
-                    format!("two properties are called {}, whatever the case", shown(&property.column.name));
-                reading.found.fault(property.at, "name-twice", message);
-            }
-            properties.push(property);
+            properties.extend(self.property(item, spot, &mut names, reading));
         }
         properties
     }
 
-    fn property(&mut self, node: &Node, spot: Spot, reading: &mut Reading) -> Option<Property> {
+    /// `names` are those of its siblings before it, whatever else is wrong with them.
+    fn property(
+        &mut self,
+        node: &Node,
+        spot: Spot,
+        names: &mut BTreeSet<String>,
+        reading: &mut Reading,
+    ) -> Option<Property> {
         self.begin(node.at, spot.depth, &mut reading.found)?;
         let found = &mut reading.found;
         let mut fields = Fields::open(node, "a property", found)?;
         let name = name(&mut fields, spot.is_item, found);
+        if let Some(name) = name.as_ref().filter(|name| !names.insert(fold(name))) {
+            let message = format!("two properties are called {}, whatever the case", shown(name));
+            found.fault(node.at, "name-twice", message);
+        }
         let logical = fields.want("logicalType", found).and_then(|node| fields::word(node, &LOGICAL, found));
         let primary_key = primary_key(&mut fields, found);
         let unique = unique(&mut fields, found);
@@ -149,7 +153,7 @@ impl ColumnReader {
         documentation(fields, found);
         let mut rules = Vec::new();
         let column = self.column(name?, logical?, parts, spot, &mut rules, reading)?;
-        Some(Property { at: node.at, column, primary_key, unique, rules })
+        Some(Property { column, primary_key, unique, rules })
     }
 
     /// Counts a column, and refuses those that are too many or too deep.
@@ -234,7 +238,8 @@ impl ColumnReader {
             }
             Some(("items", Some(node))) => {
                 let spot = Spot { depth, place: None, is_item: true };
-                self.property(node, spot, reading).map(|property| property.column).into_iter().collect()
+                let item = self.property(node, spot, &mut BTreeSet::new(), reading);
+                item.map(|property| property.column).into_iter().collect()
             }
             Some((_, Some(node))) => {
                 let fields = self.siblings(node, depth, reading).into_iter().map(|property| property.column);

@@ -59,7 +59,15 @@ fn normal(text: &str, data_type: &DataType) -> Result<String, Code> {
         _ => Cow::Borrowed(text),
     };
     let value = cast::literal(&text, data_type)?;
-    Ok(written(&value).unwrap_or_else(|| text.into_owned()))
+    Ok(written(&value).map(without_sign_of_zero).unwrap_or_else(|| text.into_owned()))
+}
+
+/// The two zeros of a float compare alike, so that they are one bound.
+fn without_sign_of_zero(number: String) -> String {
+    match number.strip_prefix('-') {
+        Some(size) if size.parse() == Ok(0.0_f64) => size.to_owned(),
+        _ => number,
+    }
 }
 
 /// Writes a value. None: bytes that are no text.
@@ -123,6 +131,16 @@ mod tests {
             ("1200e-2", "12"),
         ] {
             assert_eq!(without_exponent(written).as_deref(), Some(plain), "{written}");
+        }
+    }
+
+    #[test]
+    fn the_two_zeros_of_a_float_are_one_value() {
+        for data_type in [DataType::Float32, DataType::Float64] {
+            for zero in ["0", "-0", "-0.0", "0e9", "-0E-9"] {
+                assert_eq!(normal(zero, &data_type), normal("0", &data_type), "{zero}");
+            }
+            assert_ne!(normal("-1", &data_type), normal("1", &data_type));
         }
     }
 
