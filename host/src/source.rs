@@ -94,6 +94,9 @@ impl Blamed for SourceFault {
             Self::NotRegular { kind: DIRECTORY, .. } => Some("name the files in it".to_owned()),
             Self::NotRegular { .. } => Some("write it to a file first".to_owned()),
             Self::Changed { .. } => Some("run it again once nobody writes to it, or on a copy".to_owned()),
+            Self::Missing { path } if path.raw() == "-" => {
+                Some("standard input cannot be read at any offset: write it to a file first".to_owned())
+            }
             Self::Missing { .. } | Self::Unopened { .. } | Self::Unread { .. } => None,
         }
     }

@@ -8,7 +8,7 @@ mod files;
 mod output;
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -152,7 +152,10 @@ pub fn read_receipt(path: &Path) -> Result<Receipt, FaultReport> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(RECEIPT_BYTES_MAX + 1).read_to_string(&mut text));
     if let Err(error) = read {
-        let hint = "name the `_receipt.json` that a run has written";
+        let hint = match error.kind() {
+            io::ErrorKind::IsADirectory => "name the `_receipt.json` in it",
+            _ => "name the `_receipt.json` that a run has written",
+        };
         return Err(refused(Blame::Operator, "receipt-unreadable", format!("{name}: {error}"), hint));
     }
     if text.len() as u64 > RECEIPT_BYTES_MAX {
@@ -390,6 +393,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("_receipt.json");
         assert_eq!(read_receipt(&path).unwrap_err().code, "receipt-unreadable");
+        let hint = read_receipt(folder.path()).unwrap_err().hint;
+        assert_eq!(hint.as_deref(), Some("name the `_receipt.json` in it"));
         std::fs::write(&path, "{}").unwrap();
         let fault = read_receipt(&path).unwrap_err();
         assert_eq!((fault.code.as_str(), fault.blame), ("receipt-shape", Blame::Input));

@@ -15,6 +15,16 @@ use crate::render::{Excerpt, Render};
 
 const SELECTS: &str = "Which rows";
 
+/// Reads a code. One that this program does not know may stand in a file of a later one; a word that is none stands in no file.
+fn code(word: &str) -> Result<String, String> {
+    let code = word.to_ascii_uppercase();
+    let digits = code.strip_prefix("CF").filter(|digits| digits.len() == 4);
+    match digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
+        true => Ok(code),
+        false => Err("codes are CF and four digits; `host explain` lists them".to_owned()),
+    }
+}
+
 /// What `host quarantine` takes.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true)]
@@ -42,7 +52,7 @@ struct Which {
     out: PathBuf,
 
     /// With a reason of this code, such as CF0301
-    #[arg(long = "code", value_name = "CODE", help_heading = SELECTS)]
+    #[arg(long = "code", value_name = "CODE", value_parser = code, help_heading = SELECTS)]
     codes: Vec<String>,
 
     /// With a reason that is about this rule, or this fault of the parser
@@ -188,7 +198,7 @@ impl Which {
 
     fn selection(&self) -> Selection {
         Selection {
-            codes: self.codes.iter().map(|code| code.to_ascii_uppercase()).collect(),
+            codes: self.codes.clone(),
             rules: self.rules.clone(),
             columns: self.columns.clone(),
             tables: self.tables.clone(),

@@ -82,6 +82,16 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     format!("{}.{:03} %", thousandths / 1000, thousandths % 1000)
 }
 
+/// Returns a share in percent, rounded to the nearest: only all is `100.000 %`, and only none is `0.000 %`.
+pub(super) fn share(part: u64, whole: u64) -> String {
+    if part == 0 || part >= whole {
+        return percent(part, whole);
+    }
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let thousandths = ((part * 200_000 + whole) / (2 * whole)).clamp(1, 99_999);
+    format!("{}.{:03} %", thousandths / 1000, thousandths % 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +115,15 @@ mod tests {
         assert_eq!(percent(7, 7), "100.000 %");
         assert_eq!(percent(u64::MAX - 1, u64::MAX), "99.999 %");
         assert_eq!(percent(1, 3), "33.333 %");
+        assert_eq!(percent(2, 3), "66.666 %");
+    }
+
+    #[test]
+    fn a_share_is_the_nearest_that_is_neither_none_nor_all() {
+        let shown = [(0, 9), (1, 3), (2, 3), (1, 8), (9, 9), (1, u64::MAX), (u64::MAX - 1, u64::MAX)]
+            .map(|(part, whole)| share(part, whole));
+        let expected = ["0.000 %", "33.333 %", "66.667 %", "12.500 %", "100.000 %", "0.001 %", "99.999 %"];
+        assert_eq!(shown, expected);
     }
 
     #[test]

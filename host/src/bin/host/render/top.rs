@@ -4,7 +4,7 @@ use casparian_host::quarantine::top::{Counted, Pair, Reason, Top};
 
 use super::layout::{self, Align, Cell};
 use super::paint::{Page, Tone};
-use super::quantity::{count, counted, percent};
+use super::quantity::{count, counted, share};
 use super::shown;
 
 /// Columns of the longest bar.
@@ -53,7 +53,7 @@ fn section<T>(
     let largest = counts.first().map_or(1, |first| first.rows.max(1));
     let line = |counted: &Counted<T>| {
         let mut line =
-            vec![Cell::new(count(counted.rows)), Cell::toned(Tone::Faint, percent(counted.rows, rows))];
+            vec![Cell::new(count(counted.rows)), Cell::toned(Tone::Faint, share(counted.rows, rows))];
         line.extend(cells(&counted.what));
         // Bars are for eyes: in a pipe there are none.
         if page.width.is_some() {
