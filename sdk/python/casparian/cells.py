@@ -4,20 +4,20 @@ A cell that does not fit its column is null on the wire and its row is named, so
 held with its raw bytes. Nothing is rounded, cut, padded or replaced to make it fit.
 
 Columns are looked at by the set of the types in them. Where that is one type only, which is nearly always, everything runs
-in loops of the interpreter itself (`join`, `array`, `map`); the loops written here are for the rest.
+in loops of the interpreter itself (`join`, `pack`, `map`); the loops written here are for the rest.
 """
 
 from __future__ import annotations
 
-import sys
-from array import array
 from bisect import bisect_right
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 from itertools import accumulate, chain
 from math import isnan
 from operator import itemgetter
-from struct import Struct
+from struct import Struct, calcsize, pack
+from struct import error as struct_error
 from typing import Any, Callable, Iterable, Sequence
 
 from casparian.kinds import UTF8, Kind
@@ -54,10 +54,11 @@ def nothing_missing(rows: int, body: Body) -> None:
 
 def packed(code: str, values: Iterable[Any]) -> bytes:
     """Returns numbers as they stand on the wire. Raises `OverflowError` where one does not fit."""
-    numbers = array(code, values)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
+    numbers = values if isinstance(values, (list, tuple, range)) else list(values)
+    try:
+        return pack(f"<{len(numbers)}{code}", *numbers)
+    except struct_error as why:
+        raise OverflowError(str(why)) from None
 
 
 def _merged(one: Unfit, other: Unfit) -> Unfit:
@@ -217,8 +218,22 @@ def _encodable(cell: Any) -> str:
     return text
 
 
+_STEP_MAX = 64
+
+
+@lru_cache(64)
+def _steps(code: str, width: int, count: int) -> bytes:
+    """Returns the offsets of cells of one width, as codes, dates and flags are: they are made once."""
+    return packed(code, [width * row for row in range(count + 1)])
+
+
 def _offsets(kind: Kind, lengths: Iterable[int]) -> bytes:
-    return packed("q" if kind.name.startswith("large") else "i", list(accumulate(lengths, initial=0)))
+    sizes = list(lengths)
+    code = "q" if kind.name.startswith("large") else "i"
+    if sizes and sizes[0] <= _STEP_MAX and sizes.count(sizes[0]) == len(sizes):
+        ceiling = 1 << len(sizes).bit_length()
+        return _steps(code, sizes[0], ceiling)[: (len(sizes) + 1) * calcsize(code)]
+    return packed(code, list(accumulate(sizes, initial=0)))
 
 
 # Bytes.

@@ -7,7 +7,9 @@ declares: bad data never raises in a parser's loop.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Sequence
 
 from casparian.port import Blob
 from casparian.shapes import SkipKind, Span
@@ -96,8 +98,8 @@ class Source:
         self.range = range or Span(0, self._len)
         self.options: Mapping[str, OptionValue] = options or {}
         self.context = context
-        self.current: Any = None
-        """The record that a reader yielded last."""
+        self._current: Any = None
+        self._reading: tuple[list[Line], Iterator[Line]] | None = None
         self.is_within = False
         """Whether a reader found that no record begins in the range."""
         self._out = out
@@ -107,6 +109,20 @@ class Source:
     def name(self) -> str:
         """Returns the base name of the file."""
         return self._blob.name()
+
+    @property
+    def current(self) -> Any:
+        """Returns the record that a reader yielded last."""
+        if self._reading is not None:
+            lines, rest = self._reading
+            # How many are left says which one is being read: noting each would cost as much as reading it.
+            passed = len(lines) - length_hint(rest)
+            return lines[passed - 1] if passed else self._current
+        return self._current
+
+    @current.setter
+    def current(self, record: Any) -> None:
+        self._current, self._reading = record, None
 
     def __len__(self) -> int:
         return self._len
@@ -163,25 +179,29 @@ class Source:
 
     def lines(self, encoding: str = "utf-8") -> Iterator[Line]:
         """Yields the lines of the range, without LF or CRLF. `encoding` is one in which a line feed is a line feed."""
+        return chain.from_iterable(self._watched(encoding))
+
+    def _watched(self, encoding: str) -> Iterator[Iterator[Line]]:
         for lines in self.line_blocks(encoding):
-            for line in lines:
-                self.current = line
-                yield line
+            rest = iter(lines)
+            self._reading = (lines, rest)
+            yield rest
+            self.current = lines[-1]
 
     def line_blocks(self, encoding: str = "utf-8") -> Iterator[list[Line]]:
         """Yields the lines of the range many at a time, for parsers that work by columns."""
         for block in self.blocks(b"\n"):
-            texts, lengths = split_lines(block, encoding)
-            yield self._placed(CutLine if block.is_cut else Line, texts, lengths, block.offset)
-
-    @staticmethod
-    def _placed(kind: type[Line], texts: list[str], lengths: Sequence[int], offset: int) -> list[Line]:
-        lines = list(map(kind, texts))
-        for line, length in zip(lines, lengths):
-            line.offset = offset
-            line.length = length
-            offset += length
-        return lines
+            texts, sizes = split_lines(block, encoding)
+            lines = list(map(CutLine if block.is_cut else Line, texts))
+            offset = block.offset
+            for line, length in zip(lines, sizes):
+                length += 1  # the line feed
+                line.offset = offset
+                line.length = length
+                offset += length
+            if offset > block.offset + block.length:  # the last line of the input has none
+                line.length -= 1
+            yield lines
 
     def records(self, delimiter: Bytes = b"\n") -> Iterator[Raw]:
         """Yields the stretches of bytes of the range that end with a delimiter (or the input), without it."""
@@ -315,18 +335,16 @@ def _end_of_records(held: bytes, delimiter: bytes, range_end: int, is_last: bool
     return found + len(delimiter) if found >= 0 else 0
 
 
-def split_lines(block: Block, encoding: str) -> tuple[list[str], Sequence[int]]:
-    """Returns the lines of a block without their terminators, and the bytes that each takes with it."""
-    texts = block.raw.decode(encoding, "surrogateescape").split("\n")
+def split_lines(block: Block, encoding: str) -> tuple[list[str], Iterable[int]]:
+    """Returns the lines of a block without their terminators, and how many bytes stand before the line feed of each."""
+    text = block.raw.decode(encoding, "surrogateescape")
     if block.is_cut:
-        return ["".join(texts)], [block.length]
-    lengths = [len(text) + 1 for text in texts]
-    if sum(lengths) != len(block.raw) + 1:
-        lengths = [len(part) + 1 for part in block.raw.split(b"\n")]
-    lengths[-1] -= 1
-    if lengths[-1] == 0:
+        return [text], [block.length - 1]
+    texts = text.split("\n")
+    # Where every character is a byte, their lengths are those of the lines.
+    parts: Sequence[str | bytes] = texts if len(text) == len(block.raw) else block.raw.split(b"\n")
+    if not texts[-1]:
         texts.pop()
-        lengths.pop()
-    if b"\r" in block.raw:
-        texts = [text[:-1] if text.endswith("\r") else text for text in texts]
-    return texts, lengths
+    if "\r" in text:
+        return [line[:-1] if line.endswith("\r") else line for line in texts], map(len, parts)
+    return texts, map(len, parts)
