@@ -9,8 +9,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
+from casparian import draft
 from casparian.engine import Program
-from casparian.native import NativePort, Row, Said, run
+from casparian.native import NativePort, Row, Said, load, run
 from casparian.shapes import Description, Fault, Level, Span
 
 
@@ -21,45 +22,6 @@ class TerminalPort(NativePort):
         """Shows a line."""
         if self.log_enabled(level):
             print(f"{level}: {message}" + (f" (bytes {span})" if span else ""), file=sys.stderr)
-
-
-def load(path: Path) -> Program:
-    """Loads the parser in a file, with the Python files around it, under their own names. A folder is entered by its
-    `parser.py`."""
-    path = path.resolve()
-    folder, entry = (path, "parser.py") if path.is_dir() else (path.parent, path.name)
-    files = {name: raw for name, raw in _files(folder)}
-    if entry not in files:
-        raise Fault("no-entry", f"there is no file `{entry}` in {folder}")
-    return Program.load(files, entry, folder=f"{folder}/", prints=False)
-
-
-_ENDINGS = (".py", ".json", ".yaml")
-_FILES_MAX = 10_000
-
-
-def _files(folder: Path) -> list[tuple[str, bytes]]:
-    """Returns the files that a parser may need: its own folder and packages below it, nothing hidden."""
-    found: list[tuple[str, bytes]] = []
-    waiting = [folder]
-    while waiting:
-        for path in sorted(waiting.pop().iterdir()):
-            if path.name.startswith((".", "__pycache__")) or len(found) >= _FILES_MAX:
-                continue
-            if path.is_dir() and not path.is_symlink() and _is_package(path, folder):
-                waiting.append(path)
-            elif path.is_file() and path.suffix in _ENDINGS and not _shadows(path, folder):
-                found.append((path.relative_to(folder).as_posix(), path.read_bytes()))
-    return found
-
-
-def _is_package(path: Path, folder: Path) -> bool:
-    return path.parent != folder or path.name == "vendor" or (path / "__init__.py").exists()
-
-
-def _shadows(path: Path, folder: Path) -> bool:
-    # A stranger in the folder is no part of the parser.
-    return path.parent == folder and path.suffix == ".py" and path.stem in sys.stdlib_module_names
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -97,18 +59,29 @@ def _arguments() -> argparse.ArgumentParser:
     describing.add_argument("parser", type=Path)
     describing.add_argument("--json", action="store_true")
     describing.set_defaults(act=_describe)
+    drafting = acts.add_parser("contract", help="draft a contract: the tables' columns as they are declared")
+    drafting.add_argument("parser", type=Path)
+    drafting.add_argument("file", type=Path, nargs="?", help="an input to read first, where tables are opened as it is read")
+    drafting.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
+    drafting.set_defaults(act=_contract)
     return arguments
 
 
+def _contract(args: argparse.Namespace, program: Program) -> int:
+    if args.file:
+        _say(args, program, options=dict(map(_pair, args.option)))
+    try:
+        description = program.describe()
+        print(draft.contract(description.name, description.version, program.tables), end="")
+    except ValueError as why:
+        raise Fault("no-table", f"{why}: give a file to read, so that the parser opens them") from why
+    return 0
+
+
 def _run(args: argparse.Namespace, program: Program) -> int:
-    raw = args.file.read_bytes()
     attachments = {name: Path(path).read_bytes() for name, path in map(_pair, args.attach)}
-    port = TerminalPort(
-        args.file.name, raw, program.describe(), wanted=args.table, attachments=attachments, level="info"
-    )
-    options = dict(map(_pair, args.option))
-    with redirect_stdout(sys.stderr):
-        said = run(program, raw, options=options, target_bytes=args.target_bytes, port=port)
+    how = {"wanted": args.table, "attachments": attachments}
+    said = _say(args, program, dict(map(_pair, args.option)), target_bytes=args.target_bytes, **how)
     if args.out:
         _write(said, args.out)
     elif args.json:
@@ -116,6 +89,13 @@ def _run(args: argparse.Namespace, program: Program) -> int:
     else:
         _show(said, sys.stdout)
     return 0
+
+
+def _say(args: argparse.Namespace, program: Program, options: dict[str, str], target_bytes: int = 1 << 62, **host: Any) -> Said:
+    raw = args.file.read_bytes()
+    port = TerminalPort(args.file.name, raw, program.describe(), level="info", **host)
+    with redirect_stdout(sys.stderr):
+        return run(program, raw, options=options, target_bytes=target_bytes, port=port)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from casparian.parser import Definition, found
 from casparian.port import Blob, Port
 from casparian.shapes import Description, Fault, Layout, Refused, Span
 from casparian.source import OptionValue, Source
+from casparian.table import Table
 from casparian.voice import heard
 
 __all__ = ["Description", "Fault", "Layout", "Program", "Refused", "Span", "asset", "compiled"]
@@ -44,6 +45,7 @@ class Program:
         self._modules = modules
         self._prints = prints
         self._faults = list(definition.all_faults())
+        self._tables = {table.name: table for table in definition.outputs}
 
     @staticmethod
     def load(
@@ -78,6 +80,11 @@ class Program:
         """Returns the parser as its author wrote it."""
         return self._definition
 
+    @property
+    def tables(self) -> list[Table]:
+        """Returns the tables that are declared, then those that were opened so far."""
+        return list(self._tables.values())
+
     def describe(self) -> Description:
         """Returns what the parser says it is."""
         return self._definition.describe()
@@ -109,6 +116,7 @@ class Program:
         with self._heard(port, source), self._blamed(source), _rarely_collecting():
             self._definition.parse(source, out)
             backlog.finish(range.end, source.is_within)
+        self._tables.update((name, opened.table) for name, opened in backlog.tables.items())
 
     def resync(self, port: Blob, context: bytes, after: int) -> int | None:
         """Returns the first record boundary past `after`; `None` where the parser does not say."""

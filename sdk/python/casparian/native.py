@@ -5,7 +5,9 @@ Tests and `python -m casparian run` use it. It judges by no contract: what it sh
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any, Iterator, Mapping, Sequence
 
@@ -243,6 +245,45 @@ class NativePort(Memory):
         """Keeps a line."""
         if self.log_enabled(level):
             self.said.log.append((level, message, span))
+
+
+def load(path: Path | str) -> Program:
+    """Loads the parser in a file, with the Python files around it, under their own names. A folder is entered by its
+    `parser.py`."""
+    path = Path(path).resolve()
+    folder, entry = (path, "parser.py") if path.is_dir() else (path.parent, path.name)
+    files = {name: raw for name, raw in _files(folder)}
+    if entry not in files:
+        raise Fault("no-entry", f"there is no file `{entry}` in {folder}")
+    return Program.load(files, entry, folder=f"{folder}/", prints=False)
+
+
+_ENDINGS = (".py", ".json", ".yaml")
+_FILES_MAX = 10_000
+
+
+def _files(folder: Path) -> list[tuple[str, bytes]]:
+    """Returns the files that a parser may need: its own folder and packages below it, nothing hidden."""
+    found: list[tuple[str, bytes]] = []
+    waiting = [folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            if path.name.startswith((".", "__pycache__")) or len(found) >= _FILES_MAX:
+                continue
+            if path.is_dir() and not path.is_symlink() and _is_package(path, folder):
+                waiting.append(path)
+            elif path.is_file() and path.suffix in _ENDINGS and not _shadows(path, folder):
+                found.append((path.relative_to(folder).as_posix(), path.read_bytes()))
+    return found
+
+
+def _is_package(path: Path, folder: Path) -> bool:
+    return path.parent != folder or path.name == "vendor" or (path / "__init__.py").exists()
+
+
+def _shadows(path: Path, folder: Path) -> bool:
+    # A stranger in the folder is no part of the parser.
+    return path.parent == folder and path.suffix == ".py" and path.stem in sys.stdlib_module_names
 
 
 def run(

@@ -18,6 +18,7 @@ from casparian.table import OpenTable, Table, _span
 UNCOMMITTED_BYTES_MAX = 4 << 20
 REJECTIONS_MAX = 1 << 10
 MESSAGE_CHARS_MAX = 1 << 10
+TOLD_MAX = 10
 OTHER = "undeclared"
 """The fault of a record that was rejected with a code that the parser does not declare."""
 
@@ -176,10 +177,11 @@ class Backlog:
         return codes
 
     def tell(self, message: str, at: Span | None) -> None:
-        """Warns people of a cell, a hundred times at most."""
+        """Warns people of a cell; of many like it there are enough in quarantine."""
         self._told += 1
-        if self._told <= 100:
-            self.port.log("warn", message, at)
+        if self._told <= TOLD_MAX:
+            more = "; of further ones nothing is said here" if self._told == TOLD_MAX else ""
+            self.port.log("warn", message + more, at)
 
 
 def late(span: Span, watermark: int) -> Fault:

@@ -80,7 +80,7 @@ class Table:
 
     def wire_fields(self) -> tuple[Field, ...]:
         """Returns all columns as they stand on the wire, the reserved ones included."""
-        own = (Field(it.name, UTF8, it.doc) if self.is_text(it) else it for it in self.fields)
+        own = (_as_text(it) if self.is_text(it) else it for it in self.fields)
         return (*((_OFFSET, _LENGTH) if self.spans else ()), *own, _FAULTS)
 
     def schema(self) -> bytes:
@@ -98,6 +98,12 @@ class Table:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _as_text(field: Field) -> Field:
+    """Returns a column as it is sent as text; what it is declared as stands in its doc, for people."""
+    told = "" if field.kind == UTF8 else f"{field.kind}, sent as text"
+    return Field(field.name, UTF8, ": ".join(filter(None, (told, field.doc))))
 
 
 def _check_known(what: str, names: Iterable[str], columns: Mapping[str, object]) -> None:
