@@ -228,9 +228,9 @@ fn whole(number: u64) -> String {
     number.to_string()
 }
 
-/// Returns the name of a type: `i64`, `decimal(18,4)`, `timestamp(us,UTC)`. What is in a list or a struct is said of its
-/// children.
-pub fn type_name(data_type: &DataType) -> String {
+/// Returns the name of a type in the canonical form: `i64`, `decimal(18,4)`, `timestamp(us,UTC)`. It is what hashes are taken
+/// of, and no word for people. What is in a list or a struct is said of its children.
+fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "bool".to_owned(),
         DataType::Int8 => "i8".to_owned(),

@@ -29,6 +29,7 @@ use self::exact::Exact;
 use self::reader::Reader;
 use super::Decoding;
 use super::verdict::Code;
+use super::words;
 use crate::fault::{Blame, Blamed};
 use crate::guest_text::GuestText;
 
@@ -55,7 +56,7 @@ pub struct CastColumn {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CannotCast {
     /// No value of the one type is ever a value of the other.
-    #[error("no {from} is ever a {to}: {why}")]
+    #[error("no {} is ever a {}: {why}", words::data_type(from), words::data_type(to))]
     Pair {
         /// The type that the parser sends.
         from: DataType,
@@ -96,7 +97,7 @@ impl Blamed for CannotCast {
     fn hint(&self) -> Option<String> {
         Some(match self {
             CannotCast::Pair { from, .. } => {
-                format!("declare the column as {from}, or let the parser send text")
+                format!("declare the column as {}, or let the parser send text", words::data_type(from))
             }
             CannotCast::Decoding { .. } => "give each character and each word one meaning".to_owned(),
             CannotCast::Pattern { .. } => {

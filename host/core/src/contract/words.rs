@@ -5,7 +5,8 @@ use arrow_schema::{DataType, TimeUnit};
 use super::{Bound, ColumnOrder, DateOrder, ExtraColumns, ExtraTables, Metric, QuarantineBudget, Rule};
 use super::{Severity, TextFormat, Unit, VerdictUnit};
 
-/// Returns a type as a contract names it: `i64`, `decimal(18,4)`, `timestamp(6, UTC)`.
+/// Returns a type as people are told of it, in contracts, reasons and faults alike: `i64`, `decimal(18,4)`, `timestamp(6, UTC)`.
+/// How widths are laid out in memory is not said.
 pub fn data_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "boolean".to_owned(),
@@ -20,14 +21,20 @@ pub fn data_type(data_type: &DataType) -> String {
         DataType::Float32 => "f32".to_owned(),
         DataType::Float64 => "f64".to_owned(),
         DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Utf8 => "string".to_owned(),
-        DataType::Binary => "binary".to_owned(),
-        DataType::Date32 => "date".to_owned(),
+        DataType::Decimal256(precision, scale) => format!("decimal({precision},{scale})"),
+        DataType::Utf8 | DataType::LargeUtf8 => "string".to_owned(),
+        DataType::Binary | DataType::LargeBinary => "binary".to_owned(),
+        DataType::FixedSizeBinary(width) => format!("binary({width})"),
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
         DataType::Time32(unit) | DataType::Time64(unit) => format!("time({})", digits(*unit)),
         DataType::Timestamp(unit, None) => format!("timestamp({})", digits(*unit)),
         DataType::Timestamp(unit, Some(zone)) => format!("timestamp({}, {zone})", digits(*unit)),
-        DataType::List(item) => format!("array of {}", self::data_type(item.data_type())),
+        DataType::Duration(unit) => format!("duration({})", digits(*unit)),
+        DataType::List(item) | DataType::LargeList(item) => {
+            format!("array of {}", self::data_type(item.data_type()))
+        }
         DataType::Struct(_) => "object".to_owned(),
+        // Nothing else passes the wire.
         other => other.to_string(),
     }
 }

@@ -237,7 +237,7 @@ fn characters_that_numbers_need_are_refused() {
 fn patterns_that_cannot_be_read_back_are_refused() {
     let refusals = [
         ("yyyy-MM-dd", "timestamp(us)", "it does not say the hour"),
-        ("yyyy-MM-dd HH:mm", "date32", "a Date32 has no room for the hour"),
+        ("yyyy-MM-dd HH:mm", "date32", "a date has no room for the hour"),
         ("yy-MM-dd", "date32", "a year has four digits: `yyyy`"),
         ("MM-dd", "date32", "it does not say the year"),
         ("yyyy-MM", "date32", "it says neither month and day nor the day of the year"),
@@ -249,12 +249,12 @@ fn patterns_that_cannot_be_read_back_are_refused() {
         ("HH:mm a", "time32(s)", "the hour is `HH`, or `hh` and `a`"),
         ("HH", "time32(s)", "it does not say the minute"),
         ("HH:mm.SSS", "time32(s)", "it says the fraction of a second, and no second"),
-        ("yyyy HH:mm", "time32(s)", "a Time32(s) has no room for the year"),
-        ("yyyy-MM-dd HH:mmXXX", "timestamp(us)", "a Timestamp(µs) has no room for the offset"),
+        ("yyyy HH:mm", "time32(s)", "a time(0) has no room for the year"),
+        ("yyyy-MM-dd HH:mmXXX", "timestamp(us)", "a timestamp(6) has no room for the offset"),
         ("yyyy-MM-dd'T", "date32", "a quote is not closed"),
         ("yyyy-MM-ddT", "date32", "`T` is no field that is read here"),
         ("EEE yyyy-MM-dd", "date32", "`EEE` is no field that is read here"),
-        ("yyyy-MM-dd", "i64", "a Int64 is not read by patterns"),
+        ("yyyy-MM-dd", "i64", "a i64 is not read by patterns"),
     ];
     for (pattern, of, why) in refusals {
         assert_eq!(

@@ -4,6 +4,7 @@
 use arrow_schema::DataType;
 
 use super::super::verdict::Code;
+use super::super::words;
 use super::calendar::{DAY_SECONDS, Day, Moment, Place, offset};
 use super::number::{digit, two};
 use super::{CannotCast, PATTERNS_MAX};
@@ -226,7 +227,7 @@ impl Pattern {
         let needs_time = matches!(to, DataType::Time32(_) | DataType::Time64(_) | DataType::Timestamp(..));
         let has_zone = matches!(to, DataType::Timestamp(_, Some(_)));
         match (needs_date, needs_time) {
-            (false, false) => return Err(format!("a {to} is not read by patterns")),
+            (false, false) => return Err(format!("a {} is not read by patterns", words::data_type(to))),
             (true, _) => self.check_date()?,
             (false, _) => self.refuse_any(["the year", "the month", "the day", "the day of the year"], to)?,
         }
@@ -249,7 +250,7 @@ impl Pattern {
 
     fn refuse_any<const N: usize>(&self, what: [&str; N], to: &DataType) -> Result<(), String> {
         match what.into_iter().find(|what| self.says(what)) {
-            Some(what) => Err(format!("a {to} has no room for {what}")),
+            Some(what) => Err(format!("a {} has no room for {what}", words::data_type(to))),
             None => Ok(()),
         }
     }

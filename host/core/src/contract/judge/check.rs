@@ -13,7 +13,7 @@ use crate::contract::cast::literal;
 use crate::contract::keys::{KeyHash, hash_keys};
 use crate::contract::text::Pattern;
 use crate::contract::verdict::Code;
-use crate::contract::{Rule, TextFormat};
+use crate::contract::{Rule, TextFormat, words};
 
 /// Up to so many allowed values are compared one after the other.
 const FEW: usize = 8;
@@ -56,10 +56,11 @@ impl Kernel {
     /// Makes a rule ready, or says why it cannot be one of this type.
     pub(super) fn new(rule: &Rule, data_type: &DataType) -> Result<Self, String> {
         if !has_meaning(rule, data_type) {
-            return Err(format!("it says nothing of {data_type}"));
+            return Err(format!("it says nothing of {}", words::data_type(data_type)));
         }
         let value = |text: &str| {
-            literal(text, data_type).map_err(|code| format!("`{text}` is no {data_type} ({code})"))
+            literal(text, data_type)
+                .map_err(|code| format!("`{text}` is no {} ({code})", words::data_type(data_type)))
         };
         let compare = |comparison, text: &str| {
             let bound = value(text)?;

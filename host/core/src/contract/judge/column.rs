@@ -12,7 +12,7 @@ use super::check::Kernel;
 use super::{Finding, Found, Observed, where_valid};
 use crate::contract::cast::{Cast, CastColumn};
 use crate::contract::verdict::{BrokenRule, Code};
-use crate::contract::{Check, Column, Severity};
+use crate::contract::{Check, Column, Severity, words};
 
 /// What a column is made of.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl ColumnJudge {
             source,
             data_type: column.data_type.clone(),
             shape,
-            cast_rule: rule("type", type_word(&column.data_type), Severity::Error),
+            cast_rule: rule("type", words::data_type(&column.data_type), Severity::Error),
             required: column.required.then(|| rule("required", "a value".to_owned(), Severity::Error)),
             checks,
         }
@@ -280,43 +280,4 @@ fn missing(values: &ArrayRef, failed: Option<&BooleanBuffer>) -> Option<BooleanB
 fn mark(rows: impl Iterator<Item = u32>, count: usize) -> BooleanBuffer {
     let mut rows = rows.map(|row| row as usize).peekable();
     (0..count).map(|row| rows.next_if_eq(&row).is_some()).collect()
-}
-
-/// Returns the word for a type, as contracts and people write it.
-pub(crate) fn type_word(data_type: &DataType) -> String {
-    use arrow_schema::TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
-    match data_type {
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int8 => "i8".to_owned(),
-        DataType::Int16 => "i16".to_owned(),
-        DataType::Int32 => "i32".to_owned(),
-        DataType::Int64 => "i64".to_owned(),
-        DataType::UInt8 => "u8".to_owned(),
-        DataType::UInt16 => "u16".to_owned(),
-        DataType::UInt32 => "u32".to_owned(),
-        DataType::UInt64 => "u64".to_owned(),
-        DataType::Float32 => "f32".to_owned(),
-        DataType::Float64 => "f64".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
-        DataType::Utf8 | DataType::LargeUtf8 => "string".to_owned(),
-        DataType::Binary | DataType::LargeBinary => "binary".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Time32(unit) | DataType::Time64(unit) => format!("time({})", digits(*unit)),
-        DataType::Timestamp(unit @ (Second | Millisecond | Microsecond | Nanosecond), zone) => {
-            let zone = zone.as_deref().map(|zone| format!(", {zone}")).unwrap_or_default();
-            format!("timestamp({}{zone})", digits(*unit))
-        }
-        DataType::List(_) | DataType::LargeList(_) => "array".to_owned(),
-        DataType::Struct(_) => "object".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn digits(unit: arrow_schema::TimeUnit) -> u8 {
-    match unit {
-        arrow_schema::TimeUnit::Second => 0,
-        arrow_schema::TimeUnit::Millisecond => 3,
-        arrow_schema::TimeUnit::Microsecond => 6,
-        arrow_schema::TimeUnit::Nanosecond => 9,
-    }
 }

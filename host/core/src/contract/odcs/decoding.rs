@@ -5,9 +5,8 @@ use arrow_schema::DataType;
 use super::fault::{Findings, Place, shown};
 use super::fields::{self, Fields};
 use super::tree::Node;
-use crate::contract::canon::type_name;
 use crate::contract::cast::{Cast, check_pattern};
-use crate::contract::{DateOrder, Decoding};
+use crate::contract::{DateOrder, Decoding, words};
 use crate::fault::Blamed;
 
 /// Most texts of one list.
@@ -106,7 +105,7 @@ impl<'n> DecodingReader<'_, 'n> {
         if applies {
             return Some(node);
         }
-        let message = format!("`{key}` means nothing to a column of {}", type_name(self.data_type));
+        let message = format!("`{key}` means nothing to a column of {}", words::data_type(self.data_type));
         self.found.fault_with_hint(node.at, "does-not-apply", message, "leave it out");
         None
     }
@@ -196,8 +195,11 @@ impl<'n> DecodingReader<'_, 'n> {
         for node in nodes {
             let Some(pattern) = fields::text(node, self.found) else { continue };
             if let Err(why) = check_pattern(pattern, self.data_type) {
-                let message =
-                    format!("{} is no pattern of {}: {why}", shown(pattern), type_name(self.data_type));
+                let message = format!(
+                    "{} is no pattern of {}: {why}",
+                    shown(pattern),
+                    words::data_type(self.data_type)
+                );
                 let hint = "Unicode TR 35: yyyy-MM-dd'T'HH:mm:ss.SSSXXX";
                 self.found.fault_with_hint(node.at, "bad-pattern", message, hint);
             } else if patterns.iter().any(|other| other == pattern) {

@@ -9,9 +9,8 @@ use super::fault::{Findings, Place, shown};
 use super::fields::{self, Fields, Word};
 use super::tree::Node;
 use super::{Reading, value};
-use crate::contract::canon::type_name;
 use crate::contract::text::Pattern;
-use crate::contract::{Check, Rule, Severity, TextFormat};
+use crate::contract::{Check, Rule, Severity, TextFormat, words};
 
 type RuleOfValue = fn(String) -> Rule;
 type RuleOfCount = fn(u64) -> Rule;
@@ -100,7 +99,7 @@ fn multiple(node: &Node, data_type: &DataType, found: &mut Findings) -> Option<R
         return None;
     }
     if data_type.is_floating() && step.contains('.') {
-        let message = format!("hardly a {} is a multiple of exactly {step}", type_name(data_type));
+        let message = format!("hardly a {} is a multiple of exactly {step}", words::data_type(data_type));
         found.note(node.at, "float-equality", message, "make it a decimal: `physicalType: DECIMAL(p,s)`");
     }
     Some(Rule::MultipleOf(step))

@@ -10,10 +10,9 @@ use arrow_schema::DataType;
 use super::fault::{Findings, shown};
 use super::fields;
 use super::tree::Node;
-use crate::contract::Decoding;
-use crate::contract::canon::type_name;
 use crate::contract::cast::{self, Cast};
 use crate::contract::verdict::Code;
+use crate::contract::{Decoding, words};
 
 /// Reads a value of a column: a number for numbers, `true` or `false`, a text for everything else.
 pub(super) fn value(node: &Node, data_type: &DataType, found: &mut Findings) -> Option<String> {
@@ -25,7 +24,7 @@ pub(super) fn value(node: &Node, data_type: &DataType, found: &mut Findings) -> 
     match normal(text, data_type) {
         Ok(value) => Some(value),
         Err(code) => {
-            let message = format!("{} is no value of {} ({code})", shown(text), type_name(data_type));
+            let message = format!("{} is no value of {} ({code})", shown(text), words::data_type(data_type));
             found.fault(node.at, "bad-value", message);
             None
         }
