@@ -14,6 +14,10 @@
 //! Absent on purpose: clocks, randomness, threads, files, and any crate of the host's. Only `wit/world.wit` is shared.
 
 mod backlog;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated from wit/world.wit")]
+pub mod bindings;
 pub mod column;
 pub mod describe;
 pub mod dynamic;

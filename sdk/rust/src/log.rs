@@ -24,8 +24,17 @@ pub(crate) use lines::{attend, deliver};
 /// On wasm a line goes to the host at once.
 #[cfg(target_family = "wasm")]
 mod lines {
+    use super::{Level, Span};
+    use crate::bindings::casparian::parser::log;
     use crate::host::Host;
-    pub(super) use crate::wasm::{log_enabled as enabled, log_write as write};
+
+    pub(super) fn enabled(level: Level) -> bool {
+        log::enabled(level.into())
+    }
+
+    pub(super) fn write(level: Level, at: Option<Span>, message: String) {
+        log::log(level.into(), &message, at.map(Into::into));
+    }
 
     pub(crate) fn attend(_: &dyn Host) {}
     pub(crate) fn deliver(_: &dyn Host) {}

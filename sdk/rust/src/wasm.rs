@@ -15,15 +15,7 @@ use crate::host::{Blob, Host, Level, Rejection};
 use crate::input::Input;
 
 #[doc(hidden)]
-#[allow(missing_docs, unreachable_pub, unsafe_code, clippy::all, reason = "generated from wit/world.wit")]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "parser",
-        pub_export_macro: true,
-        default_bindings_module: "casparian_sdk::wasm::bindings",
-    });
-}
+pub use crate::bindings;
 
 /// The exports of a component, by the parser they are made of.
 #[doc(hidden)]
@@ -100,14 +92,6 @@ fn joined(parser: &dyn Parser, options: Vec<(String, String)>) -> Options {
     Options::joined(std::mem::take(&mut description.options), options)
 }
 
-pub(crate) fn log_enabled(level: Level) -> bool {
-    log::enabled(level.into())
-}
-
-pub(crate) fn log_write(level: Level, at: Option<Span>, message: String) {
-    log::log(level.into(), &message, at.map(Into::into));
-}
-
 /// The imports of the component, and the tables it opened.
 #[derive(Default)]
 struct Imports {
@@ -158,7 +142,7 @@ impl Host for Imports {
     }
 
     fn log_enabled(&self, level: Level) -> bool {
-        log_enabled(level)
+        log::enabled(level.into())
     }
 
     fn log(&self, level: Level, message: &str, at: Option<Span>) {
