@@ -74,7 +74,7 @@ fn misfit(contract: &Contract, description: &Description) -> Option<FaultReport>
         description.tables.iter().filter(|info| info.default_on || contract.table(&info.name).is_some());
     let check = |info: &TableInfo| {
         let schema = wire::schema(info.schema.as_ref()?).ok()?;
-        check_fit(contract, &info.name, schema.declared()).err()
+        check_fit(contract, &info.name, &schema).err()
     };
     opened.filter_map(check).next().map(|fault| fault.report())
 }
@@ -92,6 +92,6 @@ fn columns_of(info: &TableInfo) -> Option<TableColumns> {
             doc: if docs_bytes <= DOCS_BYTES_MAX { doc.clone() } else { GuestText::new("", 0) },
         }
     };
-    let columns = schema.declared().fields().iter().zip(schema.docs()).map(column).collect();
+    let columns = schema.meant().fields().iter().zip(schema.docs()).map(column).collect();
     Some(TableColumns { table: info.name.clone(), columns })
 }

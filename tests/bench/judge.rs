@@ -59,7 +59,7 @@ pub(crate) fn measure(_: &Site, order: &Order) -> Outcome<Section> {
 fn contender<'a>(name: &'static str, columns: &[(&'static str, ArrayRef)]) -> Outcome<Contender<'a>> {
     let contract = odcs::read(CONTRACT.as_bytes())?.contract;
     let batch = batch(columns)?;
-    let judge = TableJudge::new(contract.tables[0].clone(), &batch.rows().schema())?;
+    let judge = TableJudge::new(contract.tables[0].clone(), &batch.rows().schema(), &batch.rows().schema())?;
     let turn = move |_| {
         let passes = || (0..PASSES).try_for_each(|_| pass(&judge, batch.clone()));
         let (done, spent) = Spent::on_thread(passes);

@@ -48,7 +48,7 @@ impl Text {
         format!(
             r#"(component
 {TYPES}
-  (import "casparian:parser/input@0.1.0" (instance $input
+  (import "casparian:parser/input@0.2.0" (instance $input
     (export "blob" (type $blob (sub resource)))
     (export "[method]blob.len" (func (param "self" (borrow $blob)) (result u64)))))
   (alias export $input "blob" (type $blob))
@@ -111,7 +111,7 @@ impl Text {
 
 /// The shapes of the interface, by name.
 const TYPES: &str = r#"
-  (import "casparian:parser/types@0.1.0" (instance $types
+  (import "casparian:parser/types@0.2.0" (instance $types
     (type $span-shape (record (field "offset" u64) (field "length" u64)))
     (export "span" (type $span (eq $span-shape)))
     (type $fault-shape (record (field "code" string) (field "message" string) (field "at" (option $span))))
@@ -158,4 +158,4 @@ const EXPORTS: &str = r#"
     (export "plan" (func $plan))
     (export "parse" (func $parse))
     (export "resync" (func $resync)))
-  (export "casparian:parser/format@0.1.0" (instance $format))"#;
+  (export "casparian:parser/format@0.2.0" (instance $format))"#;

@@ -173,7 +173,7 @@ fn c_25_describe_that_speaks_of_output_is_out_of_phase() {
 fn wanted_in(function: &str) -> Text {
     let ask = "(drop (call $wanted (i32.const 4096) (i32.const 4)))";
     let text = Text {
-        imports: r#"(import "casparian:parser/output@0.1.0" (instance $output
+        imports: r#"(import "casparian:parser/output@0.2.0" (instance $output
             (export "wanted" (func (param "table" string) (result bool)))))"#,
         core_imports: r#"(import "world" "wanted" (func $wanted (param i32 i32) (result i32)))"#,
         world: r#"(core func $wanted (canon lower (func $output "wanted") (memory (core memory $heap "memory"))))"#,

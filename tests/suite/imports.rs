@@ -45,19 +45,19 @@ fn c_16_http_is_denied_by_name() {
 fn c_17_an_interface_that_nobody_knows_is_denied_by_name() {
     let message = denied(r#"(import "evil:x/y" (instance))"#, "import-denied");
     assert_eq!(message, "import denied: evil:x/y");
-    denied(r#"(import "casparian:parser/secrets@0.1.0" (instance))"#, "import-denied");
+    denied(r#"(import "casparian:parser/secrets@0.2.0" (instance))"#, "import-denied");
     denied(r#"(import "wasi:clocks/wall-clock@0.3.0" (instance))"#, "import-denied");
 }
 
 #[test]
 fn c_18_another_version_or_another_type_of_our_own_interface_is_a_mismatch() {
     let message = denied(r#"(import "casparian:parser/output@0.9.0" (instance))"#, "world-mismatch");
-    assert_eq!(message, "built for casparian:parser/output@0.9.0, this host speaks casparian:parser@0.1.0");
-    let other_type = r#"(import "casparian:parser/output@0.1.0" (instance
+    assert_eq!(message, "built for casparian:parser/output@0.9.0, this host speaks casparian:parser@0.2.0");
+    let other_type = r#"(import "casparian:parser/output@0.2.0" (instance
         (export "wanted" (func (param "table" u32) (result bool)))))"#;
     let message = denied(other_type, "world-mismatch");
     assert!(message.contains("wanted"), "{message}");
-    let unknown = r#"(import "casparian:parser/output@0.1.0" (instance (export "erase" (func))))"#;
+    let unknown = r#"(import "casparian:parser/output@0.2.0" (instance (export "erase" (func))))"#;
     let message = denied(unknown, "world-mismatch");
     assert!(message.contains("erase"), "{message}");
 }
@@ -67,9 +67,9 @@ fn c_19_a_component_without_the_export_is_no_parser() {
     let desk = Desk::new(component::INPUT);
     let path = desk.write("text.wasm", &wat::parse_str("(component)").expect("a component"));
     let message = desk.run(&path).done().assert_fault("guest", "world-mismatch");
-    assert_eq!(message, "it exports no casparian:parser/format@0.1.0");
+    assert_eq!(message, "it exports no casparian:parser/format@0.2.0");
     let hollow = wat::parse_str(
-        r#"(component (instance $empty) (export "casparian:parser/format@0.1.0" (instance $empty)))"#,
+        r#"(component (instance $empty) (export "casparian:parser/format@0.2.0" (instance $empty)))"#,
     );
     std::fs::write(&path, hollow.expect("a component")).expect("written");
     let message = desk.run(&path).done().assert_fault("guest", "world-mismatch");

@@ -86,7 +86,7 @@ fn lock_path(root: &Path) -> PathBuf {
     root.join("wit/LOCK")
 }
 
-/// The version in the package line: `package casparian:parser@0.1.0;`.
+/// The version in the package line: `package casparian:parser@0.2.0;`.
 fn version(wit: &str) -> Option<String> {
     let package = wit.lines().find_map(|line| line.strip_prefix("package "))?;
     let (_, version) = package.trim().strip_suffix(';')?.split_once('@')?;
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn the_version_stands_in_the_package_line() {
         assert_eq!(
-            version("/// package a:b@9;\npackage casparian:parser@0.1.0;\n").as_deref(),
+            version("/// package a:b@9;\npackage casparian:parser@0.2.0;\n").as_deref(),
             Some("0.1.0")
         );
         assert_eq!(version("package casparian:parser;\n"), None);

@@ -137,28 +137,24 @@ enum Terms {
 }
 
 /// Checks that a contract fits a table as a parser declares it: what a flow checks when the table is opened.
-pub fn check_fit(contract: &Contract, name: &TableName, declared: &Schema) -> Result<(), SchemaFault> {
-    let contract = Terms::written(contract, name, declared)?;
+pub fn check_fit(contract: &Contract, name: &TableName, columns: &TableSchema) -> Result<(), SchemaFault> {
+    let contract = Terms::written(contract, name, columns.meant())?;
     Budgets::new(&contract)?;
-    TableJudge::new(contract, declared).map(drop)
+    TableJudge::new(contract, columns.declared(), columns.meant()).map(drop)
 }
 
 impl Terms {
-    fn of_table(&self, name: &TableName, declared: &Schema) -> Result<TableContract, SchemaFault> {
+    fn of_table(&self, name: &TableName, meant: &Schema) -> Result<TableContract, SchemaFault> {
         match self {
-            Terms::Declared => Ok(TableContract::declared(name, declared)),
-            Terms::Written { contract, .. } => Self::written(contract, name, declared),
+            Terms::Declared => Ok(TableContract::declared(name, meant)),
+            Terms::Written { contract, .. } => Self::written(contract, name, meant),
         }
     }
 
-    fn written(
-        contract: &Contract,
-        name: &TableName,
-        declared: &Schema,
-    ) -> Result<TableContract, SchemaFault> {
+    fn written(contract: &Contract, name: &TableName, meant: &Schema) -> Result<TableContract, SchemaFault> {
         match (contract.table(name), contract.extra_tables) {
             (Some(table), _) => Ok(table.clone()),
-            (None, ExtraTables::Evolve) => Ok(TableContract::declared(name, declared)),
+            (None, ExtraTables::Evolve) => Ok(TableContract::declared(name, meant)),
             (None, ExtraTables::Freeze) => Err(SchemaFault::ExtraTable { table: name.clone() }),
         }
     }
@@ -222,9 +218,9 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     fn open(&mut self, table: TableId, name: TableName, schema: &TableSchema) -> Result<(), FlowFault> {
-        let contract = self.terms.of_table(&name, schema.declared())?;
+        let contract = self.terms.of_table(&name, schema.meant())?;
         let budgets = Budgets::new(&contract)?;
-        let judge = TableJudge::new(contract, schema.declared())?;
+        let judge = TableJudge::new(contract, schema.declared(), schema.meant())?;
         let wanted = self.wanted.has(name.as_str());
         if wanted {
             self.sinks.open(table, &name, judge.declared())?;

@@ -12,6 +12,7 @@ mod envelope;
 mod fault;
 mod flat;
 mod guard;
+mod meaning;
 mod read;
 pub(crate) mod schema;
 
@@ -25,7 +26,7 @@ use crate::limits::Budget;
 
 /// Reads the columns of a table from one encapsulated IPC message that holds a schema and nothing else.
 ///
-/// Metadata are ignored, but for extension types, which are refused like any type that `wit/world.wit` does not allow. The
+/// Metadata are ignored, but for what the texts of a column are meant to be, and for extension types, which are refused like any type that `wit/world.wit` does not allow. The
 /// item of a list is called `item`, whatever the guest called it.
 pub fn schema(message: &[u8]) -> Result<TableSchema, WireFault> {
     schema::read(message)

@@ -13,10 +13,10 @@ pub use cost::TooDear;
 /// Most bytes of a component.
 pub const COMPONENT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// The package that host and guests share, with its version: `casparian:parser@0.1.0`.
+/// The package that host and guests share, with its version: `casparian:parser@0.2.0`.
 pub const PACKAGE: &str = "casparian:parser";
 /// The version of [`PACKAGE`] that this host speaks.
-pub const PACKAGE_VERSION: &str = "0.1.0";
+pub const PACKAGE_VERSION: &str = "0.2.0";
 
 /// Our interfaces that a parser may import.
 const OURS: [&str; 4] = ["types", "input", "output", "log"];
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_component_that_exports_no_parser_is_none() {
-        assert_eq!(refused("(component)"), "it exports no casparian:parser/format@0.1.0");
+        assert_eq!(refused("(component)"), "it exports no casparian:parser/format@0.2.0");
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
     fn a_nested_component_cannot_stand_in_for_the_outer_one() {
         let wat = r#"(component (component (import "wasi:sockets/tcp@0.2.0" (instance))))"#;
         // Only the outer one's imports are the host's to satisfy.
-        assert_eq!(refused(wat), "it exports no casparian:parser/format@0.1.0");
+        assert_eq!(refused(wat), "it exports no casparian:parser/format@0.2.0");
     }
 
     #[test]

@@ -52,6 +52,28 @@ class Kind:
         return self.name
 
     @property
+    def format(self) -> str:
+        """Returns the type as Arrow's C data interface writes it, for types that have a text."""
+        unit = "smun"[UNITS.index(self.unit)] if self.unit else ""
+        match self.name:
+            case "bool":
+                return "b"
+            case "int" | "uint":
+                letter = {8: "c", 16: "s", 32: "i", 64: "l"}[self.width]
+                return letter if self.name == "int" else letter.upper()
+            case "float":
+                return "f" if self.width == 32 else "g"
+            case "decimal":
+                return f"d:{self.precision},{self.scale}" + (",256" if self.width == 256 else "")
+            case "date":
+                return "tdD" if self.width == 32 else "tdm"
+            case "time":
+                return f"tt{unit}"
+            case "timestamp":
+                return f"ts{unit}:{self.zone or ''}"
+        raise ValueError(f"{self} has no text")
+
+    @property
     def is_nested(self) -> bool:
         """Returns whether it holds other types."""
         return bool(self.fields)
@@ -70,6 +92,8 @@ class Field:
     kind: Kind
     doc: str = ""
     nullable: bool = True
+    meant: Kind | None = None
+    """What the texts of a column are meant to be: where no contract says more, the host reads them as that."""
 
 
 UTF8 = Kind("utf8")

@@ -1,7 +1,7 @@
 """Tables: what columns there are, and the rows that wait for a flush.
 
-**Columns are text on the wire unless the table is `typed`.** What crosses the boundary as text is cast to the contract's
-type by the host: losslessly, or the record is held. So a parser hands over what it found, and bad data reaches the judge
+**Columns are text on the wire unless the table is `typed`.** What crosses the boundary as text is cast by the host to the
+contract's type, or without one to the type it is declared as: losslessly, or the record is held. So a parser hands over what it found, and bad data reaches the judge
 instead of ending the run; and the schema of a table follows from its declaration alone, never from the data, from where
 batches are cut, or from which range is parsed. Types that have no text (bytes, durations, lists, structs) are always sent as
 what they are. A cell that does not fit its column is null, and its record carries the fault `unfit_cell`.
@@ -101,9 +101,8 @@ class Table:
 
 
 def _as_text(field: Field) -> Field:
-    """Returns a column as it is sent as text; what it is declared as stands in its doc, for people."""
-    told = "" if field.kind == UTF8 else f"{field.kind}, sent as text"
-    return Field(field.name, UTF8, ": ".join(filter(None, (told, field.doc))))
+    """Returns a column as it is sent as text, with what its texts are meant to be."""
+    return Field(field.name, UTF8, field.doc, meant=None if field.kind == UTF8 else field.kind)
 
 
 def _check_known(what: str, names: Iterable[str], columns: Mapping[str, object]) -> None:

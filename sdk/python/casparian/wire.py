@@ -107,23 +107,31 @@ def schema_message(fields: Iterable[Field]) -> bytes:
 def _write_fields(flat: Flat, place: int, fields: tuple[Field, ...]) -> None:
     start = flat.vector(place, len(fields), 4)
     for index, field in enumerate(fields):
-        pairs = LATER if field.doc else None
+        pairs = _pairs(field)
         tag: Slot = ("B", _TAGS[field.kind.name])
-        places, table = flat.table(LATER, ("B", int(field.nullable)), tag, LATER, None, LATER, pairs)
+        places, table = flat.table(
+            LATER, ("B", int(field.nullable)), tag, LATER, None, LATER, LATER if pairs else None
+        )
         flat.point(start + 4 * index, table)
         flat.string(places[0], field.name)
         _write_kind(flat, places[3], field.kind)
         _write_fields(flat, places[5], field.kind.fields)
-        if field.doc:
-            _write_pair(flat, places[6], "doc", field.doc)
+        if pairs:
+            _write_pairs(flat, places[6], pairs)
 
 
-def _write_pair(flat: Flat, place: int, key: str, value: str) -> None:
-    start = flat.vector(place, 1, 4)
-    (key_at, value_at), table = flat.table(LATER, LATER)
-    flat.point(start, table)
-    flat.string(key_at, key)
-    flat.string(value_at, value)
+def _pairs(field: Field) -> dict[str, str]:
+    doc = {"doc": field.doc} if field.doc else {}
+    return doc | ({"casparian.type": field.meant.format} if field.meant else {})
+
+
+def _write_pairs(flat: Flat, place: int, pairs: dict[str, str]) -> None:
+    start = flat.vector(place, len(pairs), 4)
+    for index, (key, value) in enumerate(pairs.items()):
+        (key_at, value_at), table = flat.table(LATER, LATER)
+        flat.point(start + 4 * index, table)
+        flat.string(key_at, key)
+        flat.string(value_at, value)
 
 
 def _write_kind(flat: Flat, place: int, kind: Kind) -> None:

@@ -47,9 +47,10 @@ struct Between {
 }
 
 impl TableJudge {
-    /// Fits a contract to the columns that a parser opens its table with.
-    pub fn new(contract: TableContract, sent: &Schema) -> Result<Self, SchemaFault> {
-        let evolved = fit::evolved(&contract, sent)?;
+    /// Fits a contract to the columns that a parser opens its table with. `meant` are the same columns with the types that their
+    /// texts are meant to be: so are those that a contract lets come along.
+    pub fn new(contract: TableContract, sent: &Schema, meant: &Schema) -> Result<Self, SchemaFault> {
+        let evolved = fit::evolved(&contract, meant)?;
         let columns = fit::columns(&contract, &evolved, sent)?;
         let rules = contract.rules.iter().map(|rule| between(rule, &contract));
         let rules = rules.collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 
 use super::fault::WireFault;
 use super::flat::{Flat, FlatFault, Table};
+use super::meaning;
 
 /// Longest metadata of one message.
 pub(super) const METADATA_BYTES_MAX: usize = 1 << 20;
@@ -89,6 +90,8 @@ pub(super) struct KeyValues<'a> {
     pub(super) extension: Option<&'a str>,
     /// What the column holds, for people.
     pub(super) doc: Option<&'a str>,
+    /// What the column's texts are meant to be.
+    pub(super) meaning: Option<&'a str>,
 }
 
 /// Checks that custom metadata are well formed, although hardly anything in them has a meaning here: so that what passes is a
@@ -101,6 +104,7 @@ pub(super) fn check_key_values<'a>(table: &Table<'a>, slot: u16) -> Result<KeyVa
         match key {
             Some("ARROW:extension:name") => found.extension = Some(value.unwrap_or_default()),
             Some("doc") => found.doc = value,
+            Some(meaning::KEY) => found.meaning = Some(value.unwrap_or_default()),
             _ => {}
         }
     }

@@ -51,6 +51,10 @@ pub enum WireFault {
     TypeParameter { field: FieldNo, kind: &'static str, parameter: &'static str, value: i64 },
     #[error("field {field} is of extension type {name}; extension types are not allowed")]
     Extension { field: FieldNo, name: GuestText },
+    #[error(
+        "field {field} is meant to be {format:?}; that is for columns of text, and for types with a text"
+    )]
+    Meaning { field: FieldNo, format: GuestText },
     #[error("field {field} has the time zone {zone:?}; it must be 1 to 64 letters, digits or `+-:/_`")]
     TimeZone { field: FieldNo, zone: GuestText },
     #[error("field {field} is of type {kind} and has {found} children, which is not allowed")]
@@ -162,6 +166,7 @@ impl Blamed for WireFault {
             WireFault::TypeDenied { .. } => "type-denied",
             WireFault::TypeParameter { .. } => "type-parameter",
             WireFault::Extension { .. } => "extension-denied",
+            WireFault::Meaning { .. } => "type-meant",
             WireFault::TimeZone { .. } => "time-zone",
             WireFault::Children { .. } => "child-count",
             WireFault::TooDeep { .. } => "type-too-deep",

@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use super::envelope::{self, Header};
 use super::fault::{FieldNo, WireFault};
 use super::flat::Table;
+use super::meaning;
 use crate::guest_text::{GuestText, steers};
 
 /// Most fields of a schema, children counted: what one batch makes us look at.
@@ -35,6 +36,7 @@ pub(crate) const RESERVED_PREFIX: &str = "_cf_";
 pub struct TableSchema {
     columns: SchemaRef,
     declared: SchemaRef,
+    meant: SchemaRef,
     nullable: SchemaRef,
     /// One for each column of the payload.
     docs: Vec<GuestText>,
@@ -65,8 +67,8 @@ pub(super) struct WireCounts {
 
 impl PartialEq for TableSchema {
     fn eq(&self, other: &Self) -> bool {
-        // Everything else follows from the columns, but for their docs, which are for people: nothing depends on them.
-        self.columns == other.columns
+        // All else follows from these, but for the docs of columns, which are for people: nothing depends on them.
+        self.columns == other.columns && self.meant == other.meant
     }
 }
 
@@ -82,6 +84,12 @@ impl TableSchema {
     /// What is nested in a column is nullable always: nobody judges it.
     pub fn declared(&self) -> &SchemaRef {
         &self.declared
+    }
+
+    /// Returns the payload as it is meant: the same columns, and where the guest says what the texts of one are meant to be,
+    /// that type. By this rows are judged where no contract says more.
+    pub fn meant(&self) -> &SchemaRef {
+        &self.meant
     }
 
     /// Returns the payload as batches have it: every column nullable, since a null in a column that was declared to have
@@ -108,25 +116,28 @@ impl TableSchema {
         self.wire
     }
 
-    fn new(columns: Vec<Field>, docs: Vec<GuestText>) -> Result<Self, WireFault> {
+    fn new(columns: Vec<Field>, about: Vec<About>) -> Result<Self, WireFault> {
         let reserved = find_reserved(&columns)?;
-        let docs =
-            docs.into_iter().enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, doc)| doc).collect();
         let payload =
-            || columns.iter().enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, column)| column);
-        let nullable: Vec<Field> = payload().map(relax).collect();
+            || columns.iter().zip(&about).enumerate().filter(|(at, _)| !reserved.has(*at)).map(|(_, it)| it);
+        let nullable: Vec<Field> = payload().map(|(column, _)| relax(column)).collect();
         if nullable.is_empty() {
             return Err(WireFault::NoColumns);
         }
-        let declared: Vec<Field> =
-            payload().map(|column| relax(column).with_nullable(column.is_nullable())).collect();
+        let declared = payload().map(|(column, _)| relax(column).with_nullable(column.is_nullable()));
+        let declared: Vec<Field> = declared.collect();
+        let meant = declared.iter().zip(payload()).map(|(column, (_, about))| match &about.meant {
+            Some(meant) => column.clone().with_data_type(meant.clone()),
+            None => column.clone(),
+        });
         let mut wire = WireCounts::default();
         columns.iter().for_each(|column| count(column.data_type(), &mut wire));
         Ok(Self {
+            meant: Arc::new(Schema::new(meant.collect::<Vec<_>>())),
             declared: Arc::new(Schema::new(declared)),
             nullable: Arc::new(Schema::new(nullable)),
+            docs: payload().map(|(_, about)| about.doc.clone()).collect(),
             columns: Arc::new(Schema::new(columns)),
-            docs,
             reserved,
             wire,
         })
@@ -147,7 +158,7 @@ pub(super) fn read(message: &[u8]) -> Result<TableSchema, WireFault> {
     schema.longs::<8>(3)?;
     let mut reader = FieldReader::default();
     let columns = reader.siblings(&schema, 1, 1)?;
-    TableSchema::new(columns, reader.docs)
+    TableSchema::new(columns, reader.about)
 }
 
 /// Reads fields depth first and counts them on the way, so that a subtree that is shared over and over meets a bound.
@@ -155,8 +166,15 @@ pub(super) fn read(message: &[u8]) -> Result<TableSchema, WireFault> {
 struct FieldReader {
     /// Fields begun. `begun <= FIELDS_MAX`.
     begun: usize,
-    /// Docs of the columns that were read; those of nested fields are passed over.
-    docs: Vec<GuestText>,
+    /// What is said about the columns that were read; what is said about nested fields is passed over.
+    about: Vec<About>,
+}
+
+/// What a guest says about a column, besides its type.
+struct About {
+    doc: GuestText,
+    /// What its texts are meant to be.
+    meant: Option<DataType>,
 }
 
 impl FieldReader {
@@ -198,10 +216,17 @@ impl FieldReader {
         if let Some(name) = metadata.extension {
             return Err(WireFault::Extension { field, name: shown(name) });
         }
-        if depth == 1 {
-            self.docs.push(GuestText::new(metadata.doc.unwrap_or_default(), DOC_BYTES_MAX));
-        }
         let data_type = self.data_type(table, field, depth)?;
+        let is_text_column = depth == 1 && matches!(data_type, DataType::Utf8 | DataType::LargeUtf8);
+        let meant = metadata.meaning.map(|format| {
+            let meant = meaning::read(format).filter(|_| is_text_column);
+            meant.ok_or_else(|| WireFault::Meaning { field, format: shown(format) })
+        });
+        let meant = meant.transpose()?;
+        if depth == 1 {
+            self.about
+                .push(About { doc: GuestText::new(metadata.doc.unwrap_or_default(), DOC_BYTES_MAX), meant });
+        }
         Ok(Field::new(name, data_type, table.flag(1)?))
     }
 
@@ -325,7 +350,7 @@ fn integer(width: i32, signed: bool) -> Result<DataType, i64> {
 }
 
 /// A decimal's scale is from 0 to its precision: more is no number that Parquet or SQL could hold.
-fn decimal(precision: i32, scale: i32, width: i32) -> Result<DataType, (&'static str, i64)> {
+pub(super) fn decimal(precision: i32, scale: i32, width: i32) -> Result<DataType, (&'static str, i64)> {
     let (precision_max, make): (u8, fn(u8, i8) -> DataType) = match width {
         128 => (38, DataType::Decimal128),
         256 => (76, DataType::Decimal256),
@@ -357,12 +382,16 @@ fn time(unit: TimeUnit, width: i32) -> Result<DataType, i64> {
 }
 
 /// Checks the alphabet only: which zones there are changes from year to year.
-fn time_zone(field: FieldNo, zone: &str) -> Result<Arc<str>, WireFault> {
+pub(super) fn is_time_zone(zone: &str) -> bool {
     let plain = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-:/_".contains(&byte));
-    if !plain || !(1..=ZONE_BYTES_MAX).contains(&zone.len()) {
-        return Err(WireFault::TimeZone { field, zone: shown(zone) });
+    plain && (1..=ZONE_BYTES_MAX).contains(&zone.len())
+}
+
+fn time_zone(field: FieldNo, zone: &str) -> Result<Arc<str>, WireFault> {
+    match is_time_zone(zone) {
+        true => Ok(Arc::from(zone)),
+        false => Err(WireFault::TimeZone { field, zone: shown(zone) }),
     }
-    Ok(Arc::from(zone))
 }
 
 fn check_name(field: FieldNo, name: &str) -> Result<(), WireFault> {

@@ -31,7 +31,7 @@ fn contract(properties: &str, rest: &str) -> String {
 fn judge_for(properties: &str, rest: &str, sent: &Schema) -> Result<TableJudge, SchemaFault> {
     let yaml = contract(properties, rest);
     let contract = odcs::read(yaml.as_bytes()).unwrap_or_else(|faults| panic!("{faults}\n{yaml}")).contract;
-    TableJudge::new(contract.tables[0].clone(), sent)
+    TableJudge::new(contract.tables[0].clone(), sent, sent)
 }
 
 /// Judges columns under a contract that they fit.

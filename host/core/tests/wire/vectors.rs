@@ -98,6 +98,7 @@ fn good_schemas() -> Vec<Vector> {
             None,
             "custom metadata are ignored",
         ),
+        schema("schema-meant", meant("d:18,4", DataType::Utf8), None, "texts that are meant to be decimals"),
         schema(
             "schema-names",
             schema_of(names.map(|name| Field::new(name, DataType::Utf8, true))),
@@ -265,6 +266,19 @@ fn bad_types() -> Vec<Vector> {
         typed("type-denied-within", DataType::new_list(DataType::Null, true), denied, "a list of nulls"),
         schema("type-none", forged_type(Type::NONE), denied, "a field of no type"),
         schema("type-unknown", forged_type(Type(99)), denied, "a type from the future"),
+        schema(
+            "type-meant-no-text",
+            meant("u", DataType::Utf8),
+            "type-meant",
+            "a text is a text without saying so",
+        ),
+        schema(
+            "type-meant-odd",
+            meant("d:5,9", DataType::Utf8),
+            "type-meant",
+            "texts meant to be no type that there is",
+        ),
+        schema("type-meant-int", meant("l", DataType::Int64), "type-meant", "a meaning for what is no text"),
         schema("type-extension", extension(), "extension-denied", "storage that means something else"),
         typed(
             "struct-empty",
@@ -286,6 +300,12 @@ fn struct_fields<const N: usize>(fields: [(&str, DataType, bool); N]) -> DataTyp
 /// Returns a type so many types deep, itself counted.
 pub(crate) fn nested(depth: usize) -> DataType {
     (1..depth).fold(DataType::Int8, |inner, _| struct_of(inner))
+}
+
+/// A column whose values are meant to be of a type.
+fn meant(format: &str, data_type: DataType) -> Vec<u8> {
+    let metadata = HashMap::from([("casparian.type".to_owned(), format.to_owned())]);
+    schema_of([Field::new("n", data_type, true).with_metadata(metadata)])
 }
 
 fn extension() -> Vec<u8> {

@@ -194,10 +194,10 @@ mod tests {
             sha256: Digest::from_bytes([7; 32]),
             signature: None,
             imports: vec![
-                "casparian:parser/input@0.1.0".to_owned(),
-                "casparian:parser/output@0.1.0".to_owned(),
+                "casparian:parser/input@0.2.0".to_owned(),
+                "casparian:parser/output@0.2.0".to_owned(),
             ],
-            exports: vec!["casparian:parser/format@0.1.0".to_owned()],
+            exports: vec!["casparian:parser/format@0.2.0".to_owned()],
             misfit: None,
             contract: Some(ContractReport {
                 id: "fix-orders".to_owned(),
@@ -230,9 +230,9 @@ fix 1.0.0
   files      *.log, *.fix
   contract   fix-orders 2.0.1
              0808080808080808080808080808080808080808080808080808080808080808
-  imports    casparian:parser/input@0.1.0
-             casparian:parser/output@0.1.0
-  exports    casparian:parser/format@0.1.0
+  imports    casparian:parser/input@0.2.0
+             casparian:parser/output@0.2.0
+  exports    casparian:parser/format@0.2.0
 
 table messages  on by default
   One row per message.

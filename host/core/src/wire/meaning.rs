@@ -1,0 +1,110 @@
+//! What the texts of a column are meant to be. A parser that sends text where in doubt can say which type it has in mind;
+//! then the host casts it, as losslessly as for a contract, also where there is none.
+//!
+//! The types are written as in Arrow's C data interface ("Data type description: format strings"): `l` is a 64-bit integer,
+//! `d:18,4` a decimal, `tsu:UTC` a timestamp. Only types are written so whose values have a text.
+
+use arrow_schema::{DataType, TimeUnit};
+
+use super::schema::{decimal, is_time_zone};
+
+/// The key in a field's metadata.
+pub(super) const KEY: &str = "casparian.type";
+
+/// Reads a type. `None`: it is none, or its values have no text.
+pub(super) fn read(format: &str) -> Option<DataType> {
+    Some(match format {
+        "b" => DataType::Boolean,
+        "c" => DataType::Int8,
+        "C" => DataType::UInt8,
+        "s" => DataType::Int16,
+        "S" => DataType::UInt16,
+        "i" => DataType::Int32,
+        "I" => DataType::UInt32,
+        "l" => DataType::Int64,
+        "L" => DataType::UInt64,
+        "f" => DataType::Float32,
+        "g" => DataType::Float64,
+        "tdD" => DataType::Date32,
+        "tdm" => DataType::Date64,
+        "tts" => DataType::Time32(TimeUnit::Second),
+        "ttm" => DataType::Time32(TimeUnit::Millisecond),
+        "ttu" => DataType::Time64(TimeUnit::Microsecond),
+        "ttn" => DataType::Time64(TimeUnit::Nanosecond),
+        _ => return read_decimal(format).or_else(|| read_timestamp(format)),
+    })
+}
+
+/// `d:precision,scale`, and the width where it is not 128.
+fn read_decimal(format: &str) -> Option<DataType> {
+    let numbers: Vec<i32> =
+        format.strip_prefix("d:")?.splitn(4, ',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    match *numbers.as_slice() {
+        [precision, scale] => decimal(precision, scale, 128).ok(),
+        [precision, scale, width] => decimal(precision, scale, width).ok(),
+        _ => None,
+    }
+}
+
+/// `ts`, a unit, a colon, and a time zone if there is one.
+fn read_timestamp(format: &str) -> Option<DataType> {
+    let (unit, zone) = format.strip_prefix("ts")?.split_once(':')?;
+    let unit = match unit {
+        "s" => TimeUnit::Second,
+        "m" => TimeUnit::Millisecond,
+        "u" => TimeUnit::Microsecond,
+        "n" => TimeUnit::Nanosecond,
+        _ => return None,
+    };
+    match zone {
+        "" => Some(DataType::Timestamp(unit, None)),
+        zone if is_time_zone(zone) => Some(DataType::Timestamp(unit, Some(zone.into()))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_reads_as_arrow_writes_it() {
+        assert_eq!(read("l"), Some(DataType::Int64));
+        assert_eq!(read("d:18,4"), Some(DataType::Decimal128(18, 4)));
+        assert_eq!(read("d:50,4,256"), Some(DataType::Decimal256(50, 4)));
+        assert_eq!(read("tsn:"), Some(DataType::Timestamp(TimeUnit::Nanosecond, None)));
+        assert_eq!(
+            read("tsu:Europe/Zurich"),
+            Some(DataType::Timestamp(TimeUnit::Microsecond, Some("Europe/Zurich".into())))
+        );
+    }
+
+    #[test]
+    fn what_is_no_type_or_has_no_text_is_refused() {
+        for format in [
+            "",
+            "u",
+            "z",
+            "w:4",
+            "n",
+            "e",
+            "+l",
+            "tDu",
+            "d:",
+            "d:39,0",
+            "d:5",
+            "d:5,6",
+            "d:5,-1",
+            "d:5,2,64",
+            "d:5,2,128,1",
+            "ts",
+            "tsu",
+            "tsx:",
+            "tsu:a b",
+            "ll",
+            "L ",
+        ] {
+            assert_eq!(read(format), None, "{format}");
+        }
+    }
+}
