@@ -3,6 +3,8 @@
 //! The claim reproduces: the same component, input, contract and options give the same claim on any machine, whatever the
 //! number of threads, the sizes of batches and reads. The circumstances need not. `docs/spec/receipt.md` has every field.
 
+mod circumstances;
+mod comparison;
 mod json;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,8 @@ use crate::guest_text::{GuestText, steers};
 use crate::id::{Digest, TableName};
 use crate::intake::SkipKind;
 use crate::ledger::Account;
-use crate::limits::Limits;
+pub use circumstances::{Circumstances, CodeCache, FileCircumstances, LogCircumstances, ShortReads};
+pub use comparison::{Comparison, Difference};
 
 /// The version of a receipt's shape and of what its claim means.
 pub const FORMAT_VERSION: u32 = 1;
@@ -363,142 +366,6 @@ impl BytesClaim {
     }
 }
 
-/// What two claims have in common and where they differ.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Comparison {
-    /// Fields that agree, by path: `tables.orders.digest`.
-    pub same: Vec<String>,
-    /// Fields that do not.
-    pub different: Vec<Difference>,
-}
-
-/// A field of which two claims say something different.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Its path.
-    pub field: String,
-    /// What the first claim says; none: it has no such field.
-    pub claimed: Option<Value>,
-    /// What the second claim says.
-    pub found: Option<Value>,
-}
-
-impl Comparison {
-    /// Goes down objects that both have; anything else is a field. Claims are of one shape, which bounds the depth.
-    fn walk(&mut self, path: &str, claimed: &Value, found: &Value) {
-        let (Value::Object(one), Value::Object(other)) = (claimed, found) else {
-            return self.field(path, Some(claimed), Some(found));
-        };
-        let mut names: Vec<&String> = one.keys().chain(other.keys()).collect();
-        names.sort();
-        names.dedup();
-        for name in names {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            match (one.get(name), other.get(name)) {
-                (Some(claimed), Some(found)) => self.walk(&path, claimed, found),
-                (claimed, found) => self.field(&path, claimed, found),
-            }
-        }
-    }
-
-    fn field(&mut self, path: &str, claimed: Option<&Value>, found: Option<&Value>) {
-        if claimed == found {
-            self.same.push(path.to_owned());
-        } else {
-            let (claimed, found) = (claimed.cloned(), found.cloned());
-            self.different.push(Difference { field: path.to_owned(), claimed, found });
-        }
-    }
-}
-
-/// What a run came about under. Nothing here need reproduce.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Circumstances {
-    /// The version of the host.
-    pub host_version: String,
-    /// The engine that ran the parser, with its version.
-    pub engine: String,
-    /// What stood between the parser and the machine.
-    pub isolation: String,
-    /// What people called the input.
-    pub input_path: String,
-    /// Where the contract came from; none: there was none.
-    pub contract_origin: Option<String>,
-    /// Fuel burnt.
-    pub fuel: u64,
-    /// The most linear memory that the parser had, in bytes.
-    pub memory_peak_bytes: u64,
-    /// Every bound of the run.
-    pub limits: Limits,
-    /// The parser's log.
-    pub log: LogCircumstances,
-    /// How much a read gave; none: as much as was asked for.
-    pub short_reads: Option<ShortReads>,
-    /// How its tables are written: `parquet`, `csv`, `csv-escaped-formulas` or `jsonl`.
-    pub format: String,
-    /// The size that the parser was asked to make its batches.
-    pub batch_bytes: u64,
-    /// The size that the parser was asked to make its ranges; none: as large as it likes.
-    pub range_bytes: Option<u64>,
-    /// Ranges that the parser cut the input into.
-    pub ranges: u64,
-    /// Threads that worked on it.
-    pub threads: u32,
-    /// Whether compiled code was at hand.
-    pub code_cache: CodeCache,
-    /// Time from the first look at the input to the writing of the receipt.
-    pub wall_ms: u64,
-    /// The files beside the receipt, by name.
-    pub files: Vec<FileCircumstances>,
-}
-
-/// The log of a parser.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogCircumstances {
-    /// Lines that were told.
-    pub lines: u64,
-    /// Lines that were dropped because the log was full.
-    pub lines_dropped: u64,
-    /// Digest of the lines that were told.
-    pub sha256: Digest,
-}
-
-/// Reads that give less than was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ShortReads {
-    /// What tells one schedule from another.
-    pub seed: u64,
-    /// The most that any read gave.
-    pub bytes_max: u64,
-}
-
-/// Whether compiled code was at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CodeCache {
-    /// It was compiled for this run.
-    Cold,
-    /// It was kept from an earlier run.
-    Warm,
-}
-
-/// A file beside a receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileCircumstances {
-    /// Where it is, seen from the receipt: a name, behind `../` where the output is one file.
-    pub name: String,
-    /// The table that it holds; none: the quarantine.
-    pub table: Option<TableName>,
-    /// Its size.
-    pub bytes: u64,
-    /// Digest of its bytes.
-    pub sha256: Digest,
-}
-
 /// Something that is no receipt, or not a true one.
 #[derive(Debug, Error)]
 pub enum ReceiptFault {
@@ -610,6 +477,7 @@ fn escaped(mut text: String, c: char) -> String {
 mod tests {
     use super::*;
     use crate::ledger::ByteClasses;
+    use crate::limits::Limits;
 
     fn digest(text: &str) -> Digest {
         Digest::of(text.as_bytes())

@@ -131,10 +131,9 @@ impl ColumnDigests {
             return Err(format!("rows of more than {TABLES_MAX} tables"));
         }
         let digests = self.tables.entry(table.to_owned()).or_insert_with(|| begin(schema));
-        let columns = digests.iter_mut().zip(rows.columns());
+        let mut columns = digests.iter_mut().zip(rows.columns());
         columns
-            .map(|(digest, column)| digest.add(std::slice::from_ref(column)))
-            .collect::<Result<(), _>>()
+            .try_for_each(|(digest, column)| digest.add(std::slice::from_ref(column)))
             .map_err(|error| error.to_string())
     }
 
