@@ -52,7 +52,9 @@ def _arguments() -> argparse.ArgumentParser:
     running.add_argument("--out", type=Path, help="a folder for TABLE.jsonl, rejects.jsonl and skips.jsonl")
     running.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     running.add_argument("--attach", action="append", default=[], metavar="NAME=FILE")
-    running.add_argument("--table", action="append", metavar="NAME", help="a table that is wanted; all, unless some are named")
+    running.add_argument(
+        "--table", action="append", metavar="NAME", help="a table that is wanted; all, unless some are named"
+    )
     running.add_argument("--target-bytes", type=int, default=1 << 62, help="the size of ranges asked of `plan`")
     running.set_defaults(act=_run)
     describing = acts.add_parser("describe", help="show what a parser says it is")
@@ -61,7 +63,9 @@ def _arguments() -> argparse.ArgumentParser:
     describing.set_defaults(act=_describe)
     drafting = acts.add_parser("contract", help="draft a contract: the tables' columns as they are declared")
     drafting.add_argument("parser", type=Path)
-    drafting.add_argument("file", type=Path, nargs="?", help="an input to read first, where tables are opened as it is read")
+    drafting.add_argument(
+        "file", type=Path, nargs="?", help="an input to read first, where tables are opened as it is read"
+    )
     drafting.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     drafting.set_defaults(act=_contract)
     return arguments
@@ -91,7 +95,9 @@ def _run(args: argparse.Namespace, program: Program) -> int:
     return 0
 
 
-def _say(args: argparse.Namespace, program: Program, options: dict[str, str], target_bytes: int = 1 << 62, **host: Any) -> Said:
+def _say(
+    args: argparse.Namespace, program: Program, options: dict[str, str], target_bytes: int = 1 << 62, **host: Any
+) -> Said:
     raw = args.file.read_bytes()
     port = TerminalPort(args.file.name, raw, program.describe(), level="info", **host)
     with redirect_stdout(sys.stderr):
@@ -120,11 +126,16 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _rejects(said: Said) -> list[dict[str, Any]]:
-    return [{"offset": it.span.offset, "length": it.span.length, "code": it.code, "message": it.message} for it in said.rejects]
+    return [
+        {"offset": it.span.offset, "length": it.span.length, "code": it.code, "message": it.message}
+        for it in said.rejects
+    ]
 
 
 def _skips(said: Said) -> list[dict[str, Any]]:
-    return [{"offset": span.offset, "length": span.length, "kind": kind, "note": note} for span, kind, note in said.skips]
+    return [
+        {"offset": span.offset, "length": span.length, "kind": kind, "note": note} for span, kind, note in said.skips
+    ]
 
 
 def _summary(said: Said) -> dict[str, Any]:
@@ -180,7 +191,9 @@ def _describe(args: argparse.Namespace, program: Program) -> int:
 
 
 def _described(program: Program, description: Description) -> dict[str, Any]:
-    outputs = {table.name: {field.name: str(field.kind) for field in table.fields} for table in program.definition.outputs}
+    outputs = {
+        table.name: {field.name: str(field.kind) for field in table.fields} for table in program.definition.outputs
+    }
     return {
         "name": description.name,
         "version": description.version,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import linecache
+from collections.abc import Callable
 from types import TracebackType
-from typing import Callable
 
 from casparian.shapes import Fault, Refused, Span
 from casparian.voice import sayable
@@ -60,7 +60,9 @@ def _frames(traceback: TracebackType | None, shown: Shown) -> list[str]:
     while traceback is not None:
         code = traceback.tb_frame.f_code
         if name := shown(code.co_filename):
-            source = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
+            # By way of the module's loader, which has the source: nothing need be kept for it beforehand.
+            module = traceback.tb_frame.f_globals
+            source = linecache.getline(code.co_filename, traceback.tb_lineno, module).strip()
             frames.append(f"  {name}:{traceback.tb_lineno} in {code.co_name}: {source}")
             if len(frames) > 2 * FRAMES_MAX:
                 del frames[FRAMES_MAX // 2]

@@ -10,7 +10,8 @@ in loops of the interpreter itself (`join`, `pack`, `map`); the loops written he
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import date, datetime, time, timedelta, timezone
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -18,7 +19,7 @@ from math import isnan
 from operator import itemgetter
 from struct import Struct, calcsize, pack
 from struct import error as struct_error
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any
 
 from casparian.kinds import UTF8, Kind
 from casparian.wire import Body
@@ -371,7 +372,7 @@ def _units(cell: Any, scale: int) -> int | None:
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _EPOCH = datetime(1970, 1, 1)
-_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 

@@ -3,10 +3,11 @@ is refused. The host does not use it."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from struct import error, unpack_from
-from typing import Any, Sequence
+from typing import Any
 
 from casparian.kinds import UNITS, Field, Kind
 from casparian.shapes import Fault
@@ -276,8 +277,6 @@ def _moment(kind: Kind, count: int) -> Any:
             return span
         if kind.name == "time":
             return (datetime(1970, 1, 1) + span).time() if 0 <= count < 86_400 * _PER_SECOND[kind.unit] else count
-        return datetime(1970, 1, 1, tzinfo=timezone.utc if kind.zone else None) + span
+        return datetime(1970, 1, 1, tzinfo=UTC if kind.zone else None) + span
     except OverflowError:
         return count
-
-

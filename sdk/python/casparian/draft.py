@@ -7,7 +7,7 @@ nothing else; what a row must be beyond that is for people to add.
 from __future__ import annotations
 
 import json
-from typing import Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from casparian.kinds import Field, Kind
 from casparian.table import Table

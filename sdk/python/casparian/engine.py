@@ -10,8 +10,8 @@ import gc
 import importlib
 import io
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Iterator, Mapping, Sequence
 
 from casparian import blame
 from casparian.modules import Modules, compiled
@@ -66,7 +66,7 @@ class Program:
         name = modules.module_name(entry)
         modules.install()
         _loaded = modules
-        with _quiet(prints), _faults(modules, lambda: None):
+        with _quiet(prints), _faults(modules, None):
             definition = found(importlib.import_module(name), name.rpartition(".")[2])
             definition.describe()  # now rather than in the middle of a run
         return Program(definition, modules, prints)
@@ -104,7 +104,7 @@ class Program:
             backlog = Backlog(port, 0, self._faults)
             source, out = self._open(port, backlog, None, b"", options)
             with self._heard(port, source), self._blamed(source):
-                layout = self._definition.plan(source, out, target_bytes) or layout
+                layout = _checked(self._definition.plan(source, out, target_bytes) or layout)
                 backlog.finish_said()
         return layout.ranges, layout.context
 
@@ -150,12 +150,18 @@ class Program:
             yield
 
 
-def _at(source: Source) -> Span | None:
-    return source.current.span if source.current is not None else None
+def _at(source: Source | None) -> Span | None:
+    return source.current.span if source is not None and source.current is not None else None
+
+
+def _checked(layout: object) -> Layout:
+    if not isinstance(layout, Layout):
+        raise TypeError(f"plan returned {layout!r:.80}, not a Layout")
+    return layout
 
 
 @contextmanager
-def _faults(modules: Modules, source: object) -> Iterator[None]:
+def _faults(modules: Modules, source: Source | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -163,8 +169,7 @@ def _faults(modules: Modules, source: object) -> Iterator[None]:
     except BaseException as why:
         if type(why).__name__ == "BdbQuit":
             raise
-        at = _at(source) if isinstance(source, Source) else None
-        raise blame.fault_of(why, modules.shown, at) from why
+        raise blame.fault_of(why, modules.shown, _at(source)) from why
 
 
 _COLLECT_AFTER = 50_000
@@ -181,12 +186,19 @@ def _rarely_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class _Silence(io.TextIOBase):
+    """A file that forgets: who keeps it, as a handler of `logging` does, fills no memory with it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 @contextmanager
 def _quiet(prints: bool) -> Iterator[None]:
     """Drops what is printed where there is no log: while a parser is loaded, or sniffs."""
     before = sys.stdout, sys.stderr
     if prints:
-        sys.stdout = sys.stderr = io.StringIO()
+        sys.stdout = sys.stderr = _Silence()
     try:
         yield
     finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 DEPTH_MAX = 4
 UNITS = ("s", "ms", "us", "ns")
@@ -165,7 +166,7 @@ def _kind(wanted: Wanted, levels: int) -> Kind:
         raise ValueError(f"{wanted!r} names no type: {_HINT}") from None
 
 
-_HINT = "write `int`, `str`, `\"decimal(18,4)\"`, `\"timestamp[us]\"`, `list[str]` or `{\"field\": int}`"
+_HINT = 'write `int`, `str`, `"decimal(18,4)"`, `"timestamp[us]"`, `list[str]` or `{"field": int}`'
 
 
 def _of_text(text: str, levels: int) -> Kind:

@@ -7,7 +7,8 @@ grows, and nothing outside is asked for.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Iterator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -20,6 +21,9 @@ BAD_XML = "bad_xml"
 DEPTH_MAX = 256
 TOKEN_BYTES_MAX = 16 << 20
 """Bytes of one tag, comment or text that expat may hold back."""
+TEXT_CHARS_MAX = 1 << 20
+"""A longer text comes in several events."""
+RECORD_BYTES_MAX = 16 << 20
 CHUNK = 64 << 10
 
 _JUNK = {expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]}
@@ -74,6 +78,19 @@ class XmlRecord:
         return Span(self.offset, self.length)
 
 
+class _Oversized(TreeBuilder):
+    """What a tree becomes that is too large to be held."""
+
+    def start(self, tag: str, attrs: dict[Any, Any], /) -> Any:
+        """Forgets a start."""
+
+    def data(self, data: str, /) -> None:
+        """Forgets a text."""
+
+    def end(self, tag: str, /) -> Any:
+        """Forgets an end."""
+
+
 class _Forbidden(Exception):
     """What is well-formed and not wanted."""
 
@@ -91,6 +108,9 @@ class _Root:
         self._is_silent = True
         """Whether there was no event yet."""
         self._made: list[XmlEvent] = []
+        self._texts: list[str] = []
+        """The parts of the text that is being read; its event is the last one made."""
+        self._text_chars = 0
         self._parser = self._open()
 
     def _open(self) -> expat.XMLParserType:
@@ -107,6 +127,7 @@ class _Root:
     def _add(self, kind: str, name: str = "", attributes: dict[str, str] | None = None, text: str = "") -> None:
         offset = self.begin + self._parser.CurrentByteIndex
         self._is_silent = False
+        self._finish_text()
         self._made.append(XmlEvent(kind, name, attributes or {}, text, self._depth, offset))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -121,24 +142,27 @@ class _Root:
         self._add("end", name)
 
     def _text(self, text: str) -> None:
-        if self._made and self._made[-1].kind == "text":
-            self._made[-1].text += text
-        else:
-            self._add("text", text=text)
+        if not self._texts or self._text_chars >= TEXT_CHARS_MAX:
+            self._add("text")
+        self._texts.append(text)
+        self._text_chars += len(text)
+
+    def _finish_text(self) -> None:
+        if self._texts:
+            self._made[-1].text = "".join(self._texts)
+            self._texts, self._text_chars = [], 0
 
     def _doctype(self, *_: object) -> None:
         raise _Forbidden("a DTD is refused")
 
     def events(self) -> Iterator[XmlEvent]:
         """Yields the events of the root; the last is an error where it is not well-formed."""
-        at, why = self.begin, None
-        while why is None and at is not None:
+        at, why = self.begin, None  # type: int, str | None
+        while why is None:
             chunk = self.source.raw_at(at, CHUNK)
             why = self._feed(chunk, at)
             at += len(chunk)
             yield from self._placed()
-            if not chunk:
-                break
         yield from self._last(why)
 
     def _feed(self, chunk: bytes, at: int) -> str | None:
@@ -183,6 +207,7 @@ class _Root:
         return made
 
     def _last(self, why: str | None) -> Iterator[XmlEvent]:
+        self._finish_text()
         for event in self._made:
             event.length = max(0, self.end - event.offset)
             yield event
@@ -225,7 +250,13 @@ def records(source: Source, name: str | None) -> Iterator[XmlRecord]:
         elif builder is None:
             outside = event
             _skip(source, event)
-        elif _build(builder, event, depth):
+        elif not _build(builder, event, depth):
+            if event.end - begin > RECORD_BYTES_MAX and not isinstance(builder, _Oversized):
+                builder = _Oversized()
+        elif event.end - begin > RECORD_BYTES_MAX:
+            source.reject(Span(begin, event.end - begin), BAD_XML, f"more than {RECORD_BYTES_MAX} bytes")
+            builder, outside = None, None
+        else:
             record = XmlRecord(builder.close(), begin, event.end - begin)
             builder, outside = None, None
             source.current = record

@@ -6,10 +6,10 @@ import importlib.util
 import linecache
 import marshal
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
-from typing import Mapping, Sequence
 
 from casparian.shapes import Fault
 
@@ -28,6 +28,7 @@ class Modules(MetaPathFinder, InspectLoader):
         self._code = dict(code or {})
         self._folder = folder
         self._paths: dict[str, str] = {}
+        self._found: set[str] = set()
         self._shown = {folder + path: path for path in self.files}
         self._refuse_shadows()
 
@@ -46,17 +47,13 @@ class Modules(MetaPathFinder, InspectLoader):
         for other in [it for it in sys.meta_path if isinstance(it, Modules)]:
             other.remove()
         sys.meta_path.insert(0, self)
-        for path, raw in self.files.items():
-            if path.endswith(".py"):
-                lines = raw.decode(errors="replace").splitlines(keepends=True)
-                linecache.cache[self._folder + path] = (len(raw), None, lines, self._folder + path)
 
     def remove(self) -> None:
         """Makes the modules of this parser unknown again."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
-        for name in [name for name, module in sys.modules.items() if _loader(module) is self]:
-            del sys.modules[name]
+        for name in self._found:
+            sys.modules.pop(name, None)
         for name in self._shown:
             linecache.cache.pop(name, None)
 
@@ -80,11 +77,14 @@ class Modules(MetaPathFinder, InspectLoader):
                     return path, is_package
         return None
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Finds a module; a folder without `__init__.py` is a package too."""
         found = self._find(fullname)
         if found is None:
             return self._folder_spec(fullname)
+        self._found.add(fullname)
         file, is_package = found
         self._paths[fullname] = file
         spec = ModuleSpec(fullname, self, origin=self._folder + file, is_package=is_package)
@@ -97,6 +97,7 @@ class Modules(MetaPathFinder, InspectLoader):
         stem = fullname.replace(".", "/") + "/"
         if not any(path.startswith(root + stem) and path.endswith(".py") for root in ROOTS for path in self.files):
             return None
+        self._found.add(fullname)
         spec = ModuleSpec(fullname, None, is_package=True)
         spec.submodule_search_locations = [self._folder + stem.rstrip("/")]
         return spec
@@ -128,10 +129,6 @@ class Modules(MetaPathFinder, InspectLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Runs the code of a module."""
         exec(self.get_code(module.__name__), module.__dict__)
-
-
-def _loader(module: ModuleType) -> object:
-    return getattr(getattr(module, "__spec__", None), "loader", None)
 
 
 def compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:

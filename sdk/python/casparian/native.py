@@ -6,10 +6,11 @@ Tests and `python -m casparian run` use it. It judges by no contract: what it sh
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any
 
 from casparian import decode
 from casparian.engine import Program
@@ -223,7 +224,9 @@ class NativePort(Memory):
         """Moves the watermark."""
         furthest = max(self._range.end, self._end)
         if not self._watermark <= up_to <= furthest:
-            message = f"the watermark was moved to {up_to}: it stands at {self._watermark}, the range ends at {furthest}"
+            message = (
+                f"the watermark was moved to {up_to}: it stands at {self._watermark}, the range ends at {furthest}"
+            )
             raise Refused("watermark-broken", message)
         self._watermark = up_to
         self.said.commits.append(up_to)

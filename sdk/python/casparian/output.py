@@ -7,12 +7,13 @@ said, since all before it is complete.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from casparian.kinds import Wanted
 from casparian.port import Blob, Port, Rejection
-from casparian.shapes import SKIP_KINDS, Fault, Span, SkipKind
+from casparian.shapes import SKIP_KINDS, Fault, SkipKind, Span
 from casparian.table import OpenTable, Table, _span
 
 UNCOMMITTED_BYTES_MAX = 4 << 20
@@ -162,6 +163,8 @@ class Backlog:
         self.flush()
         if self.said:
             self.finish(0)
+        elif self.tables:  # rows that stand for no bytes
+            self.port.commit(self.committed)
 
     def fault(self, code: str) -> int | None:
         """Returns the index of a fault in the description."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Protocol, Sequence
+from typing import Any, Protocol
 
 from casparian.delimited import BAD_CSV
 from casparian.fixed import BAD_LENGTH
@@ -130,7 +131,18 @@ def parser(
     def mark(parse: ParseFunction) -> ParseFunction:
         about = doc or (parse.__doc__ or "").strip()
         made = Definition(
-            name or "", version, parse, about, patterns, outputs, _with_docs(faults), options or {}, {}, sniff, plan, resync
+            name or "",
+            version,
+            parse,
+            about,
+            patterns,
+            outputs,
+            _with_docs(faults),
+            options or {},
+            {},
+            sniff,
+            plan,
+            resync,
         )
         setattr(parse, _MARK, made)
         return parse
@@ -151,7 +163,9 @@ def found(module: Any, name: str) -> Definition:
     """Returns the parser in a module: a function marked with `@parser`, a class `Parser`, or a function `parse`."""
     marked = {id(made): made for it in vars(module).values() if (made := _marked(it)) is not None}
     if len(marked) > 1:
-        raise Fault("many-parsers", f"module `{module.__name__}` has {len(marked)} functions marked with @parser: one is wanted")
+        raise Fault(
+            "many-parsers", f"module `{module.__name__}` has {len(marked)} functions marked with @parser: one is wanted"
+        )
     if marked:
         (definition,) = marked.values()
         definition.name = definition.name or name
@@ -160,7 +174,9 @@ def found(module: Any, name: str) -> Definition:
         return _of_class(kind(), name)
     if callable(parse := getattr(module, "parse", None)):
         return Definition(name, "0.0.0", parse, (module.__doc__ or parse.__doc__ or "").strip())
-    raise Fault("no-parser", f"module `{module.__name__}` has neither a function `parse(source, out)` nor a class `Parser`")
+    raise Fault(
+        "no-parser", f"module `{module.__name__}` has neither a function `parse(source, out)` nor a class `Parser`"
+    )
 
 
 def _marked(value: object) -> Definition | None:

@@ -7,9 +7,10 @@ declares: bad data never raises in a parser's loop.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from casparian.port import Blob
 from casparian.shapes import SkipKind, Span
@@ -232,7 +233,9 @@ class Source:
 
         return read(self)
 
-    def fixed_width(self, spec: FixedSpec, record_bytes: int | None = None, encoding: str = "utf-8") -> Iterator[FixedRow]:
+    def fixed_width(
+        self, spec: FixedSpec, record_bytes: int | None = None, encoding: str = "utf-8"
+    ) -> Iterator[FixedRow]:
         """Yields records whose fields have fixed places, by line or, with `record_bytes`, by length: `{"name": 10, "amount": 8}`
         are widths in bytes, `{"name": (0, 10)}` begins and ends. Nothing is trimmed. A record that is too short or too long for
         its fields is rejected as `bad_length`."""

@@ -10,9 +10,10 @@ what they are. A cell that does not fit its column is null, and its record carri
 from __future__ import annotations
 
 import keyword
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from casparian import cells
 from casparian.kinds import UTF8, Field, Kind, Wanted, kind
@@ -133,7 +134,9 @@ class OpenTable:
         self._look = [1]
         self.append = _make_append(table.columns, self._rows, self._flaws, self._look, self._looked, backlog.declared)
 
-    def extend(self, records: Sequence[Any], columns: Mapping[str, Sequence[Any]] | None = None, /, **named: Sequence[Any]) -> None:
+    def extend(
+        self, records: Sequence[Any], columns: Mapping[str, Sequence[Any]] | None = None, /, **named: Sequence[Any]
+    ) -> None:
         """Adds a row for every record, whole columns at a time: `extend(lines, symbol=symbols, px=prices)`.
 
         Raises `ValueError` where a column has not as many cells as there are records, or is not the table's.
@@ -316,4 +319,9 @@ def _make_append(
 
 
 def _is_parameter(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and not name.endswith("_") and name not in ("faults", "others")
+    return (
+        name.isidentifier()
+        and not keyword.iskeyword(name)
+        and not name.endswith("_")
+        and name not in ("faults", "others")
+    )

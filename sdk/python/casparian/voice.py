@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Callable, Iterator
 
 from casparian.port import Port
 from casparian.shapes import Level, Span

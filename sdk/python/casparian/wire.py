@@ -7,8 +7,9 @@ Buffers start at multiples of 8 bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import pack, pack_into
-from typing import Iterable, Union
+from typing import Union
 
 from casparian.kinds import UNITS, Field, Kind
 

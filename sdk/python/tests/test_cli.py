@@ -56,8 +56,22 @@ def test_a_run_shows_what_the_parser_says(folder, capsys):
 def test_a_run_writes_json_on_standard_output_and_nothing_else(folder, capsys):
     assert main(["run", "--json", "--option", "sep=x", str(folder / "fills.py"), str(folder / "a.fills")]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0]["row"] == {"_cf_offset": 8, "_cf_length": 2, "symbol": "", "px": "", "raw": "00", "legs": [1], "wait": None}
-    assert lines[-1]["summary"] == {"input_bytes": 10, "rows": {"fills": 1}, "rejected": 1, "skipped_bytes": 1, "unclaimed_bytes": 0}
+    assert lines[0]["row"] == {
+        "_cf_offset": 8,
+        "_cf_length": 2,
+        "symbol": "",
+        "px": "",
+        "raw": "00",
+        "legs": [1],
+        "wait": None,
+    }
+    assert lines[-1]["summary"] == {
+        "input_bytes": 10,
+        "rows": {"fills": 1},
+        "rejected": 1,
+        "skipped_bytes": 1,
+        "unclaimed_bytes": 0,
+    }
 
 
 def test_a_run_writes_files(folder, capsys):
@@ -112,7 +126,11 @@ def test_it_drafts_a_contract_of_the_types_that_were_declared(folder, capsys):
         (["run", "fills.py", "nothing"], 2, "nothing"),
         (["run", "none.py", "a.fills"], 1, "there is no file `none.py`"),
         (["run", "--option", "sep", "fills.py", "a.fills"], 1, "`sep` is not NAME=VALUE"),
-        (["run", "broken.py", "a.fills"], 1, "ZeroDivisionError: division by zero\n  broken.py:3 in parse: 1 / 0\n  in bytes 0..7"),
+        (
+            ["run", "broken.py", "a.fills"],
+            1,
+            "ZeroDivisionError: division by zero\n  broken.py:3 in parse: 1 / 0\n  in bytes 0..7",
+        ),
     ],
 )
 def test_what_goes_wrong_is_told_in_a_few_lines(folder, capsys, monkeypatch, arguments, code, told):
@@ -141,5 +159,7 @@ def test_a_stranger_beside_a_parser_is_no_part_of_it(folder):
 def test_the_command_stops_in_the_debugger(folder):
     commands = "b fills.py:11\nc\np str(line)\nq\n"
     arguments = [sys.executable, "-m", "pdb", "-m", "casparian", "run", "fills.py", "a.fills"]
-    done = subprocess.run(arguments, cwd=folder, env={"PYTHONPATH": str(SDK)}, input=commands, capture_output=True, text=True)
+    done = subprocess.run(
+        arguments, cwd=folder, env={"PYTHONPATH": str(SDK)}, input=commands, capture_output=True, text=True
+    )
     assert "'A,1.50'" in done.stdout, done.stdout + done.stderr

@@ -132,7 +132,10 @@ def test_an_exception_becomes_a_fault_with_the_parsers_lines_and_the_span(load):
         ("out.table('t', a=int).append(5, 1)\n        out._backlog.flush()", "TypeError: 5 is no record"),
         ("out.table('t', a='intt')", "ValueError: 'intt' names no type"),
         ("out.skip(next(source.lines()), 'odd')", "ValueError: `odd` is no reason to skip"),
-        ("class Odd(Exception):\n            def __str__(self): 1 / 0\n        raise Odd", "Odd: (ZeroDivisionError while"),
+        (
+            "class Odd(Exception):\n            def __str__(self): 1 / 0\n        raise Odd",
+            "Odd: (ZeroDivisionError while",
+        ),
     ],
 )
 def test_whatever_a_parser_raises_is_a_fault(load, source, told):
@@ -140,8 +143,23 @@ def test_whatever_a_parser_raises_is_a_fault(load, source, told):
     assert fault.message.startswith(told) and fault.code == "exception" and len(fault.message) <= 4096
 
 
+def test_a_traceback_that_the_parser_prints_has_its_lines_too(load):
+    source = """
+    import traceback
+    def parse(source, out):
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            print(traceback.format_exc())
+    """
+    lines = [line for _, line, _ in run(load(source), b"x").log]
+    assert lines[1:3] == ['  File "parser.py", line 5, in parse', "    1 / 0"]
+
+
 def test_a_fault_that_the_author_raises_keeps_its_code(load):
-    fault = failed(load("from casparian import Fault\ndef parse(source, out):\n    raise Fault('not-mine', 'no magic')"))
+    fault = failed(
+        load("from casparian import Fault\ndef parse(source, out):\n    raise Fault('not-mine', 'no magic')")
+    )
     assert (fault.code, fault.message) == ("not-mine", "no magic")
 
 
@@ -169,7 +187,11 @@ def test_causes_are_told(load):
         ({"json.py": b"def parse(source, out): pass"}, "json.py", "module-name"),
         ({"vendor/casparian/x.py": b"", "a.py": b""}, "a.py", "module-name"),
         ({"a.py": b"\xff = 1"}, "a.py", "exception"),
-        ({"a.py": b"from casparian import parser\n@parser()\ndef a(s, o): 1\n@parser()\ndef b(s, o): 1"}, "a.py", "many-parsers"),
+        (
+            {"a.py": b"from casparian import parser\n@parser()\ndef a(s, o): 1\n@parser()\ndef b(s, o): 1"},
+            "a.py",
+            "many-parsers",
+        ),
         ({"a.py": b"class Parser:\n    outputs = 5\n    parse = 1"}, "a.py", "exception"),
     ],
 )
@@ -208,6 +230,32 @@ def test_a_second_program_does_not_see_the_modules_of_the_first(load):
     load("import helper\ndef parse(source, out): pass", files=files)
     with pytest.raises(Fault, match="No module named 'helper'"):
         load("import helper\ndef parse(source, out): pass")
+
+
+def test_a_folder_of_the_first_is_not_the_folder_of_the_second(load):
+    source = "import pkg.m\ndef parse(source, out):\n    out.table('t', n=int).append(source.range, pkg.m.N)\n"
+    first = load(source, files={"pkg/m.py": "N = 1\n"})
+    assert run(first, b"x").column("t", "n") == ["1"]
+    assert run(load(source, files={"pkg/m.py": "N = 2\n"}), b"x").column("t", "n") == ["2"]
+
+
+def test_a_handler_made_while_loading_keeps_nothing(load):
+    source = """
+    import logging, sys
+    logging.basicConfig(stream=sys.stderr)
+    def parse(source, out):
+        logging.error("said")
+        sys.__dict__.get("x")
+    """
+    assert run(load(source), b"x").log == [("error", "said", None)]
+    import logging
+
+    logging.getLogger().handlers.clear()
+
+
+def test_a_plan_that_returns_no_layout_is_told(load):
+    source = "class Parser:\n    def plan(self, source, out, n): return [1]\n    def parse(self, source, out): pass\n"
+    assert failed(load(source)).message.startswith("TypeError: plan returned [1], not a Layout")
 
 
 def test_compiled_code_is_run_and_its_tracebacks_show_the_source():

@@ -1,11 +1,12 @@
 """Rows, rejections and skips leave in order; where batches and ranges are cut changes nothing; no value is altered."""
 
 import math
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from casparian import Span, Table
 from casparian.engine import Program
@@ -14,7 +15,7 @@ from casparian.shapes import Fault
 
 CELLS = st.one_of(
     st.none(), st.text(max_size=5), st.integers(), st.floats(), st.booleans(), st.decimals(allow_nan=False), st.dates(), st.times(),
-    st.datetimes(), st.datetimes(timezones=st.just(timezone.utc)), st.binary(max_size=3), st.just("\udc80"), st.just(object()), st.just(b"\xff"),
+    st.datetimes(), st.datetimes(timezones=st.just(UTC)), st.binary(max_size=3), st.just("\udc80"), st.just(object()), st.just(b"\xff"),
 )  # fmt: skip
 
 # The parser looks its cells up here, so that they can be any value of Python.
@@ -97,7 +98,18 @@ t.append(lines[2])
     assert rows == [["1", "2", "3", "4", "5"], ["1", "2", None, "4", "5"], [None] * 5]
 
 
-@pytest.mark.parametrize("call", ["t.append(line, b=1)", "t.append(line, 1, 2)", "t.append(line, **{'Order ID': 1})", "t.append()", "t.extend([line], {'b': [1]})", "t.extend([line], a=[1, 2])", "t.extend([line, line], a=[1])"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "t.append(line, b=1)",
+        "t.append(line, 1, 2)",
+        "t.append(line, **{'Order ID': 1})",
+        "t.append()",
+        "t.extend([line], {'b': [1]})",
+        "t.extend([line], a=[1, 2])",
+        "t.extend([line, line], a=[1])",
+    ],
+)
 def test_a_column_that_the_table_has_not_is_refused(load, call):
     for columns in ("a=str", "{'a': str, 'An odd one': str}"):
         if columns == "a=str" or "1, 2" not in call:
@@ -113,12 +125,18 @@ for lines in source.line_blocks():
 t.extend([], a=[], b=[])
 """
     rows = said(load, body).rows("t")
-    assert [(row.span, *row.cells.values()) for row in rows] == [((0, 2), "a", "0", None), ((2, 2), "b", "1", None), ((4, 2), "c", "2", None)]
+    assert [(row.span, *row.cells.values()) for row in rows] == [
+        ((0, 2), "a", "0", None),
+        ((2, 2), "b", "1", None),
+        ((4, 2), "c", "2", None),
+    ]
 
 
 def test_columns_larger_than_a_batch_leave_in_many(load):
     port_raw = b"x\n" * 5000
-    body = "t = out.table('t', a=str)\nfor lines in source.line_blocks():\n    t.extend(lines, a=['y' * 100] * len(lines))"
+    body = (
+        "t = out.table('t', a=str)\nfor lines in source.line_blocks():\n    t.extend(lines, a=['y' * 100] * len(lines))"
+    )
     program = load("def parse(source, out):\n" + "".join(f"    {line}\n" for line in body.splitlines()))
     port = NativePort("t", port_raw, program.describe(), batch_bytes=4096)
     batches = []
@@ -191,7 +209,9 @@ def test_what_begins_before_the_watermark_is_a_fault(load, say):
 
 
 def test_rejections_and_skips_alone_are_committed(load):
-    result = said(load, "for line in source.lines():\n    out.reject(line, 'x') if line == 'b' else out.skip(line, 'blank')")
+    result = said(
+        load, "for line in source.lines():\n    out.reject(line, 'x') if line == 'b' else out.skip(line, 'blank')"
+    )
     assert result.commits == [4, 6] and [span for span, _, _ in result.skips] == [(0, 2), (4, 2)]
 
 
@@ -219,7 +239,12 @@ def test_a_table_opened_twice_is_one_table_unless_its_columns_differ(load):
 
 
 def test_tables_that_make_no_sense_are_refused():
-    for build in (lambda: Table("t"), lambda: Table("t", a=object), lambda: Table("t", a=int, typed=["b"]), lambda: Table("t", a=int, docs={"b": ""})):
+    for build in (
+        lambda: Table("t"),
+        lambda: Table("t", a=object),
+        lambda: Table("t", a=int, typed=["b"]),
+        lambda: Table("t", a=int, docs={"b": ""}),
+    ):
         with pytest.raises(ValueError):
             build()
 
@@ -238,5 +263,12 @@ class Parser:
 """
     with pytest.raises(Fault, match="before the watermark"):
         run(load(source), b"a\nb\nc\n")
-    result = run(load(source.replace("for line in source.lines()", "for line in list(source.lines())[-1:] if source.range.offset else []")), b"a\nb\nc\n")
+    result = run(
+        load(
+            source.replace(
+                "for line in source.lines()", "for line in list(source.lines())[-1:] if source.range.offset else []"
+            )
+        ),
+        b"a\nb\nc\n",
+    )
     assert result.column("t", "a") == [b"ctx"] and result.column("about", "n") == ["5"]

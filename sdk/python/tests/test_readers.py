@@ -6,7 +6,8 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from casparian import source as source_module
 from casparian.engine import Program
@@ -14,7 +15,9 @@ from casparian.native import Memory, run, run_steadily
 from casparian.shapes import Span
 from casparian.source import Source
 
-PIECES = st.sampled_from([b"\n", b"\r\n", b"\r", b"", b"a,b", b'"', b"\xff", "é€".encode(), b"<a>", b"</a>", b"\0", b"{}"])
+PIECES = st.sampled_from(
+    [b"\n", b"\r\n", b"\r", b"", b"a,b", b'"', b"\xff", "é€".encode(), b"<a>", b"</a>", b"\0", b"{}"]
+)
 BYTES = st.lists(PIECES | st.binary(max_size=6), max_size=20).map(b"".join)
 
 
@@ -112,7 +115,9 @@ def test_a_line_past_the_cap_is_cut_and_its_neighbours_are_whole(monkeypatch):
 
 
 def parser(body):
-    source = "def parse(source, out):\n    t = out.table('t', v=bytes)\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    source = "def parse(source, out):\n    t = out.table('t', v=bytes)\n" + "".join(
+        f"    {line}\n" for line in body.splitlines()
+    )
     return Program.load({"p.py": source.encode()}, "p.py")
 
 
@@ -121,12 +126,20 @@ NAMED = parser("for row in source.csv(header=True): t.append(row, repr([row['a']
 GIVEN = parser("for row in source.csv(header=['a', 'b']): t.append(row, repr([row['a'], row['b']]).encode())")
 JSON = parser("for doc in source.json_lines(): t.append(doc, repr(doc.value).encode())")
 FIXED = parser("for row in source.fixed_width({'a': 2, 'b': 3}): t.append(row, repr(dict(row)).encode())")
-BLOCKS = parser("for row in source.fixed_width({'a': (1, 2)}, record_bytes=4): t.append(row, row['a'].encode(errors='replace'))")
+BLOCKS = parser(
+    "for row in source.fixed_width({'a': (1, 2)}, record_bytes=4): t.append(row, row['a'].encode(errors='replace'))"
+)
 XML = parser("import xml.etree.ElementTree as E\nfor it in source.xml_records(): t.append(it, E.tostring(it.element))")
-INNER = parser("import xml.etree.ElementTree as E\nfor it in source.xml_records('a'): t.append(it, E.tostring(it.element))")
+INNER = parser(
+    "import xml.etree.ElementTree as E\nfor it in source.xml_records('a'): t.append(it, E.tostring(it.element))"
+)
 
 
-@pytest.mark.parametrize("reader", [CSV, GIVEN, JSON, FIXED, BLOCKS, XML, INNER], ids=["csv", "named", "json", "fixed", "blocks", "xml", "inner"])
+@pytest.mark.parametrize(
+    "reader",
+    [CSV, GIVEN, JSON, FIXED, BLOCKS, XML, INNER],
+    ids=["csv", "named", "json", "fixed", "blocks", "xml", "inner"],
+)
 @SAME
 @given(raw=BYTES)
 def test_bad_data_never_raises_and_where_reads_are_cut_changes_nothing(reader, raw):
@@ -163,7 +176,16 @@ def test_a_header_names_the_cells_in_every_range():
 
 
 @SAME
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=5), min_size=1, max_size=4), max_size=6))
+@given(
+    st.lists(
+        st.lists(
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=5),
+            min_size=1,
+            max_size=4,
+        ),
+        max_size=6,
+    )
+)
 def test_what_csv_writes_is_read_back(table):
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(table)
@@ -175,7 +197,17 @@ def test_json_keeps_digits_and_refuses_what_would_be_lost():
     assert rows(said)[0] == {"a": Decimal("1.10"), "b": 12345678901234567890, "c": Decimal("-0")}
     assert str(rows(said)[0]["a"]) == "1.10"
     assert rows(said)[1:] == [[Decimal("1E+400")], "x", None]
-    bad = [b'{"a":1,"a":2}', b"{", b"NaN", b"[1] 2", b'"\xff"', b"[" * 100_000, b"1" * 5000, b'{"a":{"b":1,"b":1}}', b"'x'"]
+    bad = [
+        b'{"a":1,"a":2}',
+        b"{",
+        b"NaN",
+        b"[1] 2",
+        b'"\xff"',
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'{"a":{"b":1,"b":1}}',
+        b"'x'",
+    ]
     said = run(JSON, b"\n".join(bad))
     assert [it.code for it in said.rejects] == ["bad_json"] * len(bad) and said.rows("t") == []
     assert said.rejects[0].message == "key 'a' stands twice"
@@ -197,7 +229,10 @@ def test_what_json_writes_is_read_back(values):
 def test_fixed_fields_are_not_trimmed_and_wrong_lengths_are_rejected():
     said = run(FIXED, b"ab  c\r\nab\nabcdefg\n\n12345")
     assert rows(said) == [{"a": "ab", "b": "  c"}, {"a": "12", "b": "345"}]
-    assert [(it.span, it.message) for it in said.rejects] == [((7, 3), "2 bytes: the fields take 5"), ((10, 8), "7 bytes: the fields take 5")]
+    assert [(it.span, it.message) for it in said.rejects] == [
+        ((7, 3), "2 bytes: the fields take 5"),
+        ((10, 8), "7 bytes: the fields take 5"),
+    ]
     assert said.dark() == []
 
 
@@ -263,6 +298,24 @@ def test_xml_that_ends_too_early_loses_no_record_before():
 def test_xml_that_is_refused_is_told(raw, why):
     said = run(XML, raw)
     assert said.rejects[0].message == why and said.rows("t") == [] and said.dark() == []
+
+
+def test_a_record_that_is_too_large_is_rejected_and_its_neighbours_read(monkeypatch):
+    monkeypatch.setattr("casparian.markup.RECORD_BYTES_MAX", 50)
+    said = run(INNER, b"<r><a>1</a><a>" + b"<b>x</b>" * 20 + b"</a><a>" + b"y" * 60 + b"</a><a>2</a></r>")
+    assert [row["v"] for row in said.rows("t")] == [b"<a>1</a>", b"<a>2</a>"]
+    assert [(it.span, it.message) for it in said.rejects] == [
+        ((11, 167), "more than 50 bytes"),
+        ((178, 67), "more than 50 bytes"),
+    ]
+
+
+def test_a_long_text_comes_in_parts_and_loses_nothing(monkeypatch):
+    monkeypatch.setattr("casparian.markup.TEXT_CHARS_MAX", 10)
+    raw = b"<e>" + b"line\n" * 50 + b"</e>"
+    texts = [it for it in of(raw).xml_events() if it.kind == "text"]
+    assert len(texts) > 10 and "".join(it.text for it in texts) == "line\n" * 50
+    assert sum(it.length for it in texts) == 250
 
 
 def test_a_tag_that_never_ends_is_not_held_for_ever(monkeypatch):

@@ -26,7 +26,9 @@ def test_the_class(load):
     assert [(it.code, it.span) for it in said.rejects] == [("bad_line", (4, 6))]
 
 
-@pytest.mark.parametrize("reader", re.findall(r"^\| `(source\.\w+\(.*?\))`", README.read_text(encoding="utf-8"), re.MULTILINE))
+@pytest.mark.parametrize(
+    "reader", re.findall(r"^\| `(source\.\w+\(.*?\))`", README.read_text(encoding="utf-8"), re.MULTILINE)
+)
 def test_the_readers_are_called_as_it_says(load, reader):
     parser = f"def parse(source, out):\n    offset, n, start, encoding = 0, 5, 0, 'utf-8'\n    it = {reader.replace('…', 'x')}\n    list(it or [])"
     run_steadily(load(parser), b"id;px\n<event/>\n{}\n")

@@ -2,13 +2,14 @@
 
 import json
 import math
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casparian import cells, decode
 from casparian.kinds import Field, Kind, kind
@@ -36,7 +37,7 @@ LEAVES = {
     "time64[ns]": st.times(),
     "timestamp[s]": st.datetimes().map(lambda it: it.replace(microsecond=0)),
     "timestamp[us]": st.datetimes(),
-    "timestamp[us, UTC]": st.datetimes(timezones=st.just(timezone.utc)),
+    "timestamp[us, UTC]": st.datetimes(timezones=st.just(UTC)),
     "timestamp[ns]": st.datetimes(datetime(1700, 1, 1), datetime(2250, 1, 1)),
     "duration[ms]": st.integers(-(10**12), 10**12).map(lambda it: timedelta(milliseconds=it)),
     "duration[us]": st.timedeltas(timedelta(days=-99999), timedelta(days=99999)),
@@ -159,7 +160,7 @@ def test_golden_batches_mean_the_same_when_we_write_them(vector):
 
 
 NOW = datetime(2024, 1, 1)
-NOW_UTC = datetime(2024, 1, 1, tzinfo=timezone.utc)
+NOW_UTC = datetime(2024, 1, 1, tzinfo=UTC)
 FIT_AND_UNFIT = [
     ("int8", [1, None, -128, 127], [128, -129, "5", 1.0, True]),
     ("uint64", [0, (1 << 64) - 1], [-1, 1 << 64]),
@@ -174,7 +175,7 @@ FIT_AND_UNFIT = [
     ("timestamp[s]", [NOW], [NOW.replace(microsecond=1), NOW_UTC, date(2024, 1, 1)]),
     ("timestamp[us, UTC]", [NOW_UTC], [NOW, date(2024, 1, 1), 1 << 63]),
     ("timestamp[ns]", [datetime(2262, 1, 1)], [datetime(2300, 1, 1), 1 << 63]),
-    ("time64[us]", [time(1), time.max], [time(1, tzinfo=timezone.utc), 86_400_000_000, -1]),
+    ("time64[us]", [time(1), time.max], [time(1, tzinfo=UTC), 86_400_000_000, -1]),
     ("duration[s]", [timedelta(1)], [timedelta(0, 0, 1), "5", 1 << 63]),
     ("list<int8>", [[1], []], [[1, 300], "12", 5]),
     ("list<list<int8>>", [None, [[1], []]], [[[1], [300]], [[], ["x"]]]),
