@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from casparian.kinds import Wanted
-from casparian.port import Blob, Port, Rejection
+from casparian.port import Port, Rejection
 from casparian.shapes import SKIP_KINDS, Fault, SkipKind, Span
+from casparian.source import Source
 from casparian.table import OpenTable, Table, _span
 
 UNCOMMITTED_BYTES_MAX = 4 << 20
@@ -290,6 +291,7 @@ class Output:
         """Returns whether anybody wants the rows of a table."""
         return self._backlog.port.wanted(table)
 
-    def attachment(self, name: str) -> Blob | None:
-        """Returns the reference data that the operator attached under a name."""
-        return self._backlog.port.attachment(name)
+    def attachment(self, name: str) -> Source | None:
+        """Returns the reference data that the operator attached under a name, to be read like the input."""
+        blob = self._backlog.port.attachment(name)
+        return None if blob is None else Source(blob)

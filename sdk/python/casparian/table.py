@@ -135,17 +135,27 @@ class OpenTable:
         self.append = _make_append(table.columns, self._rows, self._flaws, self._look, self._looked, backlog.declared)
 
     def extend(
-        self, records: Sequence[Any], columns: Mapping[str, Sequence[Any]] | None = None, /, **named: Sequence[Any]
+        self,
+        records: Sequence[Any],
+        columns: Mapping[str, Sequence[Any]] | None = None,
+        /,
+        *,
+        faults: Sequence[Sequence[str] | None] | None = None,
+        **named: Sequence[Any],
     ) -> None:
         """Adds a row for every record, whole columns at a time: `extend(lines, symbol=symbols, px=prices)`.
 
-        Raises `ValueError` where a column has not as many cells as there are records, or is not the table's.
+        `faults` says for every record what is wrong with it, `None` where nothing is. Raises `ValueError` where a column has
+        not as many cells as there are records, or is not the table's.
         """
         given = {**(columns or {}), **named}
         _check_known(f"extend of `{self.table.name}`", given, dict.fromkeys(self.table.columns))
-        for name, column in given.items():
+        for name, column in [*given.items(), *([("faults", faults)] if faults is not None else [])]:
             if len(column) != len(records):
                 raise ValueError(f"column `{name}` has {len(column)} cells for {len(records)} records")
+        for row, codes in enumerate(faults or (), len(self._rows)):
+            if codes:
+                self._flaws[row] = self._backlog.declared(codes)
         self._rows += zip(records, *(given.get(name, repeat(None)) for name in self.table.columns))
         self._looked()
 

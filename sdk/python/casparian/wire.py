@@ -110,9 +110,7 @@ def _write_fields(flat: Flat, place: int, fields: tuple[Field, ...]) -> None:
     for index, field in enumerate(fields):
         pairs = _pairs(field)
         tag: Slot = ("B", _TAGS[field.kind.name])
-        places, table = flat.table(
-            LATER, ("B", int(field.nullable)), tag, LATER, None, LATER, LATER if pairs else None
-        )
+        places, table = flat.table(LATER, ("B", int(field.nullable)), tag, LATER, None, LATER, LATER if pairs else None)
         flat.point(start + 4 * index, table)
         flat.string(places[0], field.name)
         _write_kind(flat, places[3], field.kind)

@@ -3,8 +3,14 @@
 import textwrap
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from casparian.engine import Program
+
+
+# A busy machine is no reason to fail.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casparian import Span, Table
 from casparian.engine import Program
 from casparian.native import NativePort, run, run_steadily
-from casparian.shapes import Fault
+from casparian.shapes import Fault, Refused
 
 CELLS = st.one_of(
     st.none(), st.text(max_size=5), st.integers(), st.floats(), st.booleans(), st.decimals(allow_nan=False), st.dates(), st.times(),
@@ -43,7 +43,7 @@ def mixed(rows, **how):
     return run_steadily(PROGRAM, raw, **how)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(*[CELLS] * 6), max_size=20), st.integers(1, 40))
 def test_no_cut_changes_anything_and_no_value_is_altered(rows, target):
     whole, cut = mixed(rows), mixed(rows, target_bytes=target)
@@ -130,6 +130,32 @@ t.extend([], a=[], b=[])
         ((2, 2), "b", "1", None),
         ((4, 2), "c", "2", None),
     ]
+
+
+def test_faults_are_said_of_whole_columns_too(load):
+    body = "t = out.table('t', a=str)\nlines = list(source.lines())\nt.append(lines[0])\n"
+    rows = said(load, body + "t.extend(lines, a=lines, faults=[None, ['undeclared'], []])").rows("t")
+    assert [row.faults for row in rows] == [[], [], ["undeclared"], []]
+    with pytest.raises(Fault, match="column `faults` has 1 cells for 3 records"):
+        said(load, body + "t.extend(lines, faults=[None])")
+
+
+def test_what_was_attached_is_read_like_the_input(load):
+    body = """
+t = out.table("t", a=str)
+codes = dict(row for row in out.attachment("codes").csv())
+for line in source.lines(): t.append(line, codes.get(line))
+assert out.attachment("nothing") is None
+"""
+    result = said(load, body, attachments={"codes": b"a,Alpha\nb,Beta\n"})
+    assert result.column("t", "a") == ["Alpha", "Beta", None] and result.skips == []
+
+
+def test_what_the_host_refuses_keeps_its_code(load):
+    source = "from casparian import Table\nclass Parser:\n outputs = [Table('t', a=int)]\n def parse(self, source, out): out.table('u', a=int)"
+    with pytest.raises(Refused) as caught:
+        run(load(source), b"x")
+    assert caught.value.code == "table-undeclared"
 
 
 def test_columns_larger_than_a_batch_leave_in_many(load):

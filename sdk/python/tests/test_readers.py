@@ -46,7 +46,7 @@ def chunk(request, monkeypatch):
     monkeypatch.setattr("casparian.markup.CHUNK", request.param)
 
 
-SAME = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SAME = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @SAME
