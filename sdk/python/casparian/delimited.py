@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from casparian.shapes import Span
+from casparian.source import TOO_LONG, too_long
 
 if TYPE_CHECKING:
     from casparian.source import Source
@@ -51,6 +52,8 @@ class _Feed:
 
     def __init__(self, source: Source, range: Span, encoding: str) -> None:
         self.end = range.offset
+        self.has_gap = False
+        """Whether a line was left out because it is longer than is held."""
         self._lines = self._read(source, range, encoding)
 
     def __iter__(self) -> Iterator[str]:
@@ -61,9 +64,16 @@ class _Feed:
         onwards = Span(range.offset, len(source) - range.offset)
         for block in source.blocks(b"\n", onwards):
             self.end = block.offset
+            if block.raw is None:
+                self.end += block.length
+                self.has_gap = True
+                yield "\n"
+                continue
             for part in _with_ends(block.raw):
-                self.end += block.length if block.is_cut else len(part)
-                yield part.decode(encoding, "surrogateescape")
+                self.end += len(part)
+                text = part.decode(encoding, "surrogateescape")
+                # A byte order mark says how the file is written and is no part of its first cell.
+                yield text.removeprefix("\ufeff") if self.end == len(part) else text
 
 
 def _with_ends(raw: bytes) -> Iterator[bytes]:
@@ -114,6 +124,12 @@ def _rows(source: Source, range: Span, encoding: str, dialect: dict[str, Any]) -
             return
         except csv.Error as why:
             source.reject(Span(start, feed.end - start), BAD_CSV, str(why))
+            feed.has_gap = False
+            start = feed.end
+            continue
+        if feed.has_gap:
+            source.reject(Span(start, feed.end - start), TOO_LONG, too_long(feed.end - start))
+            feed.has_gap = False
         else:
             row = CsvRow(cells)
             row.offset, row.length, row.names = start, feed.end - start, ()

@@ -38,7 +38,7 @@ def read(source: Source, spec: FixedSpec, record_bytes: int | None, encoding: st
     is_exact = all(isinstance(place, int) for place in spec.values())
     for raw in _lines(source) if record_bytes is None else _stretches(source, record_bytes):
         wanted = size if record_bytes is None else record_bytes
-        if len(raw) < wanted or (len(raw) > wanted and is_exact) or raw.is_cut:
+        if len(raw) < wanted or (len(raw) > wanted and is_exact):
             _refuse(source, raw, wanted)
             continue
         row = FixedRow((name, raw[b:e].decode(encoding, "surrogateescape")) for name, (b, e) in places.items())
@@ -51,7 +51,7 @@ def _refuse(source: Source, raw: Raw, wanted: int) -> None:
     if not raw:
         source.skip(raw.span, "blank")
         return
-    source.reject(raw.span, BAD_LENGTH, f"{raw.length if raw.is_cut else len(raw)} bytes: the fields take {wanted}")
+    source.reject(raw.span, BAD_LENGTH, f"{len(raw)} bytes: the fields take {wanted}")
 
 
 def _places(spec: FixedSpec) -> dict[str, tuple[int, int]]:
@@ -69,9 +69,9 @@ def _lines(source: Source) -> Iterator[Raw]:
     from casparian.source import Raw
 
     for raw in source.records(b"\n"):
-        if raw.endswith(b"\r") and not raw.is_cut and raw.length > len(raw):
+        if raw.endswith(b"\r") and raw.length > len(raw):
             bare = Raw(raw[:-1])
-            bare.offset, bare.length, bare.is_cut = raw.offset, raw.length, False
+            bare.offset, bare.length = raw.offset, raw.length
             raw = bare
         yield raw
 

@@ -79,8 +79,7 @@ def read(source: Source) -> Iterator[Document]:
 
 
 def _whole(line: Line) -> str:
-    if line.is_cut:
-        raise ValueError("the line is longer than 16 MiB")
-    if not line.isascii():
-        line.encode()  # a byte that is no text
-    return line
+    if line.isascii():
+        return line
+    line.encode()  # a byte that is no text
+    return line.removeprefix("\ufeff") if line.offset == 0 else line

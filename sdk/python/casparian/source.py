@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casparian.port import Blob
 from casparian.shapes import SkipKind, Span
@@ -26,6 +26,7 @@ READ_MAX = 1 << 20
 CHUNK = 256 << 10
 CAP = 16 << 20
 """Bytes of a record held at most."""
+TOO_LONG = "too_long"
 
 OptionValue = str | int | float | bool
 
@@ -40,8 +41,6 @@ class Line(str):
     __slots__ = ("offset", "length")
     offset: int
     length: int
-    is_cut = False
-    """Whether the line was longer than 16 MiB, and only its beginning is here."""
 
     @property
     def span(self) -> Span:
@@ -49,19 +48,11 @@ class Line(str):
         return Span(self.offset, self.length)
 
 
-class CutLine(Line):
-    """The beginning of a line that is longer than 16 MiB; its span is the whole of it."""
-
-    __slots__ = ()
-    is_cut = True
-
-
 class Raw(bytes):
     """A stretch of bytes that knows where it is, without its delimiter."""
 
     offset: int
     length: int
-    is_cut: bool
 
     @property
     def span(self) -> Span:
@@ -69,16 +60,12 @@ class Raw(bytes):
         return Span(self.offset, self.length)
 
 
-class Block:
-    """Bytes of whole records, and where they begin."""
+class Block(NamedTuple):
+    """Bytes of whole records, and where they are. No bytes where it is one record longer than is held."""
 
-    __slots__ = ("offset", "raw", "length", "is_cut")
-
-    def __init__(self, offset: int, raw: bytes, length: int | None = None) -> None:
-        self.offset = offset
-        self.raw = raw
-        self.is_cut = length is not None
-        self.length = len(raw) if length is None else length
+    offset: int
+    length: int
+    raw: bytes | None
 
 
 class Source:
@@ -191,30 +178,36 @@ class Source:
 
     def line_blocks(self, encoding: str = "utf-8") -> Iterator[list[Line]]:
         """Yields the lines of the range many at a time, for parsers that work by columns."""
-        for block in self.blocks(b"\n"):
-            texts, sizes = split_lines(block, encoding)
-            lines = list(map(CutLine if block.is_cut else Line, texts))
-            offset = block.offset
+        for offset, raw in self._held_blocks(b"\n"):
+            texts, sizes = split_lines(raw, encoding)
+            lines = list(map(Line, texts))
+            end = offset + len(raw)
             for line, length in zip(lines, sizes):
                 length += 1  # the line feed
                 line.offset = offset
                 line.length = length
                 offset += length
-            if offset > block.offset + block.length:  # the last line of the input has none
+            if offset > end:  # the last line of the input has none
                 line.length -= 1
             yield lines
 
     def records(self, delimiter: Bytes = b"\n") -> Iterator[Raw]:
         """Yields the stretches of bytes of the range that end with a delimiter (or the input), without it."""
-        for block in self.blocks(delimiter):
-            offset = block.offset
-            for part in block.raw.split(delimiter) if not block.is_cut else [block.raw]:
-                length = len(part) + len(delimiter)
-                if block.is_cut or offset + length > block.offset + block.length:
-                    length = block.offset + block.length - offset
+        for offset, raw in self._held_blocks(delimiter):
+            end = offset + len(raw)
+            for part in raw.split(delimiter):
+                length = min(len(part) + len(delimiter), end - offset)
                 if length:
-                    yield self.made(part, offset, length, block.is_cut)
+                    yield self.made(part, offset, length)
                 offset += length
+
+    def _held_blocks(self, delimiter: Bytes) -> Iterator[tuple[int, Bytes]]:
+        """Yields blocks, and rejects records that are longer than is held: half a record would be an altered one."""
+        for block in self.blocks(delimiter):
+            if block.raw is None:
+                self.reject(Span(block.offset, block.length), TOO_LONG, too_long(block.length))
+            else:
+                yield block.offset, block.raw
 
     def csv(self, header: bool | Sequence[str] = False, encoding: str = "utf-8", **dialect: Any) -> Iterator[CsvRow]:
         """Yields the rows of a table with delimiters; a quoted cell may hold line feeds. `dialect` is that of [`csv.reader`].
@@ -265,16 +258,16 @@ class Source:
         offset = self.first_start(delimiter, wanted)
         held = b""
         while offset < wanted.end:
-            # No more than the cap, so that whether a record is cut follows from its length alone.
+            # No more than the cap, so that whether a record is held follows from its length alone.
             chunk = self.raw_at(offset + len(held), min(max(CHUNK, len(held)), CAP - len(held)))
             held += chunk
             end = _end_of_records(held, delimiter, wanted.end - offset, is_last=offset + len(held) >= self._len)
             if end:
-                yield Block(offset, held[:end])
+                yield Block(offset, end, held[:end])
                 offset, held = offset + end, held[end:]
             elif len(held) >= CAP:
                 end = self._past(delimiter, offset, len(held))
-                yield Block(offset, held[:CAP], end - offset)
+                yield Block(offset, end - offset, None)
                 offset, held = end, b""
             elif not chunk:
                 return
@@ -300,10 +293,10 @@ class Source:
             self._settle()
         return self.read(offset, n)
 
-    def made(self, raw: Bytes, offset: int, length: int | None, is_cut: bool = False) -> Raw:
+    def made(self, raw: Bytes, offset: int, length: int | None) -> Raw:
         """Makes bytes that know where they are, and notes that they are being read."""
         made = Raw(raw)
-        made.offset, made.length, made.is_cut = offset, len(raw) if length is None else length, is_cut
+        made.offset, made.length = offset, len(raw) if length is None else length
         self.current = made
         return made
 
@@ -338,14 +331,17 @@ def _end_of_records(held: bytes, delimiter: bytes, range_end: int, is_last: bool
     return found + len(delimiter) if found >= 0 else 0
 
 
-def split_lines(block: Block, encoding: str) -> tuple[list[str], Iterable[int]]:
+def too_long(length: int) -> str:
+    """Returns what is said of a record that is longer than is held."""
+    return f"{length} bytes: a reader holds {CAP}"
+
+
+def split_lines(raw: bytes, encoding: str) -> tuple[list[str], Iterable[int]]:
     """Returns the lines of a block without their terminators, and how many bytes stand before the line feed of each."""
-    text = block.raw.decode(encoding, "surrogateescape")
-    if block.is_cut:
-        return [text], [block.length - 1]
+    text = raw.decode(encoding, "surrogateescape")
     texts = text.split("\n")
     # Where every character is a byte, their lengths are those of the lines.
-    parts: Sequence[str | bytes] = texts if len(text) == len(block.raw) else block.raw.split(b"\n")
+    parts: Sequence[str | bytes] = texts if len(text) == len(raw) else raw.split(b"\n")
     if not texts[-1]:
         texts.pop()
     if "\r" in text:

@@ -102,13 +102,22 @@ def test_a_delimiter_that_overlaps_itself_is_refused():
             list(of(b"a||b").records(delimiter))
 
 
-def test_a_line_past_the_cap_is_cut_and_its_neighbours_are_whole(monkeypatch):
+def test_a_record_past_the_cap_is_rejected_and_its_neighbours_are_whole(monkeypatch):
     monkeypatch.setattr(source_module, "CAP", 50)
     raw = b"before\n" + b"x" * 100 + b"\n" + b"y" * 49 + b"\nafter"
-    lines = list(of(raw).lines())
-    assert [line.span for line in lines] == [(0, 7), (7, 101), (108, 50), (158, 5)]
-    assert [line.is_cut for line in lines] == [False, True, False, False]
-    assert lines[1] == "x" * 50 and lines[3] == "after"
+    for reader in (LINES, RECORDS, CSV):
+        said = run(reader, raw)
+        assert [row.span for row in said.rows("t")] == [(0, 7), (108, 50), (158, 5)]
+        assert [(it.span, it.code, it.message) for it in said.rejects] == [
+            ((7, 101), "too_long", "101 bytes: a reader holds 50")
+        ]
+        assert said.dark() == []
+
+
+def test_a_row_with_a_line_past_the_cap_is_rejected_as_a_whole(monkeypatch):
+    monkeypatch.setattr(source_module, "CAP", 50)
+    said = run(CSV, b'a,"open\n' + b"x" * 100 + b'\nclosed"\nb,c\n')
+    assert rows(said) == [["b", "c"]] and [(it.span, it.code) for it in said.rejects] == [((0, 117), "too_long")]
 
 
 # Readers that reject by themselves are run through a parser.
@@ -121,6 +130,8 @@ def parser(body):
     return Program.load({"p.py": source.encode()}, "p.py")
 
 
+LINES = parser("for line in source.lines(): t.append(line, line)")
+RECORDS = parser("for it in source.records(): t.append(it, it)")
 CSV = parser("for row in source.csv(): t.append(row, repr(list(row)).encode())")
 NAMED = parser("for row in source.csv(header=True): t.append(row, repr([row['a'], row['b'], row.is_ragged]).encode())")
 GIVEN = parser("for row in source.csv(header=['a', 'b']): t.append(row, repr([row['a'], row['b']]).encode())")
@@ -224,6 +235,14 @@ JSONS = st.recursive(
 @given(st.lists(JSONS, max_size=5))
 def test_what_json_writes_is_read_back(values):
     assert rows(run(JSON, "\n".join(map(json.dumps, values)).encode())) == values
+
+
+def test_a_byte_order_mark_is_no_part_of_a_cell_or_a_document():
+    mark = b"\xef\xbb\xbf"
+    assert rows(run(NAMED, mark + b"a,b\n1,2\n")) == [["1", "2", False]]
+    assert rows(run(CSV, mark + b"a\n" + mark + b"b")) == [["a"], ["\ufeffb"]]
+    said = run(JSON, mark + b"1\n" + mark + b"2")
+    assert rows(said) == [1] and said.rejects[0].span == (5, 4)
 
 
 def test_fixed_fields_are_not_trimmed_and_wrong_lengths_are_rejected():
