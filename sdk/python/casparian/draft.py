@@ -1,7 +1,7 @@
 """A contract to begin with: the columns of a parser's tables as they were declared, in the file format of contracts.
 
-Columns are sent as text and become what they are declared as by the contract that judges them. A draft says the types and
-nothing else; what a row must be beyond that is for people to add.
+A draft says the types, which the host would take the columns for without a contract too; what a row must be beyond that is for
+people to add.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casparian import cells, decode
+from casparian import Table, cells, decode
 from casparian.kinds import Field, Kind, kind
 from casparian.shapes import Fault
 from casparian.wire import BatchLayout, Body, schema_message
@@ -127,6 +127,26 @@ def test_pyarrow_knows_the_types_by_the_same_names():
     fields = [Field(name, kind(name)) for name in known]
     read = pa.ipc.read_schema(pa.py_buffer(schema_message(fields)))
     assert {field.name: field.type for field in read} == known
+
+
+MEANT = {
+    "bool": b"b", "int8": b"c", "int16": b"s", "int32": b"i", "int64": b"l", "uint8": b"C", "uint64": b"L", "float32": b"f",
+    "float64": b"g", "decimal(18,4)": b"d:18,4", "decimal256(60,5)": b"d:60,5,256", "date32": b"tdD", "date64": b"tdm",
+    "time32[s]": b"tts", "time32[ms]": b"ttm", "time64[us]": b"ttu", "time64[ns]": b"ttn", "timestamp[s]": b"tss:",
+    "timestamp[us, UTC]": b"tsu:UTC", "timestamp[ns, Europe/Berlin]": b"tsn:Europe/Berlin",
+}  # fmt: skip
+
+
+def test_a_column_of_text_says_what_it_is_meant_to_be():
+    table = Table(
+        "t", {name: name for name in MEANT} | {"s": str, "b": bytes, "v": int}, typed=["v"], docs={"bool": "A flag."}
+    )
+    fields = pa.ipc.read_schema(pa.py_buffer(table.schema()))
+    told = {field.name: (field.metadata or {}).get(b"casparian.type") for field in fields}
+    assert {name: told[name] for name in MEANT} == MEANT
+    assert all(fields.field(name).type == pa.utf8() for name in MEANT)
+    assert [told[name] for name in ("s", "b", "v", "_cf_offset")] == [None] * 4
+    assert fields.field("bool").metadata == {b"doc": b"A flag.", b"casparian.type": b"b"}
 
 
 def vectors(which):
