@@ -219,6 +219,47 @@ mod tests {
     }
 
     #[test]
+    fn an_overlap_is_the_guests_and_says_where_and_what_to_do() {
+        let overlap = Overlap { first: span(0, 10), second: span(8, 4) };
+        assert_eq!(overlap.to_string(), "record at bytes 8..12 overlaps the record at bytes 0..10");
+        assert_eq!((overlap.blame(), overlap.code()), (Blame::Guest, "span-overlap"));
+        assert_eq!(
+            overlap.hint().unwrap(),
+            "rows of one record carry the same span; spans of two records never share a byte"
+        );
+    }
+
+    #[test]
+    fn dark_bytes_of_two_commits_that_touch_are_one_range() {
+        let mut ledger = Ledger::default();
+        ledger.settle(5, &[]).unwrap();
+        ledger.settle(12, &[]).unwrap();
+        let account = ledger.close(12);
+        assert_eq!((account.dark, account.dark_ranges), (vec![span(0, 12)], 1));
+    }
+
+    #[test]
+    fn the_first_64_dark_ranges_are_listed_and_all_are_counted() {
+        let mut ledger = Ledger::default();
+        let records: Vec<Record> = (0..70).map(|at| record(at * 2, 1, true)).collect();
+        ledger.settle(140, &records).unwrap();
+        let account = ledger.close(140);
+        let listed: Vec<Span> = (0..64).map(|at| span(at * 2 + 1, 1)).collect();
+        assert_eq!((account.dark, account.dark_ranges, account.classes.dark_bytes), (listed, 70, 70));
+    }
+
+    #[test]
+    fn skips_that_follow_each_other_or_overlap_are_kept_as_one() {
+        let mut following = Ledger::default();
+        (0..100).for_each(|at| following.skip(span(at * 3, 3)));
+        assert_eq!(following.skips, [span(0, 300)]);
+        let mut overlapping = Ledger::default();
+        (0..100).for_each(|at| overlapping.skip(span(at, 1000 - at)));
+        overlapping.settle(50, &[]).unwrap();
+        assert_eq!(overlapping.skips, [span(0, 1000)]);
+    }
+
+    #[test]
     fn a_skip_across_a_record_leaves_the_record_its_bytes() {
         let mut ledger = Ledger::default();
         ledger.skip(span(0, 30));

@@ -20,7 +20,7 @@ mod word;
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::DataType;
 use thiserror::Error;
 
@@ -187,16 +187,4 @@ pub fn literal(text: &str, data_type: &DataType) -> Result<ArrayRef, Code> {
 /// Checks that a pattern can be used for a date, a time or a timestamp, and that what it reads can be written back.
 pub fn check_pattern(pattern: &str, to: &DataType) -> Result<(), String> {
     pattern::Pattern::compile(pattern, to).map(|_| ())
-}
-
-impl CastColumn {
-    /// Returns how many cells there are.
-    pub fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
 }

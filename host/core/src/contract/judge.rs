@@ -361,7 +361,7 @@ impl Finding {
 /// Leaves of `broken` what has a value.
 fn where_valid(broken: BooleanBuffer, nulls: Option<&NullBuffer>) -> BooleanBuffer {
     match nulls {
-        Some(nulls) if nulls.null_count() > 0 => &broken & nulls.inner(),
-        _ => broken,
+        Some(nulls) => &broken & nulls.inner(),
+        None => broken,
     }
 }

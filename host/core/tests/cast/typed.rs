@@ -7,8 +7,9 @@ use arrow_array::*;
 use arrow_buffer::i256;
 use arrow_schema::{DataType, TimeUnit};
 use casparian_core::contract::Decoding;
-use casparian_core::contract::cast::{Cast, literal};
+use casparian_core::contract::cast::{Cast, check_pattern, literal};
 use casparian_core::contract::verdict::Code;
+use casparian_core::fault::{Blame, Blamed as _};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -208,6 +209,47 @@ fn decimals_are_looked_at_though_the_type_is_the_same() {
 }
 
 #[test]
+fn types_that_never_fit_are_named_with_what_to_declare_instead() {
+    let refused = Cast::plan(&data_type("date32"), &data_type("timestamp(us)"), &Decoding::default());
+    let refused = refused.expect_err("no date is a moment");
+    assert_eq!(refused.to_string(), "no Date32 is ever a Timestamp(µs): a date has no time of day");
+    assert_eq!((refused.blame(), refused.code()), (Blame::Operator, "cast-impossible"));
+    assert_eq!(refused.hint().as_deref(), Some("declare the column as Date32, or let the parser send text"));
+}
+
+#[test]
+fn a_decoding_that_contradicts_itself_is_the_operators() {
+    let decoding = Decoding { group_char: Some('.'), ..Decoding::default() };
+    let refused = Cast::plan(&DataType::Utf8, &DataType::Int64, &decoding).expect_err("one for both");
+    assert_eq!(
+        refused.to_string(),
+        "this decoding reads nothing: '.' stands between groups of digits and before a fraction"
+    );
+    assert_eq!((refused.blame(), refused.code()), (Blame::Operator, "decoding-contradicts"));
+    assert_eq!(refused.hint().as_deref(), Some("give each character and each word one meaning"));
+}
+
+#[test]
+fn a_pattern_that_is_refused_is_shown_and_a_good_one_beside_it() {
+    let decoding = Decoding { decode_patterns: vec!["yy".to_owned()], ..Decoding::default() };
+    let refused = Cast::plan(&DataType::Utf8, &DataType::Date32, &decoding).expect_err("two digits");
+    assert_eq!(refused.to_string(), "the pattern `yy` cannot be used: a year has four digits: `yyyy`");
+    assert_eq!((refused.blame(), refused.code()), (Blame::Operator, "decode-pattern"));
+    let hint = refused.hint().expect("a hint");
+    let pattern = hint.split('`').nth(1).expect("a pattern");
+    assert_eq!(check_pattern(pattern, &data_type("timestamp(ms,UTC)")), Ok(()), "{hint}");
+}
+
+#[test]
+fn nested_types_are_for_the_caller_to_take_apart() {
+    let list = DataType::new_list(DataType::Int64, true);
+    for (from, to) in [(&list, &DataType::Utf8), (&DataType::Utf8, &list), (&list, &list)] {
+        let refused = Cast::plan(from, to, &Decoding::default()).expect_err("a list");
+        assert!(refused.to_string().ends_with(": nested types are taken apart first"), "{refused}");
+    }
+}
+
+#[test]
 fn a_word_for_true_and_false_is_refused() {
     let decoding = Decoding { false_values: vec!["true".to_owned()], ..Decoding::default() };
     let refused = Cast::plan(&DataType::Utf8, &DataType::Boolean, &decoding).expect_err("a word for both");
@@ -257,11 +299,7 @@ fn patterns_that_cannot_be_read_back_are_refused() {
         ("yyyy-MM-dd", "i64", "a i64 is not read by patterns"),
     ];
     for (pattern, of, why) in refusals {
-        assert_eq!(
-            casparian_core::contract::cast::check_pattern(pattern, &data_type(of)),
-            Err(why.to_owned()),
-            "{pattern}"
-        );
+        assert_eq!(check_pattern(pattern, &data_type(of)), Err(why.to_owned()), "{pattern}");
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::builder::{Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Decimal128Type;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, StructArray};
+use arrow_array::{Array as _, ArrayRef, Float64Array, Int64Array, ListArray, StructArray};
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 
 use super::{bad_rows, is_null, judged, reasons, texts};
@@ -167,4 +168,65 @@ fn reasons_stand_in_one_order_however_the_contract_is_written() {
         reasons(&judged(&properties, "", &[("n", integers(&[Some(3)]))]), 0)
     });
     assert_eq!((found[0].len(), &found[0]), (2, &found[1]));
+}
+
+#[test]
+fn a_rule_between_columns_says_nothing_where_a_cell_of_any_of_them_could_not_be_cast() {
+    let rule = "quality:\n  - {type: custom, name: there, engine: casparian, implementation: 'a IS NOT NULL AND b IS NOT NULL'}";
+    let judged = judged(
+        "- {name: a, logicalType: integer}\n- {name: b, logicalType: integer}",
+        rule,
+        &[
+            ("a", texts(&[Some("x"), Some("1"), Some("x"), None])),
+            ("b", texts(&[Some("1"), Some("y"), Some("y"), Some("1")])),
+        ],
+    );
+    assert_eq!(reasons(&judged, 0), ["CF0201 a type `x`"]);
+    assert_eq!(reasons(&judged, 1), ["CF0201 b type `y`"]);
+    assert_eq!(reasons(&judged, 2), ["CF0201 a type `x`", "CF0201 b type `y`"]);
+    assert_eq!(reasons(&judged, 3), ["CF0601  there `a = null, b = 1`"]);
+}
+
+#[test]
+fn items_are_not_taken_for_the_same_where_any_field_of_theirs_could_not_be_cast() {
+    let properties = "\
+- name: legs
+  logicalType: array
+  items:
+    name: item
+    logicalType: object
+    properties: [{name: a, logicalType: integer}, {name: b, logicalType: integer}]
+  logicalTypeOptions: {uniqueItems: true}";
+    let a = texts(&["x", "y", "1", "1", "x", "y", "1", "1"].map(Some));
+    let b = texts(&["1", "1", "x", "y", "x", "y", "2", "2"].map(Some));
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+    let objects = StructArray::from(vec![(field("a"), a), (field("b"), b)]);
+    let item = Arc::new(Field::new("item", objects.data_type().clone(), true));
+    let lists = ListArray::new(item, OffsetBuffer::from_lengths([2; 4]), Arc::new(objects), None);
+    let judged = judged(properties, "", &[("legs", Arc::new(lists))]);
+    let rules = |row| -> Vec<String> {
+        judged.violations(row).0.iter().map(|violation| violation.rule.name.clone()).collect()
+    };
+    assert_eq!([rules(0), rules(1)], [["type"], ["type"]]);
+    assert_eq!(rules(2), ["type", "type"]);
+    assert_eq!(rules(3), ["uniqueItems"]);
+}
+
+#[test]
+fn the_first_64_reasons_are_listed_and_all_are_counted() {
+    let names: Vec<String> = (0..70).map(|at| format!("c{at}")).collect();
+    let properties: Vec<String> =
+        names.iter().map(|name| format!("- {{name: {name}, logicalType: integer}}")).collect();
+    let columns: Vec<(&str, ArrayRef)> =
+        names.iter().map(|name| (name.as_str(), texts(&[Some("x")]))).collect();
+    let (listed, count) = judged(&properties.join("\n"), "", &columns).violations(0);
+    assert_eq!((listed.len(), count), (64, 70));
+    assert_eq!(listed.last().and_then(|last| last.rule.column.as_deref()), Some("c63"));
+}
+
+#[test]
+fn nothing_is_wrong_with_a_row_that_is_not_there() {
+    let judged = judged("- {name: n, logicalType: integer}", "", &[("n", texts(&[Some("x")]))]);
+    assert_eq!(judged.violations(0).1, 1);
+    assert_eq!(judged.violations(1), (Vec::new(), 0));
 }
