@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::types::*;
 use arrow_array::*;
-use arrow_buffer::i256;
+use arrow_buffer::{Buffer, OffsetBuffer, i256};
 use arrow_schema::{DataType, TimeUnit};
 use casparian_core::contract::Decoding;
 use casparian_core::contract::cast::{Cast, check_pattern, literal};
@@ -25,7 +25,11 @@ fn every_vector_of_a_value_holds() {
         let kind = |name: &str| data_type(vector[name].as_str().expect("a type"));
         let source = one(vector["source"].as_str(), &kind("from"));
         let found = Cast::plan(&kind("from"), &kind("to"), &decoding(&vector["decoding"]));
-        let found = found.ok().map(|cast| outcome(&cast.run(&source)));
+        let found = found.ok().map(|cast| {
+            let column = cast.run(&source);
+            assert_eq!(*column.values.data_type(), kind("to"), "{line}");
+            outcome(&column)
+        });
         let is_met = match (&found, vector["code"].as_str()) {
             (None, None) => vector["never"] == Json::Bool(true),
             (Some(Err(code)), Some(wanted)) => code.as_str() == wanted,
@@ -210,11 +214,23 @@ fn decimals_are_looked_at_though_the_type_is_the_same() {
 
 #[test]
 fn types_that_never_fit_are_named_with_what_to_declare_instead() {
-    let refused = Cast::plan(&data_type("date32"), &data_type("timestamp(us)"), &Decoding::default());
-    let refused = refused.expect_err("no date is a moment");
-    assert_eq!(refused.to_string(), "no Date32 is ever a Timestamp(µs): a date has no time of day");
-    assert_eq!((refused.blame(), refused.code()), (Blame::Operator, "cast-impossible"));
-    assert_eq!(refused.hint().as_deref(), Some("declare the column as Date32, or let the parser send text"));
+    let refusals = [
+        ("date32", "timestamp(us)", "a date has no time of day"),
+        ("date64", "timestamp(us)", "a date has no time of day"),
+        ("timestamp(us)", "date32", "the time of day would be lost"),
+        ("timestamp(us,UTC)", "timestamp(us)", "the time zone would be lost"),
+        ("time32(s)", "date32", "one of them is a time, and the other is not"),
+        ("bool", "i64", "their values have nothing in common"),
+        ("utf8", "duration(s)", "such values have no written form"),
+    ];
+    for (from, to, why) in refusals {
+        let (from, to) = (data_type(from), data_type(to));
+        let refused = Cast::plan(&from, &to, &Decoding::default()).expect_err(why);
+        assert_eq!(refused.to_string(), format!("no {from} is ever a {to}: {why}"));
+        assert_eq!((refused.blame(), refused.code()), (Blame::Operator, "cast-impossible"));
+        let hint = format!("declare the column as {from}, or let the parser send text");
+        assert_eq!(refused.hint(), Some(hint));
+    }
 }
 
 #[test]
@@ -297,9 +313,53 @@ fn patterns_that_cannot_be_read_back_are_refused() {
         ("yyyy-MM-ddT", "date32", "`T` is no field that is read here"),
         ("EEE yyyy-MM-dd", "date32", "`EEE` is no field that is read here"),
         ("yyyy-MM-dd", "i64", "a i64 is not read by patterns"),
+        ("yyyy-MM-dd HH:mmX1", "timestamp(us,UTC)", "nobody can tell where the offset ends: a digit follows"),
     ];
     for (pattern, of, why) in refusals {
         assert_eq!(check_pattern(pattern, &data_type(of)), Err(why.to_owned()), "{pattern}");
+    }
+}
+
+#[test]
+fn what_ends_by_itself_may_stand_before_anything() {
+    let patterns =
+        [("dMMMyyyy", "date32"), ("yyyy-MM-dd HH:mmXX1", "timestamp(us,UTC)"), ("h:m:sa", "time32(s)")];
+    for (pattern, of) in patterns {
+        assert_eq!(check_pattern(pattern, &data_type(of)), Ok(()), "{pattern}");
+    }
+}
+
+#[test]
+fn sixteen_patterns_of_128_bytes_are_the_most() {
+    let pattern = |bytes: usize| format!("yyyy-MM-dd'{}'", "x".repeat(bytes - 12));
+    assert_eq!(check_pattern(&pattern(128), &DataType::Date32), Ok(()));
+    let refused = check_pattern(&pattern(129), &DataType::Date32);
+    assert_eq!(refused, Err("129 bytes, and 128 are the most".to_owned()));
+
+    let plan = |patterns: usize| {
+        let decode_patterns = (0..patterns).map(|at| format!("yyyy-MM-dd {at}#")).collect();
+        let decoding = Decoding { decode_patterns, ..Decoding::default() };
+        Cast::plan(&DataType::Utf8, &DataType::Date32, &decoding).map(drop)
+    };
+    assert_eq!(plan(16), Ok(()));
+    let refused = plan(17).expect_err("one too many").to_string();
+    assert_eq!(refused, "this decoding reads nothing: 17 patterns, and 16 are the most");
+}
+
+#[test]
+fn what_offsets_of_32_bits_cannot_reach_is_past_what_a_column_can_hold() {
+    // Room of zeros costs nothing until it is written to.
+    let room = Buffer::from_vec(vec![0u8; 1 << 31]);
+    let offsets = OffsetBuffer::new(vec![0, 1, 1 << 31].into());
+    let bytes: ArrayRef = Arc::new(LargeBinaryArray::new(offsets.clone(), room.clone(), None));
+    let texts: ArrayRef = Arc::new(LargeStringArray::new(offsets, room, None));
+    for source in [&bytes, &texts] {
+        for to in [DataType::Binary, DataType::Utf8] {
+            let cast = Cast::plan(source.data_type(), &to, &Decoding::default()).expect("a wide one");
+            let column = cast.run(source);
+            assert_eq!(column.failed, [(1, Code::Overflow)], "{} to {to}", source.data_type());
+            assert_eq!((column.values.is_null(0), column.values.is_null(1)), (false, true));
+        }
     }
 }
 

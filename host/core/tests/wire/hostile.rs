@@ -328,6 +328,86 @@ fn a_message_past_the_limit_is_refused_by_its_length_alone() {
     assert_eq!(refused.to_string(), "batch bytes: limit 1000, used 0, wanted 1001 more");
 }
 
+/// Guards the batch `fills`, spoilt.
+fn guarded(spoil: impl FnOnce(&mut Forged)) -> Result<(), String> {
+    let message = Forged::of(&fills()).with(spoil).message();
+    wire::guard(&table(&fills()), &message, &mut budget()).map(drop).map_err(|fault| fault.to_string())
+}
+
+#[test]
+fn a_gap_of_64_bytes_is_padding_and_a_longer_one_is_not() {
+    let gap = |bytes: usize| {
+        guarded(|f| {
+            f.body.splice(0..0, vec![0; bytes]);
+            f.buffers.iter_mut().for_each(|buffer| buffer.0 += bytes as i64);
+        })
+    };
+    assert_eq!(gap(64), Ok(()));
+    let refused =
+        "column \"_cf_offset\": 72 bytes of the body before 72 are in no buffer, padding has at most 64";
+    assert_eq!(gap(72), Err(refused.to_owned()));
+}
+
+#[test]
+fn a_buffer_64_bytes_too_long_is_padded_and_a_longer_one_is_not() {
+    let slack = |bytes: i64| {
+        guarded(|f| {
+            f.body.resize(f.body.len() + 80, 0);
+            f.buffers[17].1 = 12 + bytes;
+        })
+    };
+    assert_eq!(slack(64), Ok(()));
+    let refused = "column \"legs\": value buffer has 77 bytes for 12, padding has at most 64";
+    assert_eq!(slack(65), Err(refused.to_owned()));
+}
+
+#[test]
+fn a_body_64_bytes_too_long_is_padded_and_a_longer_one_is_not() {
+    let slack = |bytes: usize| {
+        guarded(|f| {
+            f.buffers[17].1 = 16;
+            f.body.resize(f.buffers[17].0 as usize + 16 + bytes, 0);
+        })
+    };
+    assert_eq!(slack(64), Ok(()));
+    assert_eq!(slack(72), Err("body has 72 bytes behind its last buffer, padding has at most 64".to_owned()));
+}
+
+#[test]
+fn a_limit_is_what_may_be_and_not_what_may_not() {
+    let message = batch_message(&fills(), 8);
+    let bytes = message.len() as u64;
+    let read = |batch_bytes_max, batch_rows_max| {
+        let limits = Limits { batch_bytes_max, batch_rows_max, ..Limits::default() };
+        wire::guard(&table(&fills()), &message, &mut Budget::new(&limits, 0)).map(drop)
+    };
+    assert_eq!(read(bytes, 3), Ok(()));
+    let refusals = [read(bytes - 1, 3), read(bytes, 2)].map(|refused| refused.unwrap_err().to_string());
+    let wanted = [
+        format!("batch bytes: limit {}, used 0, wanted {bytes} more", bytes - 1),
+        "batch rows: limit 2, used 0, wanted 3 more".to_owned(),
+    ];
+    assert_eq!(refusals, wanted);
+}
+
+#[test]
+fn a_fall_of_offsets_is_told_with_the_first_value_that_it_breaks() {
+    let refused = guarded(|f| {
+        f.poke(10, 4, &0_i32.to_le_bytes());
+        f.poke(10, 12, &2_i32.to_le_bytes());
+    });
+    assert_eq!(refused, Err("column \"symbol\": offsets fall from 10 to 2 at value 2".to_owned()));
+}
+
+#[test]
+fn a_text_that_is_none_is_told_with_its_value() {
+    // The values are `ABC`, `Zürich` and nothing; `ü` is at 4 and 5.
+    for (at, byte, value) in [(0, 0xff, 0), (2, 0xc3, 0), (4, 0xff, 1), (9, 0xc3, 1)] {
+        let refused = guarded(|f| f.poke(11, at, &[byte]));
+        assert_eq!(refused, Err(format!("column \"symbol\": value {value} is not UTF-8")), "at {at}");
+    }
+}
+
 /// One row: a list of structs of eight bools.
 fn list_of_bools(count: usize) -> RecordBatch {
     let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true; count]));

@@ -51,10 +51,10 @@ impl Exact {
             _ if from.is_temporal() || to.is_temporal() => Self::plan_clock(from, to),
             (from, to) if from.is_floating() && (to.is_floating() || is_whole(to)) => Ok(Exact::Float),
             (from, to) if from.is_integer() && is_narrow_float(to) => Ok(Exact::WholeToFloat),
-            (DataType::Decimal128(..) | DataType::Decimal256(..), to) if is_narrow_float(to) => {
+            (DataType::Decimal128(_, 0..) | DataType::Decimal256(_, 0..), to) if is_narrow_float(to) => {
                 Ok(Exact::DecimalToFloat)
             }
-            (DataType::Decimal256(..), to) if is_whole(to) => Ok(Exact::Whole),
+            (DataType::Decimal256(_, 0..), to) if is_whole(to) => Ok(Exact::Whole),
             (from, to) if is_whole(from) && is_whole(to) => Ok(Exact::Whole),
             _ => Err("their values have nothing in common"),
         }
@@ -217,7 +217,6 @@ fn integers_of<T: ArrowPrimitiveType<Native: Into<i128>>>(source: &ArrayRef) -> 
 fn rescale(value: i128, by: i32) -> Result<i128, Code> {
     let factor = power(by.unsigned_abs() as usize).and_then(|factor| i128::try_from(factor).ok());
     match factor {
-        _ if value == 0 => Ok(0),
         Some(factor) if by >= 0 => value.checked_mul(factor).ok_or(Code::Overflow),
         Some(factor) if value % factor == 0 => Ok(value / factor),
         None if by >= 0 => Err(Code::Overflow),
@@ -226,12 +225,10 @@ fn rescale(value: i128, by: i32) -> Result<i128, Code> {
 }
 
 fn rescale_wide(value: i256, by: i32) -> Result<i128, Code> {
-    let factor = i256::from(10).checked_pow(by.unsigned_abs());
-    let moved = match factor {
-        _ if value == i256::ZERO => Ok(i256::ZERO),
+    // By 76 places at most, and 256 bits hold that power.
+    let moved = match i256::from(10).checked_pow(by.unsigned_abs()) {
         Some(factor) if by >= 0 => value.checked_mul(factor).ok_or(Code::Overflow),
         Some(factor) if value % factor == i256::ZERO => Ok(value / factor),
-        None if by >= 0 => Err(Code::Overflow),
         _ => Err(Code::Lossy),
     };
     moved?.to_i128().ok_or(Code::Overflow)
@@ -349,12 +346,8 @@ fn finite(value: f64) -> Result<f64, Code> {
 
 fn integral(value: f64) -> Result<i128, Code> {
     let value = finite(value)?;
-    match value as i128 {
-        _ if value.fract() != 0.0 => Err(Code::Lossy),
-        // The cast stops at the ends of its range.
-        i128::MAX | i128::MIN => Err(Code::Overflow),
-        whole => Ok(whole),
-    }
+    // The cast stops at the ends of its range, and those are past whatever a column can hold.
+    if value.fract() == 0.0 { Ok(value as i128) } else { Err(Code::Lossy) }
 }
 
 /// Returns the shortest decimal of a float as units of the last place of a scale.

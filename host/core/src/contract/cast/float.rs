@@ -174,11 +174,11 @@ fn compact(parts: &Parts<'_>) -> Option<(u64, i64)> {
     Some((magnitude, power))
 }
 
-/// The digits that matter, and the power of ten of the first.
+/// The digits that matter, and where the first of them stands.
 struct Significant<'a> {
     whole: &'a [u8],
     fraction: &'a [u8],
-    /// `None`: the number is zero.
+    /// So many places before the point. `None`: the number is zero.
     first: Option<i64>,
 }
 
@@ -186,7 +186,7 @@ impl<'a> Significant<'a> {
     fn of(parts: &Parts<'a>) -> Self {
         let fraction = parts.significant_fraction();
         let first = parts.whole.iter().chain(fraction).position(|digit| *digit != b'0');
-        let place = |at: usize| exponent(parts).saturating_add(parts.whole.len() as i64 - 1 - at as i64);
+        let place = |at: usize| exponent(parts).saturating_add(parts.whole.len() as i64 - at as i64);
         Self { whole: parts.whole, fraction, first: first.map(place) }
     }
 

@@ -395,8 +395,8 @@ fn is_near_offset(text: &str) -> bool {
     }
     match *text.as_bytes() {
         [b'+' | b'-', h1, h2] => two(h1, h2).is_some_and(|hours| hours <= 23),
-        [sign @ (b'+' | b'-'), h1, h2, m1, m2] | [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            two(h1, h2).zip(two(m1, m2)).and_then(|(h, m)| offset(sign == b'-', h, m)).is_some()
+        [b'+' | b'-', h1, h2, m1, m2] | [b'+' | b'-', h1, h2, b':', m1, m2] => {
+            two(h1, h2).zip(two(m1, m2)).and_then(|(h, m)| offset(false, h, m)).is_some()
         }
         _ => false,
     }

@@ -20,7 +20,7 @@ pub(super) fn is_rendered(from: &DataType) -> bool {
     match from {
         DataType::Boolean | DataType::Date32 | DataType::Date64 => true,
         DataType::Time32(_) | DataType::Time64(_) | DataType::Timestamp(..) => true,
-        DataType::Decimal128(..) | DataType::Decimal256(..) => true,
+        DataType::Decimal128(_, 0..) | DataType::Decimal256(_, 0..) => true,
         other => other.is_integer() || (other.is_floating() && !is_half),
     }
 }
