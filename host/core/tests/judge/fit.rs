@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, StructArray};
 use arrow_schema::{DataType, Field, Schema};
+use casparian_core::contract::judge::SchemaFault;
+use casparian_core::fault::{Blame, Blamed as _};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::TableName;
 
 use super::{batch, judge_for, judged, texts};
 
@@ -120,5 +126,68 @@ fn an_extra_field_of_an_object_is_left_out_only_where_the_contract_says_so() {
     for policy in ["freeze", "evolve"] {
         let message = fits(policy).expect_err("a field would be lost").to_string();
         assert!(message.contains("comes with column `who.y`"), "{message}");
+    }
+}
+
+#[test]
+fn fields_of_an_object_are_found_by_name_too() {
+    let properties = "\
+- name: who
+  logicalType: object
+  properties: [{name: a, logicalType: integer}, {name: b, logicalType: integer}]";
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Int64, true));
+    let column = |value| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+    let objects = StructArray::from(vec![(field("b"), column(2)), (field("a"), column(1))]);
+    let judged = judged(properties, "", &[("who", Arc::new(objects))]);
+    let written = judged.rows().column(0).as_struct();
+    assert_eq!(written.column_names(), ["a", "b"]);
+    let value = |at| written.column(at).as_primitive::<Int64Type>().value(0);
+    assert_eq!([value(0), value(1)], [1, 2]);
+}
+
+#[test]
+fn what_does_not_fit_is_the_operators_and_says_what_to_do() {
+    let table = || TableName::new("t").expect("a name");
+    let (column, why) = (|| "a".to_owned(), || "w".to_owned());
+    let faults = [
+        (
+            SchemaFault::ExtraTable { table: table() },
+            "table-not-in-contract",
+            "choose tables with --tables, add it to the contract, or set `extraTables: evolve`",
+        ),
+        (
+            SchemaFault::MissingColumn { table: table(), column: column() },
+            "column-missing",
+            "is this the contract of this parser?",
+        ),
+        (
+            SchemaFault::ExtraColumn { table: table(), column: GuestText::new("a", 8) },
+            "column-not-in-contract",
+            "add it to the contract, or set `extraColumns: discard_value` or `evolve`",
+        ),
+        (
+            SchemaFault::Spelling { table: table(), sent: GuestText::new("A", 8), column: column() },
+            "column-spelling",
+            "names are compared letter by letter; amend one of the two",
+        ),
+        (
+            SchemaFault::WrongType { table: table(), column: column(), why: why() },
+            "column-type",
+            "`host inspect PARSER` shows the types that it sends",
+        ),
+        (
+            SchemaFault::Order { table: table(), column: column(), before: why() },
+            "column-order",
+            "leave out `columnOrder: strict`, or amend the contract",
+        ),
+        (
+            SchemaFault::Rule { table: table(), rule: column(), why: why() },
+            "contract-rule",
+            "`host contract lint FILE` shows the place",
+        ),
+    ];
+    for (fault, code, hint) in faults {
+        assert_eq!((fault.blame(), fault.code()), (Blame::Operator, code), "{fault}");
+        assert_eq!(fault.hint().as_deref(), Some(hint), "{fault}");
     }
 }

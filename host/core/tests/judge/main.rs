@@ -1,5 +1,6 @@
 //! The judge, under contracts as people write them: what fits, what is said of a row, and that neither cuts nor neighbours matter.
 
+mod checks;
 mod fit;
 mod property;
 mod reasons;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::Decimal128Type;
-use arrow_array::{Array as _, ArrayRef, Float64Array, Int64Array, ListArray, StructArray};
+use arrow_array::types::{Decimal128Type, Int64Type};
+use arrow_array::{Array as _, ArrayRef, Float64Array, Int64Array, LargeListArray, ListArray, StructArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 
@@ -229,4 +229,38 @@ fn nothing_is_wrong_with_a_row_that_is_not_there() {
     let judged = judged("- {name: n, logicalType: integer}", "", &[("n", texts(&[Some("x")]))]);
     assert_eq!(judged.violations(0).1, 1);
     assert_eq!(judged.violations(1), (Vec::new(), 0));
+}
+
+#[test]
+fn items_beneath_a_list_that_is_null_are_in_no_list_however_wide_its_offsets() {
+    let properties = "- {name: legs, logicalType: array, items: {name: item, logicalType: integer}}";
+    let item = Arc::new(Field::new("item", DataType::Utf8, true));
+    let items = texts(&["1", "2", "x", "y", "3", "z"].map(Some));
+    let nulls = || Some(vec![true, false, true].into());
+    let narrow: ArrayRef = Arc::new(ListArray::new(
+        Arc::clone(&item),
+        OffsetBuffer::from_lengths([2; 3]),
+        Arc::clone(&items),
+        nulls(),
+    ));
+    let wide: ArrayRef =
+        Arc::new(LargeListArray::new(item, OffsetBuffer::from_lengths([2; 3]), items, nulls()));
+    for lists in [narrow, wide] {
+        let judged = judged(properties, "", &[("legs", Arc::clone(&lists))]);
+        assert_eq!(bad_rows(&judged), [2], "{}", lists.data_type());
+        assert_eq!(reasons(&judged, 2), ["CF0201 legs.item type `[3, z]`"]);
+        let written = judged.rows().column(0).as_list::<i32>();
+        let row = |at| written.value(at).as_primitive::<Int64Type>().iter().collect::<Vec<_>>();
+        assert_eq!((row(0), written.is_null(1), row(2)), (vec![Some(1), Some(2)], true, vec![Some(3), None]));
+    }
+}
+
+#[test]
+fn wide_lists_of_what_they_should_hold_become_narrow_ones() {
+    let properties = "- {name: legs, logicalType: array, items: {name: item, logicalType: integer}}";
+    let wide = LargeListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), Some(2)]), None]);
+    let judged = judged(properties, "", &[("legs", Arc::new(wide))]);
+    let written = judged.rows().column(0).as_list::<i32>();
+    assert_eq!(*written.value(0), Int64Array::from(vec![1, 2]));
+    assert!(written.is_null(1));
 }

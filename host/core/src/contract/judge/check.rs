@@ -297,23 +297,9 @@ fn lengths(values: &ArrayRef) -> Option<Vec<u64>> {
 }
 
 fn items(values: &ArrayRef) -> Option<Vec<u64>> {
-    match values.data_type() {
-        DataType::List(_) => {
-            let offsets = values.as_list::<i32>().value_offsets();
-            Some(
-                offsets
-                    .iter()
-                    .zip(offsets.iter().skip(1))
-                    .map(|(from, to)| u64::from(from.abs_diff(*to)))
-                    .collect(),
-            )
-        }
-        DataType::LargeList(_) => {
-            let offsets = values.as_list::<i64>().value_offsets();
-            Some(offsets.iter().zip(offsets.iter().skip(1)).map(|(from, to)| from.abs_diff(*to)).collect())
-        }
-        _ => None,
-    }
+    let offsets = values.as_list_opt::<i32>()?.value_offsets();
+    let ends = offsets.iter().zip(offsets.iter().skip(1));
+    Some(ends.map(|(from, to)| u64::from(from.abs_diff(*to))).collect())
 }
 
 fn texts_where(values: &ArrayRef, is_broken: impl Fn(&str) -> bool) -> BooleanBuffer {

@@ -268,8 +268,7 @@ fn has_any(rows: &BooleanBuffer, place: std::ops::Range<usize>) -> bool {
 
 /// Marks what has no value, but for what could not be cast.
 fn missing(values: &ArrayRef, failed: Option<&BooleanBuffer>) -> Option<BooleanBuffer> {
-    let nulls = values.nulls().filter(|nulls| nulls.null_count() > 0)?;
-    let missing = !nulls.inner();
+    let missing = !values.nulls()?.inner();
     Some(match failed {
         Some(failed) => &missing & &!failed,
         None => missing,
