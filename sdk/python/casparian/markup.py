@@ -26,7 +26,6 @@ TEXT_CHARS_MAX = 1 << 20
 RECORD_BYTES_MAX = 16 << 20
 CHUNK = 64 << 10
 
-_JUNK = {expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]}
 _NOTHING = expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]
 
 
@@ -91,15 +90,60 @@ class _Oversized(TreeBuilder):
         """Forgets an end."""
 
 
+class _Over(Exception):
+    """The root has ended. What follows is the next one's: expat would take it for junk."""
+
+
 class _Forbidden(Exception):
     """What is well-formed and not wanted."""
 
 
-class _Root:
-    """One root element, and what stands around it."""
+class _Window:
+    """The chunk that was read last: many small roots stand in one."""
 
-    def __init__(self, source: Source, begin: int) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
+        self._offset = 0
+        self._raw = b""
+        wide = source.read(0, 2) in (b"\xff\xfe", b"\xfe\xff")
+        self.blank = b" \t\r\n\0" if wide else b" \t\r\n"
+
+    def behind(self, at: int) -> memoryview:
+        """Returns bytes from `at` on; none only at the end of the input."""
+        if not self._offset <= at < self._offset + len(self._raw):
+            self._offset, self._raw = at, self.source.raw_at(at, CHUNK)
+        return memoryview(self._raw)[at - self._offset :]
+
+    def before(self, at: int) -> bytes:
+        """Returns the two characters before an offset."""
+        if at - 4 >= self._offset and at <= self._offset + len(self._raw):
+            return self._raw[at - 4 - self._offset : at - self._offset].replace(b"\0", b"")
+        return self.source.read(max(0, at - 4), min(4, at)).replace(b"\0", b"")
+
+    def past_tag(self, at: int) -> int:
+        """Returns where a tag ends whose end is in the chunk that was read last."""
+        return self._offset + self._raw.find(b">", max(0, at - self._offset)) + 1
+
+    def past_blank(self, at: int) -> int:
+        """Returns where something else than white space follows."""
+        while (raw := bytes(self.behind(at)[:64])) and not raw.lstrip(self.blank):
+            at += len(raw)
+        return at + len(raw) - len(raw.lstrip(self.blank))
+
+
+class _Root:
+    """One root element, and what stands around it.
+
+    Where `record` is given (a name, or empty for that of the root), an element of that name inside of another is not
+    well-formed: the end of the outer one is missing.
+    """
+
+    def __init__(self, window: _Window, begin: int, record: str | None) -> None:
+        self.window = window
+        self.source = window.source
+        self.record = record
+        self._is_in_record = False
+        self._doctype_name = ""
         self.begin = begin
         self.end = begin
         """Where the next root begins, once this one was read."""
@@ -132,14 +176,32 @@ class _Root:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth >= DEPTH_MAX:
-            raise _Forbidden(f"elements are {DEPTH_MAX + 1} deep: limit {DEPTH_MAX}")
+            self._forbid(f"elements are {DEPTH_MAX + 1} deep: limit {DEPTH_MAX}")
         self.name = self.name or name
+        if self.record is not None and name == (self.record or self.name):
+            if self._is_in_record:
+                self._forbid(f"`{name}` begins inside of `{name}`")
+            self._is_in_record = True
         self._add("start", name, attributes)
         self._depth += 1
 
     def _close(self, name: str) -> None:
         self._depth -= 1
+        if self._is_in_record and name == (self.record or self.name):
+            self._is_in_record = False
         self._add("end", name)
+        if self._depth == 0:
+            self.end = self.window.past_blank(self._past_end(self._made[-1].offset))
+            raise _Over
+
+    def _past_end(self, at: int) -> int:
+        """Returns where the end of the root ends, of which expat says that it is at an offset."""
+        if self._was_start() and self.window.before(at).endswith(b"/>"):  # of an empty element it says what is behind
+            return at
+        return self.window.past_tag(at)
+
+    def _was_start(self) -> bool:
+        return len(self._made) < 2 or self._made[-2].kind == "start"
 
     def _text(self, text: str) -> None:
         if not self._texts or self._text_chars >= TEXT_CHARS_MAX:
@@ -152,25 +214,32 @@ class _Root:
             self._made[-1].text = "".join(self._texts)
             self._texts, self._text_chars = [], 0
 
-    def _doctype(self, *_: object) -> None:
-        raise _Forbidden("a DTD is refused")
+    def _forbid(self, why: str) -> None:
+        # Here and not where it is caught: expat goes on with the chunk, without telling anybody.
+        self.end = self.begin + self._parser.CurrentByteIndex
+        raise _Forbidden(why)
+
+    def _doctype(self, name: str, *_: object) -> None:
+        self._doctype_name = name
+        self._forbid("a DTD is refused")
 
     def events(self) -> Iterator[XmlEvent]:
         """Yields the events of the root; the last is an error where it is not well-formed."""
         at, why = self.begin, None  # type: int, str | None
         while why is None:
-            chunk = self.source.raw_at(at, CHUNK)
+            chunk = self.window.behind(at)
             why = self._feed(chunk, at)
             at += len(chunk)
             yield from self._placed()
         yield from self._last(why)
 
-    def _feed(self, chunk: bytes, at: int) -> str | None:
+    def _feed(self, chunk: memoryview, at: int) -> str | None:
         """Returns why the root ends here, if it does: empty where all is well."""
         try:
             self._parser.Parse(chunk, not chunk)
+        except _Over:
+            return ""
         except _Forbidden as why:
-            self.end = self.begin + self._parser.CurrentByteIndex
             return str(why)
         except expat.ExpatError as error:
             self.end = self.begin + self._parser.ErrorByteIndex
@@ -184,20 +253,10 @@ class _Root:
         return None
 
     def _why(self, error: expat.ExpatError) -> str:
-        is_over = self.name and self._depth == 0
-        if is_over and error.code in _JUNK:
-            return ""
-        if error.code == _NOTHING and self._is_silent and self._is_blank():
+        if error.code == _NOTHING and not self.name:  # white space and comments behind the last root
             self.end = len(self.source)
             return ""
         return expat.ErrorString(error.code) or "not well-formed"
-
-    def _is_blank(self) -> bool:
-        return all(not chunk.strip() for chunk in self._rest())
-
-    def _rest(self) -> Iterator[bytes]:
-        for at in range(self.begin, len(self.source), CHUNK):
-            yield self.source.read(at, CHUNK)
 
     def _placed(self) -> list[XmlEvent]:
         """Returns the events whose end is known: all but the last."""
@@ -219,29 +278,34 @@ class _Root:
             yield error
 
     def _next_root(self) -> int:
-        """Returns where, past an error, something begins that is called like this root."""
-        found = self.source.find(b"<" + (self.name.encode() or b"?xml"), max(self.end, self.begin + 1))
+        """Returns where, past an error, a record or root may begin: something of its name, or anything where there is none."""
+        name = b"<" + (self.record or self.name or self._doctype_name).encode()
+        start = max(self.end, self.begin + 1)
+        if self._doctype_name:  # the root that the DTD is about would mean something else without it
+            own = self.source.find(name, start)
+            start = len(self.source) if own is None else own + 1
+        found = self.source.find(name, start)
         return len(self.source) if found is None else found
 
 
-def events(source: Source) -> Iterator[XmlEvent]:
+def events(source: Source, record: str | None = None) -> Iterator[XmlEvent]:
     """Yields the events of the roots that begin in the range."""
-    at = source.range.offset
+    at, window = source.range.offset, _Window(source)
     while at < source.range.end:
-        root = _Root(source, at)
+        root = _Root(window, at, record)
         for event in root.events():
             source.current = event
             yield event
         at = max(root.end, at + 1)
 
 
-def records(source: Source, name: str | None) -> Iterator[XmlRecord]:
+def records(source: Source, name: str | None, nested: bool) -> Iterator[XmlRecord]:
     """Yields the elements of a name, or the roots. What stands outside of them is skipped."""
     builder: TreeBuilder | None = None
     begin, depth = 0, 0
     outside: XmlEvent | None = None
     """The last event, if it is in no record."""
-    for event in events(source):
+    for event in events(source, None if nested else name or ""):
         if builder is None and event.kind == "start" and (event.depth == 0 if name is None else event.name == name):
             builder, begin, depth = TreeBuilder(), event.offset, event.depth
         if event.kind == "error":

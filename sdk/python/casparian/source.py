@@ -243,11 +243,13 @@ class Source:
 
         return events(self)
 
-    def xml_records(self, name: str | None = None) -> Iterator[XmlRecord]:
-        """Yields elements of a name (the roots, without one) as trees. What is not well-formed is rejected as `bad_xml`."""
+    def xml_records(self, name: str | None = None, nested: bool = False) -> Iterator[XmlRecord]:
+        """Yields elements of a name (the roots, without one) as trees. What is not well-formed is rejected as `bad_xml`, a DTD
+        with the root that it is about. Unless they may be `nested`, an element of that name inside of another is taken for
+        the next one, and the end of the outer one for missing."""
         from casparian.markup import records
 
-        return records(self, name)
+        return records(self, name, nested)
 
     # What readers are made of.
 

@@ -309,7 +309,7 @@ def test_xml_that_ends_too_early_loses_no_record_before():
         (b'<!DOCTYPE e [<!ENTITY a "b">]><e>&a;</e>', "a DTD is refused"),
         (b'<!DOCTYPE e SYSTEM "http://x/y"><e/>', "a DTD is refused"),
         (b"<e>&nbsp;</e>", "undefined entity"),
-        (b"<e>" * 300, "elements are 257 deep: limit 256"),
+        (b"<e>" + b"<f>" * 300, "elements are 257 deep: limit 256"),
         (b"no markup", "syntax error"),
         (b"\0\0\0", "not well-formed (invalid token)"),
     ],
@@ -317,6 +317,46 @@ def test_xml_that_ends_too_early_loses_no_record_before():
 def test_xml_that_is_refused_is_told(raw, why):
     said = run(XML, raw)
     assert said.rejects[0].message == why and said.rows("t") == [] and said.dark() == []
+
+
+def test_a_record_whose_end_is_missing_takes_no_other_with_it():
+    raw = (
+        b'<e n="1"><b>\n<e n="2"><b/></e>\n<!DOCTYPE e SYSTEM "x"><e n="3"/>\n<e n="4"/>junk<e n="5"/></e>\n<e n="6"/>'
+    )
+    said = run(XML, raw)
+    assert [row["v"][:8] for row in said.rows("t")] == [b'<e n="%d"' % n for n in (2, 4, 5, 6)]
+    assert [raw[it.span.offset : it.span.end].strip() for it in said.rejects] == [
+        b'<e n="1"><b>',
+        b'<!DOCTYPE e SYSTEM "x"><e n="3"/>',
+        b"junk",
+        b"</e>",
+    ]
+    assert said.dark() == []
+    inner = run(INNER, b"<r><a>1</a><a>2<a>3</a>\n<a>4</a></r>")
+    assert [row["v"] for row in inner.rows("t")] == [b"<a>1</a>", b"<a>3</a>", b"<a>4</a>"]
+    assert [it.message for it in inner.rejects] == ["`a` begins inside of `a`", "not well-formed (invalid token)"]
+
+
+def test_records_may_be_nested_where_the_parser_says_so():
+    nested = parser("for it in source.xml_records('a', nested=True): t.append(it, str(len(it.element)).encode())")
+    assert [row["v"] for row in run(nested, b"<r><a><a/><a/></a><a/></r>").rows("t")] == [b"2", b"0"]
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-8-sig", "latin-1"])
+def test_xml_comes_in_the_encoding_that_it_names(form):
+    name = form.removesuffix("-sig")
+    raw = f'<?xml version="1.0" encoding="{name}"?>\n<e a=">">é</e>\n'.encode(form)
+    said = run(parser("for it in source.xml_records(): t.append(it, it.element.text)"), raw)
+    assert [row["v"] for row in said.rows("t")] == ["é".encode()] and said.rejects == []
+
+
+def test_many_small_roots_are_read_once(chunk):
+    raw = b"<e/>\n<e>x</e>\n" * 1500
+    blob = Memory("t", raw)
+    asked = []
+    read, blob.read = blob.read, lambda offset, n: (asked.append(n), read(offset, n))[1]
+    assert sum(1 for _ in Source(blob).xml_records()) == 3000
+    assert sum(min(n, len(raw)) for n in asked) <= 1.5 * len(raw)
 
 
 def test_a_record_that_is_too_large_is_rejected_and_its_neighbours_read(monkeypatch):
