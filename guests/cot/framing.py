@@ -10,9 +10,10 @@ Every byte goes into exactly one frame. Frames touch, and none is cut by where r
 from __future__ import annotations
 
 import re
-from typing import Iterator, NamedTuple, Protocol
+from typing import Iterator, NamedTuple
 
 import protobuf
+from casparian import Source
 
 CHUNK = 256 << 10
 GAP_BYTES_MAX = 64 << 10
@@ -35,16 +36,6 @@ class Frame(NamedTuple):
     before: bytes = b""
     code: str = ""
     message: str = ""
-
-
-class Input(Protocol):
-    """What framing needs of a source."""
-
-    range: tuple[int, int]
-
-    def raw_at(self, offset: int, n: int) -> bytes: ...
-
-    def find(self, what: bytes, start: int, end: int | None = None) -> int | None: ...
 
 
 # None of these looks further than the next of its kind, so that many beginnings without an end cost no more than one.
@@ -76,7 +67,7 @@ _HEADS = ("declaration", "doctype")
 _SKIPS = {"blank": "blank", "comment": "comment", "declaration": "header", "open": "header", "close": "footer"}
 
 
-def frames(source: Input, bytes_max: int) -> Iterator[Frame]:
+def frames(source: Source, bytes_max: int) -> Iterator[Frame]:
     """Yields the frames of the source's range. An event that is longer than `bytes_max` is none."""
     return _Reader(source, bytes_max).frames()
 
@@ -84,7 +75,7 @@ def frames(source: Input, bytes_max: int) -> Iterator[Frame]:
 class _Reader:
     """Reads on as far as the event that it is in."""
 
-    def __init__(self, source: Input, bytes_max: int) -> None:
+    def __init__(self, source: Source, bytes_max: int) -> None:
         self._source = source
         self._max = bytes_max
         self._at, self._end = source.range[0], source.range[0] + source.range[1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 import tak
 from casparian import Layout, Option, Output, Source, Span, Table, parser
+from casparian.shapes import SkipKind
 from event import Event, Unread, XmlReader
 from framing import Frame, frames
 from rows import Rows
@@ -103,7 +105,7 @@ def _plan(source: Source, out: Output, target_bytes: int) -> Layout | None:
 )
 def parse(source: Source, out: Output) -> None:
     """Cursor on Target: events of position and chat, as XML or as TAK messages."""
-    bytes_max = source.options["record-bytes-max"]
+    bytes_max = int(source.options["record-bytes-max"])
     if not 1024 <= bytes_max <= 8 << 20:
         raise ValueError(f"record-bytes-max: {bytes_max} is not in 1024 to {8 << 20}")
     reader = _Reader()
@@ -111,7 +113,7 @@ def parse(source: Source, out: Output) -> None:
     for frame in frames(source, bytes_max):
         if frame.what == "skip":
             reader.look(source.read(frame.offset, min(frame.length, 256)) if frame.code == "header" else b"")
-            out.skip(Span(frame.offset, frame.length), frame.code)
+            out.skip(Span(frame.offset, frame.length), cast(SkipKind, frame.code))
         elif frame.what == "reject":
             out.reject(Span(frame.offset, frame.length), frame.code, frame.message)
         else:

@@ -205,8 +205,8 @@ def _corners(event: Event, links: list[int], faults: list[str]) -> list[dict[str
     corners = []
     for at in links:
         if (text := event.elements[at][ATTRIBUTES].get("point")) is not None:
-            parts = [part.strip() for part in text.split(",")]
-            corners.append(_point(*(parts + [None, None])[:2], parts[2] if len(parts) > 2 else None, faults))
+            lat, lon, hae, *_ = [*(part.strip() for part in text.split(",")), None, None, None]
+            corners.append(_point(lat, lon, hae, faults))
     return corners
 
 

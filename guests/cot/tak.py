@@ -54,7 +54,7 @@ _PARTS: dict[int, tuple[str, dict[int, tuple[str, Read]]]] = {
     ),
     7: ("track", {1: ("speed", protobuf.double), 2: ("course", protobuf.double)}),
 }
-_DEFAULTS = {protobuf.text: "", protobuf.whole: "0", protobuf.double: "0.0"}
+_DEFAULTS: dict[Read, str] = {protobuf.text: "", protobuf.whole: "0", protobuf.double: "0.0"}
 
 
 def read(raw: bytes, xml: XmlReader) -> Event:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from casparian import Option, Output, Source, Span, Table, parser
+from casparian.shapes import SkipKind
 from framing import messages
 from statement import ENCODINGS, Rows
 
@@ -80,16 +82,16 @@ def _sniff(source: Source) -> int:
 )
 def parse(source: Source, out: Output) -> None:
     """SWIFT statements of accounts, MT940 and MT942."""
-    bytes_max = source.options["record-bytes-max"]
+    bytes_max = int(source.options["record-bytes-max"])
     if not 1024 <= bytes_max <= 16 << 20:
         raise ValueError(f"record-bytes-max: {bytes_max} is not in 1024 to {16 << 20}")
-    rows = Rows(out, source.options["text-encoding"])
+    rows = Rows(out, str(source.options["text-encoding"]))
     for message in messages(source, bytes_max):
         record = Span(message.offset, message.length)
         if not message.code:
             source.current = record
             rows.write(record, message)
         elif message.code in ("blank", "separator"):
-            out.skip(record, message.code)
+            out.skip(record, cast(SkipKind, message.code))
         else:
             out.reject(record, message.code, message.message)

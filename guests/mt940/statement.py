@@ -39,11 +39,11 @@ class Rows:
         for row in statement.entries:
             self._entries.append(record, *row)
         if self._balances is not None:
-            for row in statement.balances:
-                self._balances.append(record, *row)
+            for balance in statement.balances:
+                self._balances.append(record, *balance)
         if self._details is not None:
-            for row in statement.details:
-                self._details.append(record, *row)
+            for detail in statement.details:
+                self._details.append(record, *detail)
 
 
 class _Statement:
