@@ -110,6 +110,7 @@ impl Bench {
             limits,
             attachments: BTreeMap::new(),
             log_level: Level::Info,
+            program: None,
             log: Box::new(move |line| locked(&journal).push(line)),
         };
         let heard = Arc::clone(&said);

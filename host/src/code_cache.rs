@@ -164,6 +164,18 @@ pub fn code_key(component: Digest, engine: Digest) -> Digest {
     FieldHasher::new("casparian code cache 1").field(component.as_bytes()).field(engine.as_bytes()).finish()
 }
 
+/// Names the code of a runtime under one engine. Not what it would be called as a parser: it was checked less strictly.
+pub fn runtime_key(runtime: Digest, engine: Digest) -> Digest {
+    FieldHasher::new("casparian runtime cache 1").field(runtime.as_bytes()).field(engine.as_bytes()).finish()
+}
+
+/// Names a program as a runtime compiled it, under one engine.
+pub fn program_key(runtime: Digest, engine: Digest, program: Digest) -> Digest {
+    let hasher =
+        FieldHasher::new("casparian program cache 1").field(runtime.as_bytes()).field(engine.as_bytes());
+    hasher.field(program.as_bytes()).finish()
+}
+
 fn name(key: Digest) -> String {
     format!("{key}.cwasm")
 }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use casparian_core::fault::{Blame, Blamed as _, FaultReport};
+use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_core::limits::Limits;
 use casparian_sandbox::{Sandbox, precheck};
 
-use crate::code_cache::{CodeCache, Found, code_key, memory_file};
+use crate::code_cache::{CodeCache, Found, code_key, memory_file, program_key, runtime_key};
 use crate::orders::{News, Task};
+use crate::program::{Program, is_program};
 use crate::source::Source;
 use crate::supervisor::Worker;
 
@@ -23,15 +25,18 @@ const COMPILE_MS_MAX: u64 = 120_000;
 /// Most bytes of compiled code: a component of the largest size, ten times over.
 const CODE_BYTES_MAX: u64 = 10 * precheck::COMPONENT_BYTES_MAX;
 
-/// A component, open.
+/// A parser, open: a component, or a program and the component of its runtime.
 pub(crate) struct Component {
     source: Source,
     sha256: Digest,
+    program: Option<Program>,
 }
 
 /// Compiled code, sealed.
 pub(crate) struct Compiled {
     code: File,
+    /// The program compiled, by its runtime.
+    program_code: Option<File>,
     /// Something to tell the operator about the cache.
     pub(crate) warning: Option<FaultReport>,
 }
@@ -45,6 +50,16 @@ pub(crate) struct Workshop<'a> {
 }
 
 impl Component {
+    /// Opens a parser: a component, or a Python program, which becomes one by the runtime.
+    pub(crate) fn open_parser(path: &Path, python_runtime: &Path) -> Result<Self, FaultReport> {
+        if !is_program(path) {
+            return Self::open(path);
+        }
+        let program = Program::open(path)?;
+        let runtime = Self::open(python_runtime).map_err(|fault| no_runtime(python_runtime, fault))?;
+        Ok(Self { program: Some(program), ..runtime })
+    }
+
     /// Opens a component and takes its digest.
     pub(crate) fn open(path: &Path) -> Result<Self, FaultReport> {
         // Whose file it is that cannot be opened: here the operator's, who named it.
@@ -58,22 +73,27 @@ impl Component {
             return Err(precheck::PrecheckFault::TooLarge { limit, bytes }.report());
         }
         let sha256 = source.hash(&mut |_| {}).map_err(|fault| named(fault.report()))?;
-        Ok(Self { source, sha256 })
+        Ok(Self { source, sha256, program: None })
     }
 
     /// Returns its size in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.source.size()
+        self.program.as_ref().map_or(self.source.size(), Program::bytes)
     }
 
-    /// Returns the digest of its bytes.
+    /// Returns what it is called by: the digest of its bytes; of a program and its runtime one digest for both.
     pub(crate) fn sha256(&self) -> Digest {
-        self.sha256
+        self.program.as_ref().map_or(self.sha256, |program| program.identity(self.sha256))
+    }
+
+    /// Returns the program, where it is one.
+    pub(crate) fn program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 
     /// Reads all of it.
     pub(crate) fn read(&self) -> Result<Vec<u8>, FaultReport> {
-        let mut bytes = vec![0; usize::try_from(self.bytes()).unwrap_or(usize::MAX)];
+        let mut bytes = vec![0; usize::try_from(self.source.size()).unwrap_or(usize::MAX)];
         let mut read = 0;
         while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
             match self.source.read_at(read as u64, rest) {
@@ -91,64 +111,118 @@ impl Component {
         self.source.fd()
     }
 
-    /// Finds its code in the cache, or has it compiled and keeps it. `compiling` hears the component's size before the wait.
+    /// Finds its code in the cache, or has it compiled and keeps it. `compiling` hears the component's size before the wait, and
+    /// whether it is a runtime, for which it is a long one.
     pub(crate) fn compiled(
         &self,
         workshop: &Workshop<'_>,
-        compiling: &mut dyn FnMut(u64),
+        compiling: &mut dyn FnMut(u64, bool),
     ) -> Result<Compiled, FaultReport> {
         let cache = CodeCache::open(&workshop.cache_dir.join("code")).map_err(|fault| fault.report())?;
         let engine = Sandbox::new(workshop.limits).map_err(|fault| fault.report())?.code_key();
-        let key = code_key(self.sha256, engine);
+        let name_key = if self.program.is_some() { runtime_key } else { code_key };
+        let key = name_key(self.sha256, engine);
         let warning = match cache.find(key).map_err(|fault| fault.report())? {
-            Found::Code(code) => return Ok(Compiled { code, warning: None }),
+            Found::Code(code) => return self.with_program(workshop, &cache, engine, code, None),
             Found::Nothing => None,
             Found::Tampered => Some(tampered()),
         };
-        compiling(self.bytes());
-        let code = self.compile(workshop)?;
+        compiling(self.source.size(), self.program.is_some());
+        let task = Task::Compile { limits: workshop.limits.clone(), is_runtime: self.program.is_some() };
+        let code = made_by_worker(workshop, &task, &[self.fd()], COMPILE_MS_MAX)?;
         // The digest was taken of what the file was then; what was compiled must be the same.
         self.source.check_unchanged().map_err(|fault| fault.report())?;
         let code = cache.keep(key, &code).map_err(|fault| fault.report())?;
-        Ok(Compiled { code, warning })
+        self.with_program(workshop, &cache, engine, code, warning)
     }
 
-    fn compile(&self, workshop: &Workshop<'_>) -> Result<Vec<u8>, FaultReport> {
-        let internal = |error: std::io::Error| FaultReport {
-            blame: Blame::Host,
-            code: "internal".to_owned(),
-            message: format!("memory for compiled code: {error}"),
-            hint: None,
-            at: None,
+    /// Adds the program as its runtime compiles it, kept between runs like the runtime's own code.
+    fn with_program(
+        &self,
+        workshop: &Workshop<'_>,
+        cache: &CodeCache,
+        engine: Digest,
+        code: File,
+        warning: Option<FaultReport>,
+    ) -> Result<Compiled, FaultReport> {
+        let Some(program) = &self.program else { return Ok(Compiled { code, program_code: None, warning }) };
+        let key = program_key(self.sha256, engine, program.sha256());
+        let (found, warning) = match cache.find(key).map_err(|fault| fault.report())? {
+            Found::Code(found) => (Some(found), warning),
+            Found::Nothing => (None, warning),
+            Found::Tampered => (None, warning.or_else(|| Some(tampered()))),
         };
-        let mut code = File::from(memory_file().map_err(internal)?);
-        let task = Task::Compile { limits: workshop.limits.clone() };
-        let fds = [self.fd(), code.as_fd()];
-        let mut worker = Worker::start(workshop.worker_exe, &task, &fds, COMPILE_MS_MAX, workshop.stop)?;
-        match worker.hear()? {
-            News::Compiled => {}
-            News::Failed { fault, .. } => return Err(fault),
-            other => return Err(worker.misspoke(&other)),
-        }
-        // Gone before its work is read, so that nobody writes to it meanwhile.
-        drop(worker);
-        let mut bytes = Vec::new();
-        code.rewind()
-            .and_then(|()| code.take(CODE_BYTES_MAX + 1).read_to_end(&mut bytes))
-            .map_err(internal)?;
-        if bytes.len() as u64 > CODE_BYTES_MAX {
-            return Err(internal(std::io::Error::other(format!(
-                "there are more than {CODE_BYTES_MAX} bytes"
-            ))));
-        }
-        Ok(bytes)
+        let program_code = match found {
+            Some(found) => found,
+            None => {
+                let task = Task::Prepare { limits: workshop.limits.clone() };
+                let deadline_ms = workshop.limits.deadline_ms(program.bytes());
+                let made = made_by_worker(workshop, &task, &[code.as_fd(), program.fd()], deadline_ms)?;
+                cache.keep(key, &made).map_err(|fault| fault.report())?
+            }
+        };
+        Ok(Compiled { code, program_code: Some(program_code), warning })
     }
+}
+
+/// Has a worker make something out of what it is given, and returns it. The worker is gone before anybody looks at its work.
+fn made_by_worker(
+    workshop: &Workshop<'_>,
+    task: &Task,
+    given: &[BorrowedFd<'_>],
+    deadline_ms: u64,
+) -> Result<Vec<u8>, FaultReport> {
+    let internal = |error: std::io::Error| FaultReport {
+        blame: Blame::Host,
+        code: "internal".to_owned(),
+        message: format!("memory for compiled code: {error}"),
+        hint: None,
+        at: None,
+    };
+    let mut code = File::from(memory_file().map_err(internal)?);
+    let fds: Vec<BorrowedFd<'_>> = given.iter().copied().chain([code.as_fd()]).collect();
+    let mut worker = Worker::start(workshop.worker_exe, task, &fds, deadline_ms, workshop.stop)?;
+    match worker.hear()? {
+        News::Compiled => {}
+        News::Failed { fault, .. } => return Err(fault),
+        other => return Err(worker.misspoke(&other)),
+    }
+    drop(worker);
+    let mut bytes = Vec::new();
+    code.rewind().and_then(|()| code.take(CODE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(internal)?;
+    if bytes.len() as u64 > CODE_BYTES_MAX {
+        return Err(internal(std::io::Error::other(format!("there are more than {CODE_BYTES_MAX} bytes"))));
+    }
+    Ok(bytes)
 }
 
 impl Compiled {
     /// Returns the code's descriptor.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.code.as_fd()
+    }
+
+    /// Returns the descriptor of the compiled program, where there is one.
+    pub(crate) fn program_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.program_code.as_ref().map(File::as_fd)
+    }
+}
+
+/// A runtime that is not there is the operator's to bring.
+fn no_runtime(path: &Path, fault: FaultReport) -> FaultReport {
+    FaultReport {
+        blame: Blame::Operator,
+        code: "runtime-missing".to_owned(),
+        message: format!(
+            "no Python runtime at {}: {}",
+            GuestText::new(&path.to_string_lossy(), 4096),
+            fault.message
+        ),
+        hint: Some(
+            "it comes beside the program; CASPARIAN_PYTHON names another, `cargo xtask guests` builds one"
+                .to_owned(),
+        ),
+        at: None,
     }
 }
 

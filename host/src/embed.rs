@@ -82,7 +82,7 @@ pub fn embed(
 }
 
 /// Writes beside the place first, so that whoever finds a component there finds all of it.
-fn publish(bytes: &[u8], out: &Path, check: Check<'_>) -> Result<(), FaultReport> {
+pub(crate) fn publish(bytes: &[u8], out: &Path, check: Check<'_>) -> Result<(), FaultReport> {
     let failed = |error: io::Error| unwritten(out, &error);
     let beside = beside(out).map_err(failed)?;
     let published = write_new(bytes, &beside).map_err(failed).and_then(|()| {

@@ -1,5 +1,6 @@
 //! What a parser is, before anybody trusts it with anything.
 
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,8 +14,10 @@ use serde::Serialize;
 use crate::component::{Component, Workshop};
 pub use crate::interface::{Column, TableColumns};
 use crate::orders::{News, Task};
+use crate::program::Program;
 use crate::report::ContractReport;
 use crate::supervisor::Worker;
+use crate::terms::Terms;
 
 /// The version of [`Inspection`]'s shape.
 pub const INSPECTION_SCHEMA: u32 = 1;
@@ -26,6 +29,8 @@ pub struct InspectRequest {
     pub component: PathBuf,
     /// The bounds that it describes itself under.
     pub limits: Limits,
+    /// The component that makes parsers of Python programs.
+    pub python_runtime: PathBuf,
     /// Where compiled code is kept.
     pub cache_dir: PathBuf,
     /// The program whose `worker` command does the work; nearly always this one.
@@ -65,17 +70,25 @@ pub struct Inspection {
 
 /// Asks a parser what it is, in a worker, without giving it anything to read.
 pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
-    let component = Component::open(&request.component)?;
+    let component = Component::open_parser(&request.component, &request.python_runtime)?;
     let workshop = Workshop {
         limits: &request.limits,
         cache_dir: &request.cache_dir,
         worker_exe: &request.worker_exe,
         stop: &request.stop,
     };
-    let compiled = component.compiled(&workshop, &mut |_| {})?;
-    let task = Task::Inspect { limits: request.limits.clone() };
+    let compiled = component.compiled(&workshop, &mut |_, _| {})?;
+    let contract = Terms::of_program(&component)?;
+    let task = Task::Inspect {
+        limits: request.limits.clone(),
+        has_program: component.program().is_some(),
+        has_contract: contract.is_some(),
+    };
     let deadline_ms = request.limits.deadline_ms(0);
-    let fds = [component.fd(), compiled.fd()];
+    let mut fds = vec![component.fd(), compiled.fd()];
+    fds.extend(component.program().map(Program::fd));
+    fds.extend(compiled.program_fd());
+    fds.extend(contract.iter().map(|terms| terms.text.as_fd()));
     let mut worker = Worker::start(&request.worker_exe, &task, &fds, deadline_ms, &request.stop)?;
     match worker.hear()? {
         News::Inspected(interface) => Ok(Inspection {

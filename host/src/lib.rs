@@ -3,13 +3,15 @@
 //! * [`run`], the supervisor's story of one run; `request`, what was asked for; [`report`], what it tells; [`inspect`], a
 //!   parser without an input.
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
-//! * `component`, a parser on disk; [`code_cache`], its compiled code.
+//! * `component`, a parser on disk; [`code_cache`], its compiled code; [`program`], one in Python; [`build`], made ready to
+//!   travel; [`watch`], run again on every save.
 //! * [`source`], the input; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
 //!   half-published.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
 //! * `receipt`, what a run leaves to be checked; [`verify`], who checks it.
 //! * [`explain`], what reason codes mean; [`doctor`], whether this machine has what it takes.
 
+pub mod build;
 pub mod code_cache;
 mod component;
 pub mod contract;
@@ -20,6 +22,7 @@ pub mod inspect;
 mod interface;
 mod link;
 mod orders;
+pub mod program;
 pub mod quarantine;
 mod receipt;
 pub mod report;
@@ -32,4 +35,5 @@ pub mod staging;
 mod supervisor;
 mod terms;
 pub mod verify;
+pub mod watch;
 pub mod worker;

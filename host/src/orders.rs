@@ -18,11 +18,15 @@ use crate::source::ReadSizes;
 /// What a supervisor asks of a worker: one thing, then the worker is gone.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// Check the component in the first descriptor, compile it into the second.
-    Compile { limits: Limits },
-    /// Describe the component in the first descriptor by running its code, in the second.
-    Inspect { limits: Limits },
-    /// Run code (first descriptor) over an input (second), and judge by a contract, if there is one (third).
+    /// Check the component in the first descriptor, compile it into the second. A runtime may import what parsers may not.
+    Compile { limits: Limits, is_runtime: bool },
+    /// Have a runtime (its code in the first descriptor) compile a program (second) into the third.
+    Prepare { limits: Limits },
+    /// Describe the component in the first descriptor by running its code, in the second; of a program and the program
+    /// compiled (third and fourth) its runtime's. A default contract of a program is the last.
+    Inspect { limits: Limits, has_program: bool, has_contract: bool },
+    /// Run code (first descriptor) over an input (second), a runtime's with its program (two more), and judge by a contract, if
+    /// there is one (the last).
     Run(Box<Order>),
 }
 
@@ -34,6 +38,8 @@ pub(crate) struct Order {
     pub(crate) input_name: String,
     pub(crate) input_sha256: Digest,
     pub(crate) component_sha256: Digest,
+    /// Whether the code is a runtime's, and a program comes with it.
+    pub(crate) has_program: bool,
     /// Whose words the contract is; none: rows are judged by the schema that the parser declares.
     pub(crate) contract: Option<ContractOrigin>,
     pub(crate) tables: TableChoice,

@@ -193,6 +193,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// Returns the words for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Completed => "completed",
+            Status::CompletedWithQuarantine => "completed with quarantine",
+            Status::Held => "held",
+            Status::Failed => "failed",
+        }
+    }
+
     /// Returns the exit code of a run that ended so. A failed one has its fault's.
     pub fn exit_code(self) -> u8 {
         match self {

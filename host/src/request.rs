@@ -16,7 +16,7 @@ use crate::staging::Extent;
 /// What a person asked for. No file has been opened yet.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
-    /// The parser: a component.
+    /// The parser: a component, or a Python program.
     pub component: PathBuf,
     /// The file to parse.
     pub input: PathBuf,
@@ -50,6 +50,8 @@ pub struct RunRequest {
     pub read_sizes: ReadSizes,
     /// Where compiled code is kept.
     pub cache_dir: PathBuf,
+    /// The component that makes parsers of Python programs.
+    pub python_runtime: PathBuf,
     /// The program whose `worker` command does the run; nearly always this one.
     pub worker_exe: PathBuf,
     /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
@@ -85,6 +87,8 @@ pub enum Progress {
     Compiling {
         /// Its size.
         bytes: u64,
+        /// Whether it is a language runtime: a long wait, once for all its programs.
+        is_runtime: bool,
     },
     /// The parser has begun.
     Started {

@@ -15,6 +15,7 @@ pub use casparian_sandbox::journal::Level as LogLevel;
 
 use crate::component::{Compiled, Component, Workshop};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
+use crate::program::Program;
 use crate::receipt::Witness;
 pub use crate::report::ContractOrigin;
 use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
@@ -47,7 +48,7 @@ fn attempt(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), FaultReport> {
     let mut witness = Witness::new();
-    let component = Component::open(&request.component)?;
+    let component = Component::open_parser(&request.component, &request.python_runtime)?;
     report.component.sha256 = Some(component.sha256());
     let source = Source::open(&request.input).map_err(|fault| fault.report())?;
     report.input.bytes = source.size();
@@ -65,9 +66,9 @@ fn attempt(
         worker_exe: &request.worker_exe,
         stop: &request.stop,
     };
-    let compiled = component.compiled(&workshop, &mut |bytes| {
+    let compiled = component.compiled(&workshop, &mut |bytes, is_runtime| {
         witness.code_cache = CodeCache::Cold;
-        progress(Progress::Compiling { bytes });
+        progress(Progress::Compiling { bytes, is_runtime });
     })?;
     report.warnings.extend(compiled.warning.clone());
     let terms = Terms::find(&request.contract, &component)?;
@@ -97,6 +98,7 @@ fn order(
         input_name: request.input_name.clone().unwrap_or_else(|| source.name().to_owned()),
         input_sha256,
         component_sha256: component.sha256(),
+        has_program: component.program().is_some(),
         contract: terms.map(|terms| terms.origin),
         tables: request.tables.clone(),
         options: request.options.clone(),
@@ -130,6 +132,8 @@ impl Supervision<'_> {
         terms: Option<&Terms>,
     ) -> Result<(), FaultReport> {
         let mut fds = vec![compiled.fd(), source.fd()];
+        fds.extend(component.program().map(Program::fd));
+        fds.extend(compiled.program_fd());
         fds.extend(terms.map(|terms| terms.text.as_fd()));
         let deadline_ms = self.request.limits.deadline_ms(component.bytes() + source.size());
         let task = Task::Run(Box::new(order));

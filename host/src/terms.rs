@@ -39,12 +39,19 @@ impl Terms {
                 let (text, _) = read_given(path)?;
                 Self::sealed(ContractOrigin::Given, &text).map(Some)
             }
+            ContractChoice::Default if component.program().is_some() => Self::of_program(component),
             ContractChoice::Default => match section::contract(&component.read()?) {
                 Ok(Some(text)) => Self::sealed(ContractOrigin::Embedded, text).map(Some),
                 Ok(None) => Ok(None),
                 Err(fault) => Err(fault.report()),
             },
         }
+    }
+
+    /// Finds the default contract of a program.
+    pub(crate) fn of_program(component: &Component) -> Result<Option<Self>, FaultReport> {
+        let text = component.program().and_then(|program| program.contract());
+        text.map(|text| Self::sealed(ContractOrigin::Embedded, text)).transpose()
     }
 
     fn sealed(origin: ContractOrigin, text: &[u8]) -> Result<Self, FaultReport> {

@@ -56,6 +56,8 @@ pub struct VerifyRequest {
     pub limits: Limits,
     /// Where compiled code is kept.
     pub cache_dir: PathBuf,
+    /// The component that makes parsers of Python programs.
+    pub python_runtime: PathBuf,
     /// The program whose `worker` command does the run.
     pub worker_exe: PathBuf,
     /// Set by somebody who wants it to end.
@@ -185,7 +187,7 @@ fn second_request(
     let (claim, circumstances) = (&receipt.claim, &receipt.circumstances);
     let variation = Variation::of(receipt.claim_sha256);
     check_input(&again.input, claim)?;
-    check_component(&again.component, claim)?;
+    check_component(&again.component, &request.python_runtime, claim)?;
     let tables = match &claim.asked.tables {
         None => TableChoice::Default,
         Some(tables) => TableChoice::Named(tables.iter().map(ToString::to_string).collect()),
@@ -211,6 +213,7 @@ fn second_request(
         range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.bytes),
         read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
         cache_dir: request.cache_dir.clone(),
+        python_runtime: request.python_runtime.clone(),
         worker_exe: request.worker_exe.clone(),
         stop: Arc::clone(&request.stop),
     })
@@ -225,8 +228,8 @@ fn check_input(path: &Path, claim: &Claim) -> Result<(), FaultReport> {
     same_file(Blame::Input, "input-differs", path, "input", claim.input.sha256, &found)
 }
 
-fn check_component(path: &Path, claim: &Claim) -> Result<(), FaultReport> {
-    let found = Component::open(path)?.sha256().to_string();
+fn check_component(path: &Path, python_runtime: &Path, claim: &Claim) -> Result<(), FaultReport> {
+    let found = Component::open_parser(path, python_runtime)?.sha256().to_string();
     same_file(Blame::Operator, "component-differs", path, "component", claim.component.sha256, &found)
 }
 

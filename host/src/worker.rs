@@ -24,14 +24,16 @@ use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
 use casparian_core::wanted::Wanted;
 use casparian_sandbox::journal::Level;
+use casparian_sandbox::precheck::Checked;
 use casparian_sandbox::session::{Ended, Session};
 use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, Usage, precheck};
 
 use crate::interface::Interface;
 use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
+use crate::program;
 use crate::quarantine::{self, Circumstances, Quarantine};
-use crate::report::{ContractReport, Preview, Used};
+use crate::report::{ContractOrigin, ContractReport, Preview, Used};
 use crate::request::TableChoice;
 use crate::scratch::ScratchFile;
 use crate::sinks::{Provenance, Tables};
@@ -122,19 +124,28 @@ fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
     let mut next =
         || fds.next().map(File::from).ok_or_else(|| internal("a descriptor is missing".to_owned()));
     match task {
-        Task::Compile { limits } => {
+        Task::Compile { limits, is_runtime } => {
             confine(None).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            compile(&limits, next()?, next()?)
+            compile(&limits, is_runtime, next()?, next()?)
         }
-        Task::Inspect { limits } => {
+        Task::Prepare { limits } => {
             confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            inspect(limits, next()?, next()?)
+            prepare(limits, &next()?, next()?, next()?)
+        }
+        Task::Inspect { limits, has_program, has_contract } => {
+            confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
+            let (component, code) = (next()?, next()?);
+            let program = if has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
+            let contract = if has_contract { Some(next()?) } else { None };
+            inspect(limits, component, code, program, contract)
         }
         Task::Run(order) => {
             confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
             let (code, input) = (next()?, next()?);
+            let program =
+                if order.has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
             let contract = order.contract.map(|origin| terms::receive(origin, next()?)).transpose()?;
-            run(link, &order, code, input, contract).map(|done| News::Done(Box::new(done)))
+            run(link, &order, code, input, program, contract).map(|done| News::Done(Box::new(done)))
         }
     }
 }
@@ -153,12 +164,56 @@ fn confine(running: Option<&Limits>) -> rustix::io::Result<()> {
     limit(Resource::Data, guest_bytes.saturating_add(HOST_DATA_BYTES))
 }
 
-fn compile(limits: &Limits, component: File, mut code: File) -> Result<News, Failed> {
+fn compile(limits: &Limits, is_runtime: bool, component: File, mut code: File) -> Result<News, Failed> {
     let bytes = read_component(&component)?;
-    let checked = precheck::check(&bytes).map_err(failed)?;
+    let checked = check(&bytes, is_runtime)?;
     let compiled = Sandbox::new(limits).and_then(|sandbox| sandbox.compile(&checked)).map_err(failed)?;
     code.write_all(&compiled).map_err(|e| internal(format!("writing compiled code: {e}")))?;
     Ok(News::Compiled)
+}
+
+fn check(component: &[u8], is_runtime: bool) -> Result<Checked<'_>, Failed> {
+    let checked = if is_runtime { precheck::check_runtime(component) } else { precheck::check(component) };
+    checked.map_err(failed)
+}
+
+/// Has a runtime compile a program: a parser that is built into it does, whose plan of nothing has the code as its context.
+fn prepare(limits: Limits, code: &File, bundle: File, mut out: File) -> Result<News, Failed> {
+    let loaded = load(&limits, code)?;
+    let program =
+        casparian_sandbox::Program { entry: program::COMPILER.to_owned(), ..program::receive(bundle, None)? };
+    let setup = Setup {
+        limits,
+        attachments: BTreeMap::new(),
+        program: Some(Arc::new(program)),
+        log_level: Level::Error,
+        log: Box::new(|_| {}),
+    };
+    let compiled = on_guest_stack(&setup.limits.clone(), || {
+        let (session, description) = loaded.open(setup)?.describe()?;
+        let session = session.attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))?;
+        session.plan(&[], u64::MAX)
+    })?;
+    let (_session, layout) = compiled.map_err(ended)?;
+    out.write_all(&layout.context).map_err(|e| internal(format!("writing compiled code: {e}")))?;
+    Ok(News::Compiled)
+}
+
+/// An input without bytes.
+struct Nothing;
+
+impl Blob for Nothing {
+    fn name(&self) -> &str {
+        ""
+    }
+
+    fn len(&self) -> u64 {
+        0
+    }
+
+    fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
 }
 
 /// Reads a component from its beginning: the descriptor is shared with other workers, and so is its position.
@@ -172,13 +227,28 @@ fn read_component(component: &File) -> Result<Vec<u8>, FaultReport> {
     Ok(bytes)
 }
 
-fn inspect(limits: Limits, component: File, code: File) -> Result<News, Failed> {
+fn inspect(
+    limits: Limits,
+    component: File,
+    code: File,
+    program: Option<casparian_sandbox::Program>,
+    contract: Option<File>,
+) -> Result<News, Failed> {
     let bytes = read_component(&component)?;
-    let checked = precheck::check(&bytes).map_err(failed)?;
-    let contract = terms::embedded(&bytes)?;
+    let checked = check(&bytes, program.is_some())?;
+    let contract = match contract {
+        Some(contract) => Some(terms::receive(ContractOrigin::Embedded, contract)?),
+        None if program.is_some() => None,
+        None => terms::embedded(&bytes)?,
+    };
     let loaded = load(&limits, &code)?;
-    let setup =
-        Setup { limits, attachments: BTreeMap::new(), log_level: Level::Error, log: Box::new(|_| {}) };
+    let setup = Setup {
+        limits,
+        attachments: BTreeMap::new(),
+        program: program.map(Arc::new),
+        log_level: Level::Error,
+        log: Box::new(|_| {}),
+    };
     let described = on_guest_stack(&setup.limits.clone(), || loaded.open(setup).and_then(Session::describe))?;
     let (_session, description) = described.map_err(ended)?;
     Ok(News::Inspected(Box::new(Interface::new(&checked, contract, description))))
@@ -230,6 +300,7 @@ fn run(
     order: &Order,
     code: File,
     input: File,
+    program: Option<casparian_sandbox::Program>,
     contract: Option<(Contract, ContractReport)>,
 ) -> Result<Done, Failed> {
     let limits = &order.limits;
@@ -243,8 +314,13 @@ fn run(
         // A supervisor that is gone takes us with it; a line more or less is no matter.
         let _ = log_link.send(&News::Log(line), &[]);
     });
-    let setup =
-        Setup { limits: limits.clone(), attachments: BTreeMap::new(), log_level: order.log_level, log };
+    let setup = Setup {
+        limits: limits.clone(),
+        attachments: BTreeMap::new(),
+        program: program.map(Arc::new),
+        log_level: order.log_level,
+        log,
+    };
     let opened = on_guest_stack(limits, || loaded.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
     let (contract, contract_report) = contract.unzip();

@@ -35,8 +35,13 @@ impl Sandboxed {
     /// Opens a fresh guest.
     pub(crate) fn open(&self) -> Outcome<Session> {
         let limits = self.limits.clone();
-        let setup =
-            Setup { limits, attachments: BTreeMap::new(), log_level: Level::Warn, log: Box::new(|_| {}) };
+        let setup = Setup {
+            limits,
+            attachments: BTreeMap::new(),
+            program: None,
+            log_level: Level::Warn,
+            log: Box::new(|_| {}),
+        };
         Ok(self.loaded.open(setup)?)
     }
 

@@ -20,6 +20,7 @@ mod formats;
 mod host;
 mod imports;
 mod limits;
+mod python;
 mod quarantine;
 mod receipts;
 mod report;

@@ -7,6 +7,7 @@
 use crate::Outcome;
 use crate::command;
 use crate::contract_section;
+use crate::python_runtime;
 use crate::rustc::TARGET;
 use crate::site::Site;
 use crate::toolchain::Toolchain;
@@ -30,8 +31,13 @@ impl Guest {
 
 /// Builds the named guests, or all of them, and says one line about each.
 pub(crate) fn build(root: &Path, names: &[String]) -> Outcome {
-    let toolchain = Toolchain::find_or_make(root)?;
-    build_at(&Site::of(root), &toolchain, names)
+    let (runtime, compiled): (Vec<String>, Vec<String>) =
+        names.iter().cloned().partition(|name| name == python_runtime::NAME);
+    if names.is_empty() || !compiled.is_empty() {
+        let toolchain = Toolchain::find_or_make(root)?;
+        build_at(&Site::of(root), &toolchain, &compiled)?;
+    }
+    if names.is_empty() || !runtime.is_empty() { python_runtime::build(root) } else { Ok(()) }
 }
 
 /// Builds guests at a given site.

@@ -15,6 +15,7 @@ mod docs;
 mod guests;
 mod machine_paths;
 mod python;
+mod python_runtime;
 mod reproducible;
 mod rustc;
 mod sdk_python;

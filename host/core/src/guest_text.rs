@@ -20,6 +20,13 @@ impl GuestText {
         Self(format!("{kept}…"))
     }
 
+    /// Shows it line by line: what else could steer is escaped. For where a line of it cannot be taken for one of ours.
+    pub fn lines(&self) -> impl fmt::Display {
+        std::fmt::from_fn(|f| {
+            self.0.chars().try_for_each(|c| if c == '\n' { f.write_str("\n") } else { escape(c, f) })
+        })
+    }
+
     /// Returns the text as the stranger wrote it. For comparing and storing, never for showing.
     pub fn raw(&self) -> &str {
         &self.0
@@ -70,6 +77,11 @@ mod tests {
     fn escape_sequences_and_bidi_overrides_are_shown_not_obeyed() {
         let shown = GuestText::new("a\u{1b}]52;c\u{7}\u{9b}2J\r\u{202e}b\0", 100).to_string();
         assert_eq!(shown, "a\\u{1b}]52;c\\u{7}\\u{9b}2J\\r\\u{202e}b\\u{0}");
+    }
+
+    #[test]
+    fn line_by_line_ends_of_lines_are_all_that_is_left_to_act() {
+        assert_eq!(GuestText::new("a\n\u{1b}b\r\n", 100).lines().to_string(), "a\n\\u{1b}b\\r\n");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum SessionFault {
         frames: Vec<GuestText>,
         /// The last error the guest logged: its panic message, where it has a hook for that.
         said: Option<GuestText>,
+        /// What it said that about.
+        at: Option<Span>,
     },
     /// The guest wanted to end the process.
     #[error("the parser exited with status {status} instead of returning")]
@@ -43,7 +45,7 @@ pub enum SessionFault {
         limit: u64,
     },
     /// The parser gave the input up.
-    #[error("the parser gave up: {code}: {message}")]
+    #[error("the parser gave up: {code}: {}", message.lines())]
     GaveUp {
         /// Its word for why.
         code: GuestText,
@@ -98,8 +100,14 @@ pub enum SessionFault {
 
 fn trapped(code: &str, frames: &[GuestText], said: Option<&GuestText>) -> String {
     let at = frames.first().map(|frame| format!(" in `{frame}`")).unwrap_or_default();
-    let said = said.map(|said| format!("; it said: {said}")).unwrap_or_default();
-    format!("the parser trapped: {code}{at}{said}")
+    match said {
+        None => format!("the parser trapped: {code}{at}"),
+        // A traceback says where better than the interpreter's own functions do.
+        Some(said) if said.raw().contains('\n') => {
+            format!("the parser trapped: {code}; it said:\n{}", said.lines())
+        }
+        Some(said) => format!("the parser trapped: {code}{at}; it said: {said}"),
+    }
 }
 
 impl SessionFault {
@@ -143,7 +151,10 @@ impl Blamed for SessionFault {
     }
 
     fn report(&self) -> FaultReport {
-        let at = if let SessionFault::GaveUp { at, .. } = self { *at } else { None };
+        let at = match self {
+            SessionFault::GaveUp { at, .. } | SessionFault::Trap { at, .. } => *at,
+            _ => None,
+        };
         FaultReport {
             blame: self.blame(),
             code: self.code().to_owned(),

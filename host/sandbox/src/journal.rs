@@ -47,7 +47,7 @@ struct Pages {
     bytes: Meter,
     overflow: Option<LimitExceeded>,
     lines_dropped: u64,
-    last_error: Option<GuestText>,
+    last_error: Option<(GuestText, Option<Span>)>,
 }
 
 impl Journal {
@@ -75,7 +75,7 @@ impl Journal {
         }
         let text = GuestText::new(text, pages.line_bytes_max);
         if level == Level::Error {
-            pages.last_error = Some(text.clone());
+            pages.last_error = Some((text.clone(), at));
         }
         match pages.bytes.spend((text.raw().len() as u64).max(LINE_BYTES_MIN)) {
             Ok(()) => (pages.ear)(LogLine { level, text, at }),
@@ -97,7 +97,12 @@ impl Journal {
 
     /// The last thing the guest called an error: its panic message, where it had a hook for that.
     pub(crate) fn last_error(&self) -> Option<GuestText> {
-        self.pages().last_error.clone()
+        self.pages().last_error.as_ref().map(|(text, _)| text.clone())
+    }
+
+    /// The place of that.
+    pub(crate) fn last_error_at(&self) -> Option<Span> {
+        self.pages().last_error.as_ref().and_then(|(_, at)| *at)
     }
 
     fn pages(&self) -> std::sync::MutexGuard<'_, Pages> {

@@ -21,6 +21,9 @@ pub const PACKAGE_VERSION: &str = "0.2.0";
 /// Our interfaces that a parser may import.
 const OURS: [&str; 4] = ["types", "input", "output", "log"];
 
+/// What a language runtime imports on top of that, and nobody else.
+const OF_RUNTIMES: &str = "program";
+
 /// WASI 0.2 interfaces that a component built elsewhere may import. All of them are empty here.
 const WASI: [&str; 20] = [
     "wasi:cli/environment",
@@ -47,7 +50,7 @@ const WASI: [&str; 20] = [
 
 /// Lists everything that may be imported.
 pub(crate) fn allowed() -> impl Iterator<Item = &'static str> {
-    [PACKAGE, PACKAGE_VERSION].into_iter().chain(OURS).chain(WASI)
+    [PACKAGE, PACKAGE_VERSION, OF_RUNTIMES].into_iter().chain(OURS).chain(WASI)
 }
 
 /// A component that imports only what is on the list and exports what a parser must.
@@ -120,6 +123,9 @@ pub enum PrecheckFault {
     /// Compiling it would cost too much.
     #[error("too dear to compile: {0}")]
     TooDear(#[from] TooDear),
+    /// It is a language runtime, and there is no program for it.
+    #[error("this is a language runtime, and no parser without a program")]
+    NoProgram,
     /// It is no parser.
     #[error("it exports no {PACKAGE}/format@{PACKAGE_VERSION}")]
     NotAParser,
@@ -128,7 +134,7 @@ pub enum PrecheckFault {
 impl Blamed for PrecheckFault {
     fn blame(&self) -> Blame {
         match self {
-            PrecheckFault::NotAComponent { .. } => Blame::Operator,
+            PrecheckFault::NotAComponent { .. } | PrecheckFault::NoProgram => Blame::Operator,
             _ => Blame::Guest,
         }
     }
@@ -140,6 +146,7 @@ impl Blamed for PrecheckFault {
             PrecheckFault::Invalid { .. } => "invalid-component",
             PrecheckFault::ImportDenied { .. } => "import-denied",
             PrecheckFault::TooDear(fault) => fault.code(),
+            PrecheckFault::NoProgram => "no-program",
             PrecheckFault::WrongVersion { .. } | PrecheckFault::NotAParser => "world-mismatch",
         }
     }
@@ -149,6 +156,7 @@ impl Blamed for PrecheckFault {
             PrecheckFault::ImportDenied { .. } => {
                 Some("a parser gets its input and its output, never files, network or clocks".to_owned())
             }
+            PrecheckFault::NoProgram => Some("`host run parser.py INPUT` hands it one".to_owned()),
             PrecheckFault::WrongVersion { .. } => Some("rebuild it with this version's SDK".to_owned()),
             PrecheckFault::NotAComponent { .. } => Some("`cargo xtask guests` builds components".to_owned()),
             _ => None,
@@ -156,8 +164,21 @@ impl Blamed for PrecheckFault {
     }
 }
 
-/// Checks a component's kind, imports and exports.
+/// Checks a parser's kind, imports and exports.
 pub fn check(bytes: &[u8]) -> Result<Checked<'_>, PrecheckFault> {
+    check_with(bytes, None, cost::BODY_BYTES_MAX)
+}
+
+/// Checks a language runtime, which becomes a parser by the program that it is handed.
+pub fn check_runtime(bytes: &[u8]) -> Result<Checked<'_>, PrecheckFault> {
+    check_with(bytes, Some(OF_RUNTIMES), cost::RUNTIME_BODY_BYTES_MAX)
+}
+
+fn check_with<'a>(
+    bytes: &'a [u8],
+    more: Option<&str>,
+    body_bytes_max: u64,
+) -> Result<Checked<'a>, PrecheckFault> {
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(PrecheckFault::TooLarge { limit: COMPONENT_BYTES_MAX, bytes: bytes.len() as u64 });
     }
@@ -166,9 +187,9 @@ pub fn check(bytes: &[u8]) -> Result<Checked<'_>, PrecheckFault> {
         return Err(PrecheckFault::NotAComponent { what });
     }
     let (imports, exports) = names(bytes)?;
-    imports.iter().try_for_each(|name| check_import(name))?;
+    imports.iter().try_for_each(|name| check_import(name, more))?;
     check_exports(&exports)?;
-    cost::check(bytes).map_err(|refused| match refused {
+    cost::check(bytes, body_bytes_max).map_err(|refused| match refused {
         cost::Refused::Invalid(error) => invalid(error),
         cost::Refused::TooDear(fault) => fault.into(),
     })?;
@@ -206,14 +227,17 @@ fn invalid(error: wasmparser::BinaryReaderError) -> PrecheckFault {
     PrecheckFault::Invalid { offset: error.offset() as u64, why: GuestText::new(error.message(), 256) }
 }
 
-fn check_import(name: &str) -> Result<(), PrecheckFault> {
+fn check_import(name: &str, more: Option<&str>) -> Result<(), PrecheckFault> {
     let (path, version) = name.split_once('@').unwrap_or((name, ""));
     if let Some(interface) = path.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')) {
         if version != PACKAGE_VERSION {
             return Err(PrecheckFault::WrongVersion { found: GuestText::new(name, 128) });
         }
-        if OURS.contains(&interface) {
+        if OURS.contains(&interface) || more == Some(interface) {
             return Ok(());
+        }
+        if interface == OF_RUNTIMES {
+            return Err(PrecheckFault::NoProgram);
         }
     }
     if WASI.contains(&path) && version.starts_with("0.2.") {
@@ -243,6 +267,14 @@ mod tests {
     fn a_socket_is_denied_by_name() {
         let wat = r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#;
         assert_eq!(refused(wat), "import denied: wasi:sockets/tcp@0.2.0");
+    }
+
+    #[test]
+    fn a_program_is_handed_to_a_language_runtime_and_to_nobody_else() {
+        let wat = r#"(component (import "casparian:parser/program@0.1.0" (instance)))"#;
+        let bytes = wat::parse_str(wat).expect("the test's wat is valid");
+        assert_eq!(check(&bytes).map(drop), Err(PrecheckFault::NoProgram));
+        assert_eq!(check_runtime(&bytes).map(drop), Err(PrecheckFault::NotAParser));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::fault::SessionFault;
 use crate::handles::{Blob, BlobHandle};
 use crate::journal::{Journal, Level, LogEar};
 use crate::limiter::Limiter;
+use crate::program::Program;
 use crate::state::{Ear, State, Talk};
 use crate::wasi;
 use crate::world::{self, span_of};
@@ -38,6 +39,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Reference data by name.
     pub attachments: BTreeMap<String, Arc<dyn Blob>>,
+    /// What a language runtime becomes a parser by. None for a parser that is one without it.
+    pub program: Option<Arc<Program>>,
     /// The least grave log lines that are kept.
     pub log_level: Level,
     /// Hears the log.
@@ -108,6 +111,7 @@ fn furnish(engine: &Engine, setup: Setup) -> Store<State> {
         handles,
         wasi: wasi::context(&setup.limits, &journal),
         attachments: setup.attachments,
+        program: setup.program,
         limiter: Limiter::new(&setup.limits),
         journal,
         limits: setup.limits,
@@ -240,7 +244,7 @@ impl Session {
 fn gave_up(fault: types::Fault) -> SessionFault {
     SessionFault::GaveUp {
         code: GuestText::new(&fault.code, 64),
-        message: GuestText::new(&fault.message, 512),
+        message: GuestText::new(&fault.message, 1024),
         at: fault.at.map(span_of),
     }
 }
@@ -303,6 +307,7 @@ fn name_trap(trap: Trap, error: &wasmtime::Error, state: &State, usage: Usage) -
             code: trap_code(trap),
             frames: frames(error),
             said: state.journal.last_error(),
+            at: state.journal.last_error_at(),
         },
     }
 }
@@ -409,6 +414,7 @@ mod tests {
         let setup = Setup {
             limits: limits.clone(),
             attachments: BTreeMap::new(),
+            program: None,
             log_level: Level::Info,
             log: Box::new(|_| {}),
         };

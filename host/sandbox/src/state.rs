@@ -11,6 +11,7 @@ use wasmtime::component::ResourceTable;
 use crate::handles::Blob;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
+use crate::program::Program;
 
 /// Hears what the guest says, in order.
 pub type Ear = Box<dyn FnMut(Said) -> Result<(), Hangup> + Send>;
@@ -24,6 +25,8 @@ pub(crate) struct State {
     pub(crate) handles: ResourceTable,
     pub(crate) wasi: wasmtime_wasi::WasiCtx,
     pub(crate) attachments: BTreeMap<String, Arc<dyn Blob>>,
+    /// None for a parser that is one without it.
+    pub(crate) program: Option<Arc<Program>>,
     pub(crate) limits: Limits,
     pub(crate) limiter: Limiter,
     pub(crate) journal: Journal,

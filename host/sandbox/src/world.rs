@@ -57,6 +57,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     output.func_wrap("batch-bytes", batch_bytes)?;
 
     link_log(&mut linker.instance(&name("log"))?)?;
+    link_program(&mut linker.instance(&name("program"))?)?;
     crate::wasi::link(linker)
 }
 
@@ -78,6 +79,20 @@ fn link_log(log: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
             pay_more(&mut store, more)
         },
     )
+}
+
+/// Links what a language runtime becomes a parser by. Who was handed none has none: the check before compiling lets nobody else
+/// import this.
+fn link_program(program: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    program.func_wrap("files", |mut store: Store<'_>, (): ()| {
+        let program = store.data().program.clone().unwrap_or_default();
+        pay(&mut store, program.bytes())?;
+        Ok((program.files.clone(),))
+    })?;
+    program.func_wrap("entry", |mut store: Store<'_>, (): ()| {
+        pay(&mut store, 0)?;
+        Ok((store.data().program.clone().unwrap_or_default().entry.clone(),))
+    })
 }
 
 // input

@@ -12,8 +12,10 @@ use wasmparser::{
 const INSTANCES_MAX: u64 = 256;
 /// Most functions with a body, all modules together.
 const FUNCTIONS_MAX: u64 = 100_000;
-/// Most bytes of one function's body.
-const BODY_BYTES_MAX: u64 = 256 * 1024;
+/// Most bytes of one function's body in a parser.
+pub(super) const BODY_BYTES_MAX: u64 = 256 * 1024;
+/// The same in a language runtime, which the operator installs: an interpreter's libraries have larger ones.
+pub(super) const RUNTIME_BODY_BYTES_MAX: u64 = 1024 * 1024;
 /// Most local variables of one function.
 const LOCALS_MAX: u64 = 2_000;
 /// A component that comes from outside, of which nothing is known before it runs. No parser needs to be handed one.
@@ -64,14 +66,14 @@ impl From<TooDear> for Refused {
 }
 
 /// Counts what a component would cost. Linear in its bytes.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Refused> {
-    let mut count = Count::default();
+pub(super) fn check(bytes: &[u8], body_bytes_max: u64) -> Result<(), Refused> {
+    let mut count = Count { functions: 0, open: Vec::new(), body_bytes_max };
     Parser::new(0).parse_all(bytes).try_for_each(|payload| count.add(payload?))
 }
 
-#[derive(Default)]
 struct Count {
     functions: u64,
+    body_bytes_max: u64,
     /// The modules and components that are being read, the outermost first.
     open: Vec<Part>,
 }
@@ -104,7 +106,7 @@ impl Count {
                 self.functions = self.functions.saturating_add(count.into());
                 TooDear::unless("component functions", FUNCTIONS_MAX, self.functions)?;
             }
-            Payload::CodeSectionEntry(body) => check_body(&body)?,
+            Payload::CodeSectionEntry(body) => check_body(&body, self.body_bytes_max)?,
             payload => self.add_instances(payload)?,
         }
         Ok(())
@@ -189,9 +191,9 @@ impl Count {
     }
 }
 
-fn check_body(body: &FunctionBody<'_>) -> Result<(), Refused> {
+fn check_body(body: &FunctionBody<'_>, bytes_max: u64) -> Result<(), Refused> {
     let bytes = body.range();
-    TooDear::unless("bytes of one function", BODY_BYTES_MAX, bytes.end.saturating_sub(bytes.start) as u64)?;
+    TooDear::unless("bytes of one function", bytes_max, bytes.end.saturating_sub(bytes.start) as u64)?;
     let mut locals = 0_u64;
     for group in body.get_locals_reader()? {
         let (count, _) = group?;
@@ -205,7 +207,7 @@ mod tests {
     use super::*;
 
     fn refused(wat: &str) -> Option<TooDear> {
-        match check(&wat::parse_str(wat).expect("the test's wat is valid")) {
+        match check(&wat::parse_str(wat).expect("the test's wat is valid"), BODY_BYTES_MAX) {
             Ok(()) => None,
             Err(Refused::TooDear(fault)) => Some(fault),
             Err(Refused::Invalid(error)) => panic!("{error}"),

@@ -1,5 +1,6 @@
 //! What may be typed. One file per command, one shape each: what it takes, then what it does.
 
+pub(crate) mod build;
 pub(crate) mod contract;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -27,6 +28,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a parser over files: preview their tables, or write them as Parquet
     Run(run::Args),
+    /// Make one file of a Python parser, its contract and the packages that it needs
+    Build(build::Args),
     /// Show what a parser is: its imports, tables, faults, options and limits
     Inspect(inspect::Args),
     /// Look at contracts: check them, show them, compare them, say them in other languages

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let mut render = Render::to_terminal();
     let exit = match command {
         Command::Run(args) => cli::run::run(&args, &mut render),
+        Command::Build(args) => cli::build::run(&args, &mut render),
         Command::Inspect(args) => cli::inspect::run(&args, &mut render),
         Command::Contract(args) => cli::contract::run(&args, &mut render),
         Command::Verify(args) => cli::verify::run(&args, &mut render),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use casparian_core::fault::FaultReport;
 use casparian_core::limits::Limits;
 use casparian_host::inspect::{InspectRequest, inspect};
+use casparian_host::program::{self, is_program};
 
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
@@ -14,7 +15,7 @@ use crate::render::Render;
 /// What `host inspect` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The parser: a WebAssembly component
+    /// The parser: a WebAssembly component, or a Python program (.py, folder, .zip)
     parser: PathBuf,
 
     /// Print one JSON object
@@ -43,12 +44,13 @@ fn failed(args: &Args, fault: &FaultReport, interrupted: bool, render: &mut Rend
 
 /// Returns a question to a parser under the bounds that runs have by default.
 pub(super) fn request(parser: &Path) -> Result<InspectRequest, FaultReport> {
-    let Surroundings { cache_dir, program } = Surroundings::look()?;
+    let Surroundings { cache_dir, program: worker_exe, python_runtime } = Surroundings::look()?;
     Ok(InspectRequest {
         component: parser.to_owned(),
-        limits: Limits::default(),
+        limits: if is_program(parser) { program::limits() } else { Limits::default() },
         cache_dir,
-        worker_exe: program,
+        python_runtime,
+        worker_exe,
         stop: stop_flag()?,
     })
 }

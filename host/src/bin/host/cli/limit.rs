@@ -1,6 +1,9 @@
 //! `--limit`: the bounds that a person may set, in the units that people write.
 
+use std::path::Path;
+
 use casparian_core::limits::Limits;
+use casparian_host::program;
 
 /// One bound, as it was typed. Units are settled; the bound is not yet in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +73,18 @@ pub(super) fn parse(text: &str) -> Result<LimitSetting, String> {
 }
 
 /// Returns the usual bounds with `settings` in force. Fails where one bound is set twice.
-pub(super) fn apply(settings: &[LimitSetting]) -> Result<Limits, String> {
-    let mut limits = Limits::default();
+#[cfg(test)]
+fn apply(settings: &[LimitSetting]) -> Result<Limits, String> {
+    apply_to(Limits::default(), settings)
+}
+
+/// Returns the bounds that are usual for a parser with `settings` in force. Fails where one bound is set twice.
+pub(super) fn apply_for(parser: Option<&Path>, settings: &[LimitSetting]) -> Result<Limits, String> {
+    let usual = if parser.is_some_and(program::is_program) { program::limits() } else { Limits::default() };
+    apply_to(usual, settings)
+}
+
+fn apply_to(mut limits: Limits, settings: &[LimitSetting]) -> Result<Limits, String> {
     for (at, setting) in settings.iter().enumerate() {
         if settings.iter().take(at).any(|earlier| earlier.key == setting.key) {
             return Err(format!("`--limit {}=` is given twice", setting.key.name()));

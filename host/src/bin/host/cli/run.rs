@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{fmt, fs};
+use std::time::Duration;
+use std::{fmt, fs, thread};
 
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::id::TableName;
@@ -15,12 +16,16 @@ use casparian_host::run::{ContractChoice, LogLevel, RunRequest, TableChoice};
 use casparian_host::sinks::Format;
 use casparian_host::source::ReadSizes;
 use casparian_host::staging::Extent;
+use casparian_host::watch::{self, Look};
 use clap::ValueEnum;
 
 use super::limit::{self, LimitSetting};
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
 use crate::render::{LogFloor, Outcome, Render};
+
+/// How often files are looked at that somebody may save.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 const HELP: &str = "\
 Without `--out` nothing is written: the first rows of each table are shown.
@@ -38,7 +43,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
-    /// The parser: a WebAssembly component
+    /// The parser: a WebAssembly component, or a Python program: a .py, a folder with a parser.py, a .zip of `host build`
     parser: PathBuf,
 
     /// The files to parse
@@ -102,6 +107,10 @@ pub(crate) struct Args {
     /// Show the parser's log from this level on
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: Log,
+
+    /// Run again whenever the parser, its contract or the input is saved, and say what changed; Ctrl-C ends it
+    #[arg(long)]
+    watch: bool,
 
     /// Show no progress
     #[arg(long)]
@@ -195,6 +204,9 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
     let prepared = prepare(args, limits, output).and_then(|request| Ok((request, Parent::make(args)?)));
     match prepared {
         Ok((request, parent)) => {
+            if args.watch {
+                return watch(args, &request, outs, render);
+            }
             let exit = run_all(args, &request, outs, render);
             exit.max(parent.leave(render))
         }
@@ -220,7 +232,49 @@ fn run_all(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, rende
     worst
 }
 
+/// Runs the one input again and again, until somebody has seen enough. The exit is the last run's.
+fn watch(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, render: &mut Render) -> Exit {
+    let input = args.inputs.first().cloned().unwrap_or_default();
+    let request = RunRequest { input, out: outs.into_iter().next().flatten(), ..template.clone() };
+    let look = || {
+        Look::at(
+            [&args.parser, &request.input].map(PathBuf::as_path).into_iter().chain(beside(args).as_deref()),
+        )
+    };
+    let mut before: Option<Report> = None;
+    loop {
+        // Looked at first, so that whoever saves during the run is not missed.
+        let seen = look();
+        let report = report_one(args, &request, render);
+        let failed = report.status == Status::Failed;
+        if let Some(before) = before.as_ref().filter(|_| !failed) {
+            let lines = watch::difference(before, &report);
+            lines.iter().for_each(|line| render.remark(line));
+            render.remark(if lines.is_empty() { "the same as before" } else { "so much is different" });
+        }
+        let exit = exit_of(&report, &request.stop);
+        // A run that failed came to nothing that the next one could be held against.
+        before = if failed { before } else { Some(report) };
+        while look() == seen {
+            if request.stop.load(Ordering::Relaxed) {
+                return exit;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+/// The contract that a run is judged by beside the parser's own files.
+fn beside(args: &Args) -> Option<PathBuf> {
+    args.contract.clone().or_else(|| Some(args.parser.with_file_name("contract.odcs.yaml")))
+}
+
 fn run_one(args: &Args, request: &RunRequest, render: &mut Render) -> Exit {
+    let report = report_one(args, request, render);
+    exit_of(&report, &request.stop)
+}
+
+fn report_one(args: &Args, request: &RunRequest, render: &mut Render) -> Report {
     let name = request.input.file_name().unwrap_or(request.input.as_os_str()).to_string_lossy();
     let mut view = render.progress(&name, !args.no_progress, args.log.floor());
     let report = casparian_host::run::run(request, &mut |progress| render.hear(&mut view, progress));
@@ -230,7 +284,7 @@ fn run_one(args: &Args, request: &RunRequest, render: &mut Render) -> Exit {
     } else {
         render.run(&report, args.outcome());
     }
-    exit_of(&report, &request.stop)
+    report
 }
 
 /// A run that was stopped is interrupted, whatever it says of its worker's end; one that was done before is done.
@@ -247,7 +301,7 @@ fn prepare(
     limits: Limits,
     (format, extent): (Format, Extent),
 ) -> Result<RunRequest, FaultReport> {
-    let Surroundings { cache_dir, program: worker_exe } = Surroundings::look()?;
+    let Surroundings { cache_dir, program: worker_exe, python_runtime } = Surroundings::look()?;
     let stop = stop_flag()?;
     Ok(RunRequest {
         component: args.parser.clone(),
@@ -267,6 +321,7 @@ fn prepare(
         range_bytes: args.range_bytes,
         read_sizes: args.read_sizes.unwrap_or_default(),
         cache_dir,
+        python_runtime,
         worker_exe,
         stop,
     })
@@ -274,8 +329,9 @@ fn prepare(
 
 fn limits_of(args: &Args) -> Result<Limits, Misuse> {
     args.check_tables()?;
-    let limits =
-        limit::apply(&args.limits).map_err(|message| Misuse { message, hint: "give each limit once" })?;
+    args.check_watch()?;
+    let limits = limit::apply_for(Some(&args.parser), &args.limits)
+        .map_err(|message| Misuse { message, hint: "give each limit once" })?;
     let batch_bytes_wanted = args.batch_bytes.map_or(limits.batch_bytes_wanted, u64::from);
     Ok(Limits { batch_bytes_wanted, ..limits })
 }
@@ -396,6 +452,18 @@ impl Args {
             [all] if all == "all" => TableChoice::All,
             named => TableChoice::Named(named.to_vec()),
         }
+    }
+
+    fn check_watch(&self) -> Result<(), Misuse> {
+        if self.watch && self.inputs.len() > 1 {
+            let message = format!("`--watch` watches one input, not {}", self.inputs.len());
+            return Err(Misuse { message, hint: "name the one that shows what you work on" });
+        }
+        if self.watch && self.out.is_some() && !self.replace {
+            let message = "`--watch` writes its output again and again".to_owned();
+            return Err(Misuse { message, hint: "say `--replace`, or leave `--out` out" });
+        }
+        Ok(())
     }
 
     fn check_tables(&self) -> Result<(), Misuse> {

@@ -17,6 +17,8 @@ pub(super) struct Surroundings {
     pub(super) cache_dir: PathBuf,
     /// This very program, which is also the worker.
     pub(super) program: PathBuf,
+    /// The component that makes parsers of Python programs. It need not be there.
+    pub(super) python_runtime: PathBuf,
 }
 
 impl Surroundings {
@@ -25,7 +27,8 @@ impl Surroundings {
         let cache_dir = cache_dir(|name| env::var_os(name))?;
         let program =
             env::current_exe().map_err(|error| machine_fault("finding this very program", &error))?;
-        Ok(Self { cache_dir, program })
+        let python_runtime = python_runtime(env::var_os("CASPARIAN_PYTHON"), &program);
+        Ok(Self { cache_dir, program, python_runtime })
     }
 }
 
@@ -54,6 +57,16 @@ fn cache_dir(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Fau
         .or_else(|| absolute("XDG_CACHE_HOME").map(|xdg| xdg.join("casparian")))
         .or_else(|| absolute("HOME").map(|home| home.join(Path::new(".cache/casparian"))))
         .ok_or_else(no_home)
+}
+
+/// Returns where the Python runtime is: `$CASPARIAN_PYTHON`, beside the program, or in `share` beside the program's folder.
+fn python_runtime(named: Option<OsString>, program: &Path) -> PathBuf {
+    if let Some(named) = named.filter(|value| !value.is_empty()) {
+        return PathBuf::from(named);
+    }
+    let folder = program.parent().unwrap_or(Path::new("."));
+    let shared = folder.join("../share/casparian/python.wasm");
+    Some(folder.join("python.wasm")).filter(|beside| beside.is_file()).unwrap_or(shared)
 }
 
 fn no_home() -> FaultReport {
@@ -97,5 +110,22 @@ mod tests {
         let fault = among(&[]).unwrap_err();
         assert_eq!(fault.blame, Blame::Operator);
         assert!(fault.hint.unwrap().contains("CASPARIAN_CACHE_DIR"));
+    }
+
+    #[test]
+    fn the_python_runtime_is_the_one_that_is_named_or_in_share() {
+        let program = Path::new("/opt/casparian/bin/host");
+        assert_eq!(python_runtime(Some("a.wasm".into()), program), Path::new("a.wasm"));
+        let shared = "/opt/casparian/bin/../share/casparian/python.wasm";
+        assert_eq!(python_runtime(None, program), Path::new(shared));
+        assert_eq!(python_runtime(Some("".into()), program), Path::new(shared));
+    }
+
+    #[test]
+    fn a_python_runtime_beside_the_program_goes_before_the_shared_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = folder.path().join("python.wasm");
+        std::fs::write(&beside, b"").unwrap();
+        assert_eq!(python_runtime(None, &folder.path().join("host")), beside);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 /// Checks the files beside a receipt, and with an input and a parser the whole claim.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
-    let limits = match limit::apply(&args.limits) {
+    let limits = match limit::apply_for(args.component.as_deref(), &args.limits) {
         Ok(limits) => limits,
         Err(message) => {
             render.usage(&message, "give each limit once");
@@ -54,14 +54,21 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
         Ok(stop) => stop,
         Err(fault) => return failed(args, &fault, render),
     };
-    let Surroundings { cache_dir, program } = match Surroundings::look() {
+    let Surroundings { cache_dir, program: worker_exe, python_runtime } = match Surroundings::look() {
         Ok(surroundings) => surroundings,
         Err(fault) => return failed(args, &fault, render),
     };
     let again = args.input.clone().zip(args.component.clone());
     let again = again.map(|(input, component)| Again { input, component, contract: args.contract.clone() });
-    let request =
-        VerifyRequest { receipt: args.receipt.clone(), again, limits, cache_dir, worker_exe: program, stop };
+    let request = VerifyRequest {
+        receipt: args.receipt.clone(),
+        again,
+        limits,
+        cache_dir,
+        python_runtime,
+        worker_exe,
+        stop,
+    };
     let name = args.receipt.to_string_lossy().into_owned();
     let mut view = render.progress(&name, !args.no_progress, LogFloor::Off);
     let verified = verify(&request, &mut |progress| render.hear(&mut view, progress));

@@ -1,6 +1,7 @@
 //! What went wrong: `error:`, `in`, `hint:`.
 
 use casparian_core::fault::{Blame, FaultReport};
+use casparian_core::guest_text::GuestText;
 
 use super::paint::{Paint, Tone};
 use super::shown;
@@ -15,7 +16,7 @@ pub(super) fn fault(fault: &FaultReport, place: Option<&str>, paint: Paint) -> S
     let place = place.filter(|place| !fault.message.contains(place));
     let place: Vec<String> = place.map(shown).into_iter().chain(at).collect();
     let hint = fault.hint.as_deref().or((fault.blame == Blame::Host).then_some(BUG_HINT));
-    let message = format!("{}: {}", fault.blame, shown(&fault.message));
+    let message = format!("{}: {}", fault.blame, GuestText::new(&fault.message, usize::MAX).lines());
     lines(&message, &place.join(", "), hint.unwrap_or_default(), paint)
 }
 
@@ -33,7 +34,10 @@ pub(super) fn usage(message: &str, hint: &str, paint: Paint) -> String {
 }
 
 fn lines(message: &str, place: &str, hint: &str, paint: Paint) -> String {
-    let mut text = format!("{} {message}\n", paint.tone(Tone::Bad, "error:"));
+    let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
+    let mut text = format!("{} {first}\n", paint.tone(Tone::Bad, "error:"));
+    // A traceback: what stands in from the left was said by somebody else.
+    rest.lines().for_each(|line| text += &format!("       {line}\n"));
     if !place.is_empty() {
         text += &format!("  {}   {place}\n", paint.tone(Tone::Faint, "in"));
     }
@@ -113,7 +117,7 @@ mod tests {
         let shown = fault(&hostile, Some("x\u{202e}gol.y\r"), Paint::PLAIN);
         assert_eq!(
             shown,
-            "error: input: a\\u{1b}]0;owned\\u{7}b\\nerror: fake\n  in   x\\u{202e}gol.y\\r\n  hint: \\u{1b}[2Jhint\n"
+            "error: input: a\\u{1b}]0;owned\\u{7}b\n       error: fake\n  in   x\\u{202e}gol.y\\r\n  hint: \\u{1b}[2Jhint\n"
         );
     }
 }

@@ -79,7 +79,7 @@ impl ProgressView {
     /// Hears what a run tells, and returns what is to be said of it: whole lines, or nothing.
     pub(crate) fn hear(&mut self, progress: Progress) -> Option<String> {
         match progress {
-            Progress::Compiling { bytes: size } => self.compiling(size),
+            Progress::Compiling { bytes: size, is_runtime } => self.compiling(size, is_runtime),
             Progress::Started { name, version, input_bytes } => {
                 self.start(&name, &version, input_bytes);
                 None
@@ -103,8 +103,11 @@ impl ProgressView {
         self.bar.finish_and_clear();
     }
 
-    fn compiling(&mut self, size: u64) -> Option<String> {
-        let message = format!("compiling the parser ({}), once on this machine", bytes(size));
+    fn compiling(&mut self, size: u64, is_runtime: bool) -> Option<String> {
+        let message = match is_runtime {
+            true => format!("preparing the Python runtime ({}), once on this machine", bytes(size)),
+            false => format!("compiling the parser ({}), once on this machine", bytes(size)),
+        };
         self.bar.set_message(message.clone());
         self.lines.then(|| format!("{}: {message}\n", self.input))
     }
@@ -211,7 +214,7 @@ mod tests {
     fn without_a_terminal_a_line_comes_only_now_and_then() {
         let mut view = view(LogFloor::Off);
         assert_eq!(
-            view.hear(Progress::Compiling { bytes: 2_100_000 }).unwrap(),
+            view.hear(Progress::Compiling { bytes: 2_100_000, is_runtime: false }).unwrap(),
             "a.log: compiling the parser (2.1 MB), once on this machine\n"
         );
         view.hear(Progress::Started { name: text("fix"), version: text("1.0.0"), input_bytes: 2_000 });

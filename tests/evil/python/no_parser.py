@@ -1,0 +1,1 @@
+"""Is no parser at all."""

@@ -1,0 +1,5 @@
+"""Opens a file of the machine."""
+
+
+def parse(source, out):
+    open("/etc/passwd")

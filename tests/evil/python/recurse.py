@@ -1,0 +1,5 @@
+"""Calls itself without end."""
+
+
+def parse(source, out):
+    parse(source, out)

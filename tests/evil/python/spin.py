@@ -1,0 +1,6 @@
+"""Loops for ever."""
+
+
+def parse(source, out):
+    while True:
+        pass

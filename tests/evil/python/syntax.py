@@ -1,0 +1,4 @@
+"""Is no Python."""
+
+def parse(source out):
+    pass

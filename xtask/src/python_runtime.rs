@@ -1,0 +1,79 @@
+//! The component that makes parsers of Python programs: CPython, the modules that a parser may import, and our SDK, started
+//! once and kept as it was then.
+//!
+//! componentize-py builds it. Its bytes differ from build to build (the interpreter draws a hash seed when it starts, and where
+//! things lie in its memory follows from that), so it is built when what it is made of has changed and not otherwise: what a
+//! checkout has keeps its digest.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::command::run;
+use crate::python;
+use crate::wit_lock::sha256;
+use crate::workspace::{self, copy, entries, make_folder, read, rename};
+
+/// What it is called among the guests.
+pub(crate) const NAME: &str = "python";
+/// What is handed to the interpreter, beside the interface.
+const SOURCES: [&str; 2] = ["guests/python", "sdk/python/casparian"];
+const PINS: &str = "guests/python/requirements.txt";
+
+/// Builds `target/guests/python.wasm` where it is out of date, and puts a copy where the host of this checkout looks for it.
+pub(crate) fn build(root: &Path) -> Outcome {
+    let component = root.join("target/guests/python.wasm");
+    let stamp = root.join("target/guests/.python-made-of");
+    let made_of = made_of(root)?;
+    let is_fresh = component.is_file() && stamp.is_file() && read(&stamp)? == made_of.as_bytes();
+    if !is_fresh {
+        componentize(root, &component)?;
+        workspace::write(&stamp, made_of.as_bytes())?;
+    }
+    let share = workspace::host_target(root).join("share/casparian/python.wasm");
+    if !share.is_file() || read(&share)? != read(&component)? {
+        copy(&component, &share)?;
+    }
+    let (bytes, news) = (read(&component)?.len(), if is_fresh { "unchanged" } else { "built" });
+    println!("{NAME:<24} {bytes:>9} bytes  {news:<9}  {}", workspace::from_root(root, &component).display());
+    Ok(())
+}
+
+/// Returns what it is made of, a line for each file.
+fn made_of(root: &Path) -> Outcome<String> {
+    let mut files = vec![root.join("wit/world.wit"), root.join(PINS)];
+    for folder in SOURCES {
+        walk(&root.join(folder), &mut files)?;
+    }
+    let line = |path: &PathBuf| {
+        Ok(format!("{} {}\n", sha256(&read(path)?), workspace::from_root(root, path).display()))
+    };
+    files.iter().map(line).collect()
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Outcome {
+    for path in entries(folder)? {
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "__pycache__") {
+            walk(&path, found)?;
+        } else if path.extension().is_some_and(|ending| ending == "py") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn componentize(root: &Path, component: &Path) -> Outcome {
+    let python = python::environment(&root.join("target/venv-componentize"), &root.join(PINS))?;
+    let tool = python.with_file_name(format!("componentize-py{}", std::env::consts::EXE_SUFFIX));
+    let folder = component.parent().ok_or("the component stands in no folder")?;
+    make_folder(folder)?;
+    let half = folder.join(".python.wasm-half");
+    let mut command = Command::new(tool);
+    command.current_dir(root).args(["--wit-path", "wit", "--world", "runtime", "--quiet", "componentize"]);
+    // Without WASI: the component imports our interfaces and nothing else.
+    command
+        .args(["--stub-wasi", "-p", "guests/python", "-p", "sdk/python", "runtime", "--output"])
+        .arg(&half);
+    run(&mut command)?;
+    rename(&half, component)
+}
