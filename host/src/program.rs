@@ -23,9 +23,9 @@ use crate::code_cache::seal;
 /// The default contract of a parser: beside its file, at the top of its folder or bundle.
 pub(crate) const CONTRACT_FILE: &str = "contract.odcs.yaml";
 /// The entry that stands for the compiler built into the runtime. No module can be called so.
-pub(crate) const COMPILER: &str = ".casparian/compiler";
+pub const COMPILER: &str = ".casparian/compiler";
 /// The path under which the runtime finds the parser compiled. No file of a bundle can be called so.
-const CODE_PATH: &str = ".casparian/code";
+pub const CODE_PATH: &str = ".casparian/code";
 
 /// A Python parser that cannot be opened.
 #[derive(Debug, Error)]

@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_program_is_handed_to_a_language_runtime_and_to_nobody_else() {
-        let wat = r#"(component (import "casparian:parser/program@0.1.0" (instance)))"#;
+        let wat = format!(r#"(component (import "{PACKAGE}/program@{PACKAGE_VERSION}" (instance)))"#);
         let bytes = wat::parse_str(wat).expect("the test's wat is valid");
         assert_eq!(check(&bytes).map(drop), Err(PrecheckFault::NoProgram));
         assert_eq!(check_runtime(&bytes).map(drop), Err(PrecheckFault::NotAParser));
