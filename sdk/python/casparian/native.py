@@ -5,6 +5,7 @@ Tests and `python -m casparian run` use it. It judges by no contract: what it sh
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,6 +166,7 @@ class NativePort(Memory):
     def open(self, table: str, schema: bytes) -> _NativeTable:
         """Opens a table."""
         fields = decode.schema(schema)
+        _check_names(table, [field.name for field in fields])
         if self._known and table not in self._known:
             raise Refused("table-undeclared", f"table `{table}` is not in the description")
         wanted = self._schemas.get(table) or self._known.get(table)
@@ -248,6 +250,21 @@ class NativePort(Memory):
         """Keeps a line."""
         if self.log_enabled(level):
             self.said.log.append((level, message, span))
+
+
+_RESERVED = ("_cf_offset", "_cf_length", "_cf_faults")
+
+
+def _check_names(table: str, columns: list[str]) -> None:
+    if not re.fullmatch("[a-z][a-z0-9_]{0,62}", table):
+        raise Refused("table-name", f"table `{table}` does not match [a-z][a-z0-9_]{{0,62}}")
+    seen: set[str] = set()
+    for name in columns:
+        if not name.isprintable() or not 1 <= len(name.encode()) <= 256:
+            raise Refused("column-name", f"column {name!r} of `{table}` is not 1 to 256 bytes of printable text")
+        if name.casefold() in seen or (name.casefold().startswith("_cf_") and name not in _RESERVED):
+            raise Refused("column-name", f"column `{name}` of `{table}` is there twice or reserved")
+        seen.add(name.casefold())
 
 
 def load(path: Path | str) -> Program:

@@ -158,6 +158,14 @@ def test_what_the_host_refuses_keeps_its_code(load):
     assert caught.value.code == "table-undeclared"
 
 
+@pytest.mark.parametrize(
+    "table", ["'T', a=int", "'t', {'a': int, 'A': int}", "'t', {'_cf_x': int}", "'t', {'': int}", "'t', {'a\\n': int}"]
+)
+def test_names_that_no_host_takes_are_refused(load, table):
+    with pytest.raises(Refused, match="table|column"):
+        said(load, f"out.table({table})")
+
+
 def test_columns_larger_than_a_batch_leave_in_many(load):
     port_raw = b"x\n" * 5000
     body = (
