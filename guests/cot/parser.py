@@ -90,7 +90,7 @@ def _plan(source: Source, out: Output, target_bytes: int) -> Layout | None:
         return None
     if found and _KNOWN.get(found.group(1).lower()) != "utf-8":
         return None
-    return Layout.cut_at(len(source), source.cuts(b"</event>\n", target_bytes))
+    return Layout.cut_at(source.size, source.cuts(b"</event>\n", target_bytes))
 
 
 @parser(

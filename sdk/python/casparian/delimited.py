@@ -61,7 +61,7 @@ class _Feed:
 
     def _read(self, source: Source, range: Span, encoding: str) -> Iterator[str]:
         # Past the end of the range, for a row may begin in it and end behind.
-        onwards = Span(range.offset, len(source) - range.offset)
+        onwards = Span(range.offset, source.size - range.offset)
         for block in source.blocks(b"\n", onwards):
             self.end = block.offset
             if block.raw is None:
@@ -115,7 +115,7 @@ def _header(source: Source, encoding: str, dialect: dict[str, Any]) -> Sequence[
 
 def _rows(source: Source, range: Span, encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow]:
     start = source.first_start(b"\n", range)
-    feed = _Feed(source, Span(start, len(source) - start), encoding)
+    feed = _Feed(source, Span(start, source.size - start), encoding)
     reader = csv.reader(feed, strict=True, **dialect)
     while start < range.end:
         try:

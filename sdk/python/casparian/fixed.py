@@ -81,7 +81,7 @@ def _stretches(source: Source, size: int) -> Iterator[Raw]:
     range = source.range
     at = -(-range.offset // size) * size
     per_read = max(1, (256 << 10) // size)
-    while at < min(range.end, len(source)):
+    while at < min(range.end, source.size):
         many = source.raw_at(at, size * per_read)
         for begin in _steps(at, many, size, range.end):
             part = many[begin - at : begin - at + size]

@@ -24,6 +24,8 @@ TOKEN_BYTES_MAX = 16 << 20
 TEXT_CHARS_MAX = 1 << 20
 """A longer text comes in several events."""
 RECORD_BYTES_MAX = 16 << 20
+ROOT_BYTES_MAX = (1 << 31) - (1 << 20)
+"""Expat counts with 32 bits in the sandbox."""
 CHUNK = 64 << 10
 
 _NOTHING = expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]
@@ -247,6 +249,9 @@ class _Root:
         if at + len(chunk) - self.begin - max(0, self._parser.CurrentByteIndex) > TOKEN_BYTES_MAX:
             self.end = self.begin + max(0, self._parser.CurrentByteIndex)
             return f"a tag or text has more than {TOKEN_BYTES_MAX} bytes"
+        if at + len(chunk) - self.begin > ROOT_BYTES_MAX:
+            self.end = at + len(chunk)
+            return f"a root has more than {ROOT_BYTES_MAX} bytes"
         if not chunk:
             self.end = at
             return ""
@@ -254,7 +259,7 @@ class _Root:
 
     def _why(self, error: expat.ExpatError) -> str:
         if error.code == _NOTHING and not self.name:  # white space and comments behind the last root
-            self.end = len(self.source)
+            self.end = self.source.size
             return ""
         return expat.ErrorString(error.code) or "not well-formed"
 
@@ -283,9 +288,9 @@ class _Root:
         start = max(self.end, self.begin + 1)
         if self._doctype_name:  # the root that the DTD is about would mean something else without it
             own = self.source.find(name, start)
-            start = len(self.source) if own is None else own + 1
+            start = self.source.size if own is None else own + 1
         found = self.source.find(name, start)
-        return len(self.source) if found is None else found
+        return self.source.size if found is None else found
 
 
 def events(source: Source, record: str | None = None) -> Iterator[XmlEvent]:

@@ -157,7 +157,7 @@ def _with_docs(faults: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
 
 def by_lines(source: Source, out: Output, target_bytes: int) -> Layout:
     """A `plan` for parsers that read lines: cuts behind line ends, so that all cores help."""
-    return Layout.cut_at(len(source), source.cuts(b"\n", target_bytes))
+    return Layout.cut_at(source.size, source.cuts(b"\n", target_bytes))
 
 
 def found(module: Any, name: str) -> Definition:

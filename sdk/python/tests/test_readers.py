@@ -377,6 +377,20 @@ def test_a_long_text_comes_in_parts_and_loses_nothing(monkeypatch):
     assert sum(it.length for it in texts) == 250
 
 
+def test_a_root_that_expat_cannot_count_is_refused(monkeypatch):
+    monkeypatch.setattr("casparian.markup.ROOT_BYTES_MAX", 300)
+    monkeypatch.setattr("casparian.markup.CHUNK", 64)
+    said = run(INNER, b"<r>" + b"<a>1</a>" * 500 + b"</r>")
+    assert said.rejects[0].message == "a root has more than 300 bytes" and said.dark() == []
+    assert sum(span.length for span in said.records()) + sum(span.length for span, _, _ in said.skips) == 4007
+
+
+def test_an_input_past_what_32_bits_index_has_a_size():
+    blob = Memory("t", b"")
+    blob.len = lambda: 1 << 62
+    assert Source(blob).size == 1 << 62
+
+
 def test_a_tag_that_never_ends_is_not_held_for_ever(monkeypatch):
     monkeypatch.setattr("casparian.markup.TOKEN_BYTES_MAX", 1000)
     said = run(XML, b"<e>" + b"<a " + b"x" * 5000)
