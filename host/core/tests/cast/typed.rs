@@ -218,6 +218,7 @@ fn types_that_never_fit_are_named_with_what_to_declare_instead() {
         (["date32", "timestamp(us)"], ["date", "timestamp(6)"], "a date has no time of day"),
         (["timestamp(us)", "date32"], ["timestamp(6)", "date"], "the time of day would be lost"),
         (["time32(s)", "date32"], ["time(0)", "date"], "one of them is a time, and the other is not"),
+        (["i64", "date32"], ["i64", "date"], "one of them is a time, and the other is not"),
         (["bool", "i64"], ["boolean", "i64"], "their values have nothing in common"),
     ];
     for (pair, [from, to], why) in refusals {

@@ -28,9 +28,9 @@ fn write_cell(cells: &ArrayRef, row: usize, text: &mut String) {
         return;
     }
     match cells.data_type() {
+        // As a cast would, but most of what is shown is text.
         DataType::Utf8 => text.push_str(cells.as_string::<i32>().value(row)),
         DataType::LargeUtf8 => text.push_str(cells.as_string::<i64>().value(row)),
-        DataType::Boolean => text.push_str(if cells.as_boolean().value(row) { "true" } else { "false" }),
         DataType::Float32 => {
             write_any(text, format_args!("{:?}", cells.as_primitive::<Float32Type>().value(row)))
         }
@@ -126,9 +126,9 @@ fn write_any(text: &mut String, words: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{
-        Decimal128Array, Float64Array, StructArray, TimestampNanosecondArray, TimestampSecondArray,
-    };
+    use arrow_array::types::Int64Type;
+    use arrow_array::*;
+    use arrow_buffer::i256;
     use arrow_schema::Field;
 
     use super::*;
@@ -154,6 +154,48 @@ mod tests {
             [cell(&decimals, 0), cell(&decimals, 1), cell(&decimals, 2)],
             ["99999999.99", "-0.05", "0.00"]
         );
+    }
+
+    fn shown(cells: impl Array + 'static) -> Vec<String> {
+        let cells: ArrayRef = Arc::new(cells);
+        (0..cells.len()).map(|row| cell(&cells, row)).collect()
+    }
+
+    #[test]
+    fn every_type_is_shown_as_people_write_it() {
+        assert_eq!(shown(LargeStringArray::from(vec![Some(" a"), None])), [" a", "null"]);
+        assert_eq!(shown(BooleanArray::from(vec![true, false])), ["true", "false"]);
+        assert_eq!(shown(Float32Array::from(vec![0.1, 1.0, -0.0, f32::NAN])), ["0.1", "1.0", "-0.0", "NaN"]);
+        assert_eq!(shown(Float64Array::from(vec![0.1, 1.0, 1e300])), ["0.1", "1.0", "1e300"]);
+        assert_eq!(shown(UInt64Array::from(vec![u64::MAX])), ["18446744073709551615"]);
+        let wide = Decimal256Array::from(vec![i256::MAX, i256::from(-5)]).with_precision_and_scale(76, 2);
+        let digits = i256::MAX.to_string();
+        let (whole, fraction) = digits.split_at(digits.len() - 2);
+        assert_eq!(shown(wide.expect("a scale")), [format!("{whole}.{fraction}"), "-0.05".to_owned()]);
+    }
+
+    #[test]
+    fn bytes_are_shown_in_hex_though_they_might_be_read_as_text() {
+        assert_eq!(shown(BinaryArray::from(vec![&b"abc"[..], b"\xff\x00", b""])), ["616263", "ff00", ""]);
+        assert_eq!(shown(LargeBinaryArray::from(vec![&b"abc"[..]])), ["616263"]);
+        let fixed = FixedSizeBinaryArray::try_from_iter([b"abc"].into_iter());
+        assert_eq!(shown(fixed.expect("one width")), ["616263"]);
+    }
+
+    #[test]
+    fn a_long_list_is_written_no_further_than_it_is_shown() {
+        for item in [1, 10, 100, 1_000] {
+            let items = (0..10_000).map(|_| Some(item));
+            let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some(items)]));
+            let text = cell(&lists, 0);
+            assert!((OBSERVED_BYTES_MAX..OBSERVED_BYTES_MAX + 10).contains(&text.len()), "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn nothing_is_shown_of_a_row_that_is_not_there() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        assert_eq!([cell(&texts, 0), cell(&texts, 1)], ["a", ""]);
     }
 
     #[test]
