@@ -9,6 +9,7 @@ import marshal
 
 import closed
 import library
+import warm
 from casparian import blame, engine
 from componentize_py_types import Err
 from wit_world.imports import input as inputs
@@ -193,6 +194,8 @@ def describe(d):
         [tuple(pair) for pair in d.extra],
     )
 
+
+warm.up()
 
 # What is here from the build on is never garbage: a fresh instance need not look at it, nor copy its pages to do so.
 gc.collect()

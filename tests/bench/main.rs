@@ -27,6 +27,7 @@ mod judge;
 mod memory;
 mod parse;
 mod pipeline;
+mod python;
 mod small_files;
 
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// One measurement: what it is called on the command line, and what does it.
 type Measurement = (&'static str, fn(&Site, &Order) -> Outcome<Section>);
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 8] = [
     ("parse", parse::measure),
     ("pipeline", pipeline::measure),
     ("instance", instance::measure),
@@ -49,6 +50,7 @@ const MEASUREMENTS: [Measurement; 7] = [
     ("guard", guard::measure),
     ("judge", judge::measure),
     ("small", small_files::measure),
+    ("python", python::measure),
 ];
 
 fn main() -> ExitCode {

@@ -33,6 +33,17 @@ pub(crate) fn time(site: &Site, command: &mut Command) -> Outcome<Spent> {
     Ok(spent)
 }
 
+/// Runs commands one after another, each to its end. Their time is taken together: a clock of processes ticks slowly.
+pub(crate) fn time_all(site: &Site, commands: impl IntoIterator<Item = Command>) -> Outcome<Spent> {
+    let ((), spent) = Spent::in_children(|| {
+        commands.into_iter().try_for_each(|mut command| {
+            let child = start(site, &mut command)?;
+            end(site, &command, child)
+        })
+    })?;
+    Ok(spent)
+}
+
 /// Runs a command to its end and watches its memory. Watching costs time, so this one is not timed.
 pub(crate) fn peak(site: &Site, command: &mut Command) -> Outcome<Peak> {
     let child = start(site, command)?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use casparian_core::id::TableName;
 use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
+use casparian_core::wanted::Wanted;
+use casparian_host::program;
 use casparian_sandbox::journal::Level;
-use casparian_sandbox::{Ear, Loaded, Sandbox, Session, Setup, Usage, precheck};
+use casparian_sandbox::{Blob, Ear, Loaded, Program, Sandbox, Session, Setup, Usage, precheck};
 
 use crate::Outcome;
 use crate::native::Input;
@@ -22,6 +23,7 @@ const HOST_STACK_BYTES: u64 = 2 << 20;
 pub(crate) struct Sandboxed {
     loaded: Loaded,
     limits: Limits,
+    program: Option<Arc<Program>>,
 }
 
 impl Sandboxed {
@@ -29,7 +31,33 @@ impl Sandboxed {
         let limits = Limits::default();
         let bytes = std::fs::read(component)?;
         let loaded = Sandbox::new(&limits)?.load_fresh(&precheck::check(&bytes)?)?;
-        Ok(Sandboxed { loaded, limits })
+        Ok(Sandboxed { loaded, limits, program: None })
+    }
+
+    /// Loads a program of one file under the Python runtime, with the bytecode that the runtime makes of it.
+    pub(crate) fn program(runtime: &Path, file: &Path) -> Outcome<Sandboxed> {
+        let limits = program::limits();
+        let bytes = std::fs::read(runtime)?;
+        let loaded = Sandbox::new(&limits)?.load_fresh(&precheck::check_runtime(&bytes)?)?;
+        let name = file.file_name().ok_or("the program has no name")?.to_string_lossy().into_owned();
+        let entry = name.trim_end_matches(".py").to_owned();
+        let files = vec![(name, std::fs::read(file)?)];
+        let compiler = Program { entry: program::COMPILER.to_owned(), files: files.clone() };
+        let compiler = Sandboxed { loaded, limits, program: Some(Arc::new(compiler)) };
+        let code = on_guest_thread(|| compiler.layout_of_nothing())?;
+        let files = files.into_iter().chain([(program::CODE_PATH.to_owned(), code)]).collect();
+        Ok(Sandboxed { program: Some(Arc::new(Program { entry, files })), ..compiler })
+    }
+
+    fn layout_of_nothing(&self) -> Outcome<Vec<u8>> {
+        let (session, description) = self.open()?.describe()?;
+        let session = session.attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))?;
+        Ok(session.plan(&[], u64::MAX)?.1.context)
+    }
+
+    /// Opens a fresh guest and lets it plan and parse a whole input, all of its tables.
+    pub(crate) fn parse_all(&self, input: Input, ear: Ear) -> Outcome<Usage> {
+        self.parse(input, Wanted::All, ear)
     }
 
     /// Opens a fresh guest.
@@ -38,7 +66,7 @@ impl Sandboxed {
         let setup = Setup {
             limits,
             attachments: BTreeMap::new(),
-            program: None,
+            program: self.program.clone(),
             log_level: Level::Warn,
             log: Box::new(|_| {}),
         };
@@ -46,7 +74,7 @@ impl Sandboxed {
     }
 
     /// Opens a fresh guest and lets it plan and parse a whole input; what it says goes to `ear`.
-    pub(crate) fn parse(&self, input: Input, wanted: Vec<TableName>, ear: Ear) -> Outcome<Usage> {
+    pub(crate) fn parse(&self, input: Input, wanted: impl Into<Wanted>, ear: Ear) -> Outcome<Usage> {
         let (session, description) = self.open()?.describe()?;
         let options = description.resolve_options(&[])?;
         let session = session.attach(Arc::new(input), &description, wanted, ear)?;
@@ -55,6 +83,23 @@ impl Sandboxed {
             session = session.parse(range, &layout.context, &options)?;
         }
         Ok(session.usage())
+    }
+}
+
+/// An input without bytes.
+struct Nothing;
+
+impl Blob for Nothing {
+    fn name(&self) -> &str {
+        ""
+    }
+
+    fn len(&self) -> u64 {
+        0
+    }
+
+    fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<usize> {
+        Ok(0)
     }
 }
 

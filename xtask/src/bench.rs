@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::command::{cargo, run};
 use crate::guests;
+use crate::sdk_python;
 use crate::suite::build_host;
 use std::path::Path;
 
@@ -13,5 +14,6 @@ use std::path::Path;
 pub(crate) fn run_all(root: &Path, args: &[String]) -> Outcome {
     guests::build(root, &[])?;
     build_host()?;
+    sdk_python::environment(root)?;
     run(cargo().args(["bench", "--workspace", "--bench", "bench", "--"]).args(args))
 }

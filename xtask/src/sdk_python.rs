@@ -17,13 +17,18 @@ const GUESTS: &str = "guests";
 
 /// Checks the types of the SDK and runs its tests, then those of every parser; further arguments go to pytest.
 pub(crate) fn test(root: &Path, args: &[String]) -> Outcome {
-    let python = python::environment(&workspace::host_target(root).join("venv-sdk"), &root.join(PINS))?;
+    let python = environment(root)?;
     module(&python, &root.join(SDK), &["mypy", "--cache-dir", "/dev/null"], &[])?;
     pytest(&python, &root.join(SDK), args)?;
     for guest in parsers(root)? {
         pytest(&python, &guest, args)?;
     }
     Ok(())
+}
+
+/// Returns the Python of the environment that has what the SDK is compared with.
+pub(crate) fn environment(root: &Path) -> Outcome<PathBuf> {
+    python::environment(&workspace::host_target(root).join("venv-sdk"), &root.join(PINS))
 }
 
 /// Returns the folders of the parsers in Python that have tests. Each is tested by itself: their modules share names.

@@ -427,7 +427,7 @@ mod tests {
         ) {
             let bundle = Bundle { entry: "parser".to_owned(), dependencies: Vec::new(), files: names };
             let mut bytes = bundle.to_bytes().unwrap();
-            prop_assert_eq!(Bundle::from_bytes(&bytes).as_ref(), Ok(&bundle));
+            prop_assert_eq!(Bundle::from_bytes(&bytes), Ok(bundle));
             let at = at.index(bytes.len());
             bytes[at] = to;
             if let Ok(read) = Bundle::from_bytes(&bytes) {
