@@ -21,6 +21,7 @@ mod host;
 mod imports;
 mod limits;
 mod python;
+mod python_guests;
 mod quarantine;
 mod receipts;
 mod report;
