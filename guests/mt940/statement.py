@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Iterator
 
 import values
 from casparian import Output, Span
 from entry import Part, entry, lines_by_number, meaning, parts
-from framing import Field, Message
+from framing import Message
 
 _NUMBER = re.compile(r"([0-9]{1,5})(?:/?([0-9]{1,5}))?").fullmatch
 _BLOCK = re.compile(r"\{1:[A-Z][0-9]{2}([A-Z0-9]{12})[0-9]*\}")
@@ -67,12 +67,18 @@ class _Statement:
         # Where a field of information belongs: the entry before it, or the statement.
         self._is_in_entry = False
         self._header = message.header.decode("latin-1")
-        for field in message.fields:
-            self._field(field.tag, self._texts(field, encoding))
+        for tag, lines in self._texts(message.fields, encoding):
+            self._field(tag, lines)
         self._check_sums()
 
-    def _texts(self, field: Field, encoding: str) -> list[str]:
-        raw = b"\n".join(field.lines)
+    def _texts(self, fields: list[bytes], encoding: str) -> Iterator[tuple[str, list[str]]]:
+        """Yields the tags and the lines of the fields."""
+        for at in range(0, len(fields), 2):
+            raw = fields[at + 1]
+            text = raw.decode("ascii") if raw.isascii() else self._decoded(raw, encoding)
+            yield fields[at].decode("ascii"), text.replace("\r\n", "\n").removesuffix("\n").removesuffix("\r").split("\n")
+
+    def _decoded(self, raw: bytes, encoding: str) -> str:
         try:
             text = raw.decode("utf-8" if encoding == "auto" else encoding)
         except UnicodeDecodeError:
@@ -82,7 +88,7 @@ class _Statement:
         # UTF-8 is told by its letters; where it is none, bytes that are no letters of ISO 8859-1 are of some other table.
         if encoding != "utf-8" and _CONTROLS.search(text) is not None:
             self._fault("undecodable_text")
-        return text.split("\n")
+        return text
 
     def _fault(self, code: str) -> None:
         if code not in self.faults:
