@@ -2,7 +2,7 @@
 //!
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
-//! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`formats`], [`documents`]: that what is said is true.
+//! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
 //! The rest is furniture: [`host`] runs the program, [`component`] writes components as text, [`tables`] reads what was written.
