@@ -51,6 +51,8 @@ class XmlReader:
         self._left = 0
         self._open: list[Element] = []
         self._elements: list[Element] = []
+        # Elements whose text was told in pieces: joined at the end, for many pieces.
+        self._in_pieces: list[Element] = []
 
     def read(self, raw: bytes, encoding: str = "utf-8") -> Event:
         """Reads an event. Raises [`Unread`]."""
@@ -64,7 +66,7 @@ class XmlReader:
         if self._left <= 0:
             self._renew()
         self._left -= 1
-        self._elements = []
+        self._elements, self._in_pieces = [], []
         self._detail: list[int] = []
         self._base = self._fed
         self._fed += len(raw)
@@ -78,6 +80,8 @@ class XmlReader:
         if self._open:
             self._left = 0
             raise Unread("not_well_formed", f"{len(self._open)} elements do not end")
+        for element in self._in_pieces:
+            element[TEXT] = "".join(element[TEXT])
         return self._elements
 
     def _broken(self, raw: bytes, code: int) -> Unread:
@@ -122,10 +126,17 @@ class XmlReader:
                 self._detail.append(parser.CurrentByteIndex - self._base)
 
         def text(data: str) -> None:
-            if opened:
-                element = opened[-1]
-                held = element[TEXT]
-                element[TEXT] = data if held is None else held + data
+            if not opened:
+                return
+            element = opened[-1]
+            held = element[TEXT]
+            if held is None:
+                element[TEXT] = data
+            elif type(held) is list:
+                held.append(data)
+            else:
+                element[TEXT] = [held, data]
+                self._in_pieces.append(element)
 
         parser.StartElementHandler = start
         parser.EndElementHandler = end

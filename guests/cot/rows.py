@@ -7,7 +7,7 @@ from typing import Any
 
 from casparian import OpenTable, Output
 from event import ATTRIBUTES, DEPTH, NAME, TEXT, Event
-from values import is_number, is_time, is_unknown
+from values import are_numbers, is_number, is_time, is_unknown
 
 _RECEIVED = re.compile(
     rb"\s*([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,9}))?\s?(Z|[+-][0-9]{2}:?[0-9]{2})?(?![0-9])"
@@ -69,7 +69,7 @@ class Rows:
     def _event(self, record: Any, event: Event, first: dict[str, list[Any]], transport: str, before: bytes) -> None:
         cells, faults = event.attributes.get, event.faults
         times = [cells("time"), cells("start"), cells("stale")]
-        if not all(time is None or is_time(time) for time in times):
+        if not all(time is None or is_time(time) for time in set(times)):
             faults.append("bad_time")
         point = event.point
         if point is None:
@@ -80,10 +80,8 @@ class Rows:
         lat, lon = point.get("lat"), point.get("lon")
         hae, ce, le = _known(point.get("hae")), _known(point.get("ce")), _known(point.get("le"))
         speed, course, battery = track.get("speed"), track.get("course"), status.get("battery")
-        for number in (lat, lon, hae, ce, le, speed, course, battery):
-            if number is not None and not is_number(number):
-                faults.append("bad_number")
-                break
+        if not are_numbers([it for it in (lat, lon, hae, ce, le, speed, course, battery) if it is not None]):
+            faults.append("bad_number")
         kind = cells("type")
         affiliation, dimension = _of_type(kind)
         remarks = first.get("remarks")

@@ -68,15 +68,16 @@ def _split(raw: bytes) -> tuple[bytes, list[bytes]]:
     headers, brace, rest = header.partition(b"{4:")
     if rest.startswith(b":"):
         header, pieces = headers + brace, [rest[1:], *pieces]
-    fields: list[bytes] = []
+    tags: list[bytes] = []
+    texts = [[header]]
     for piece in pieces:
         if tag := _TAG.match(piece):
-            fields += tag.group(1), piece[tag.end() :]
-        elif fields:
-            fields[-1] += b"\n:" + piece
+            tags.append(tag.group(1))
+            texts.append([piece[tag.end() :]])
         else:
-            header += b"\n:" + piece
-    return header, fields
+            texts[-1].append(piece)
+    header, *whole = [b"\n:".join(parts) for parts in texts]
+    return header, [it for pair in zip(tags, whole) for it in pair]
 
 
 def _shown(raw: bytes) -> str:

@@ -70,6 +70,8 @@ class _Statement:
         for tag, lines in self._texts(message.fields, encoding):
             self._field(tag, lines)
         self._check_sums()
+        for row in self.entries:
+            row[14] = "\n".join(row[14]) if row[14] else None
 
     def _texts(self, fields: list[bytes], encoding: str) -> Iterator[tuple[str, list[str]]]:
         """Yields the tags and the lines of the fields."""
@@ -207,7 +209,8 @@ class _Statement:
             self._information.append(text)
             return
         row = self.entries[-1]
-        row[14] = text if row[14] is None else f"{row[14]}\n{text}"
+        row[14] = row[14] or []
+        row[14].append(text)
         if row[15] is None and found:
             row[15] = found[0].form if found[0].form == "tag" else "subfield"
             row[16:] = meaning(found)

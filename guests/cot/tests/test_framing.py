@@ -74,6 +74,16 @@ def test_brackets_without_end_do_not_take_forever(program):
         run(program, piece * 20_000)
 
 
+def test_many_texts_in_one_element_do_not_take_forever(program):
+    said = run(program, event("a", "<remarks>" + "x<b/>" * 100_000 + "</remarks>"))
+    assert said.rows("events")[0]["remarks"] == "x" * 100_000
+
+
+def test_a_line_end_in_a_number_is_no_end_of_it(say):
+    said = say(event("a").replace(b'lat="0"', b'lat="1&#10;2"'))
+    assert said.rows("events")[0].faults == ["bad_number"]
+
+
 def test_a_message_that_is_damaged_does_not_take_the_next_one_along(say):
     raw = (HERE / "samples/good/stream.tak").read_bytes()
     good = uids(say(raw))

@@ -83,6 +83,16 @@ def test_words_between_slashes_are_parts(say):
     assert said.column("details", "key") == ["IBAN", "NAME", "REMI", "EREF"]
 
 
+def test_an_entry_may_be_told_of_more_than_once(say):
+    row = only(say(statement(":61:260302C1,NTRFX", ":86:one", ":86:two", "three")))
+    assert row["information"] == "one\ntwo\nthree"
+
+
+def test_much_of_little_does_not_take_forever(program):
+    for piece in (":86:x\n", "\n:", ":61:\n", ":NS:01x\n", "\n", "-\n", ":20:\n", "\x01\n"):
+        run(program, statement(":61:260302C1,NTRFX", ":86:y")[:-2] + (piece * (400_000 // len(piece))).encode())
+
+
 def test_words_in_no_form_are_a_text(say):
     said = say(statement(":61:260302C1,NTRFX", ":86:123 Main Street?20 no"))
     assert only(said)["form"] is None
