@@ -14,9 +14,10 @@ use serde::Serialize;
 
 use self::lock::{LockFault, Needed};
 use self::wheel::Wheels;
+use crate::component::Component;
 use crate::inspect::{InspectRequest, Inspection, inspect};
 use crate::program::bundle::{Bundle, Dependency};
-use crate::program::{CONTRACT_FILE, folder};
+use crate::program::{BundleFault, CONTRACT_FILE, folder, one_file};
 use crate::report::ContractReport;
 use crate::terms;
 
@@ -34,6 +35,8 @@ pub struct BuildRequest {
     pub sources: PathBuf,
     /// The bundle: a new file.
     pub out: PathBuf,
+    /// Whether the runtime comes along: then it is a component.
+    pub with_runtime: bool,
     /// Folders with wheels, beside the parser's own.
     pub wheels: Vec<PathBuf>,
     /// How the parser is asked what it is before the bundle is published; its parser is filled in.
@@ -70,9 +73,12 @@ pub struct Built {
 /// Builds a bundle, and publishes it once its parser has said what it is.
 pub fn build(request: &BuildRequest) -> Result<Built, FaultReport> {
     let bundle = gather(request)?;
-    let bytes = bundle.to_bytes().map_err(|fault| fault.report())?;
+    let mut bytes = bundle.to_bytes().map_err(|fault| fault.report())?;
+    if request.with_runtime {
+        bytes = joined(request, &bytes)?;
+    }
     let folder = tempfile_beside(&request.out)?;
-    let staged = folder.0.join("parser.zip");
+    let staged = folder.0.join(if request.with_runtime { "parser.wasm" } else { "parser.zip" });
     fs::write(&staged, &bytes).map_err(|error| unwritten(&request.out, &error))?;
     let inspection = inspect(&InspectRequest { component: staged, ..request.inspect.clone() })?;
     if let Some(misfit) = &inspection.misfit {
@@ -80,6 +86,13 @@ pub fn build(request: &BuildRequest) -> Result<Built, FaultReport> {
     }
     crate::embed::publish(&bytes, &request.out, &|_| Ok(()))?;
     Ok(built(request, &bundle, &bytes, inspection))
+}
+
+/// Puts a bundle into the runtime of this machine.
+fn joined(request: &BuildRequest, bundle: &[u8]) -> Result<Vec<u8>, FaultReport> {
+    let runtime = Component::open_runtime(&request.inspect.python_runtime)?.read()?;
+    let too_large = BundleFault::TooLarge { bytes: bundle.len() as u64 };
+    one_file::join(&runtime, bundle).ok_or_else(|| too_large.report())
 }
 
 /// Gathers the sources, and the packages that they need.

@@ -15,7 +15,7 @@ use casparian_sandbox::{Sandbox, precheck};
 
 use crate::code_cache::{CodeCache, Found, code_key, memory_file, program_key, runtime_key};
 use crate::orders::{News, Task};
-use crate::program::{Program, is_program};
+use crate::program::{Program, needs_runtime, one_file};
 use crate::source::Source;
 use crate::supervisor::Worker;
 
@@ -25,7 +25,7 @@ const COMPILE_MS_MAX: u64 = 120_000;
 /// Most bytes of compiled code: a component of the largest size, ten times over.
 const CODE_BYTES_MAX: u64 = 10 * precheck::COMPONENT_BYTES_MAX;
 
-/// A parser, open: a component, or a program and the component of its runtime.
+/// A parser, open: a component, or a program and the component of its runtime, in one file or in two.
 pub(crate) struct Component {
     source: Source,
     sha256: Digest,
@@ -52,15 +52,19 @@ pub(crate) struct Workshop<'a> {
 impl Component {
     /// Opens a parser: a component, or a Python program, which becomes one by the runtime.
     pub(crate) fn open_parser(path: &Path, python_runtime: &Path) -> Result<Self, FaultReport> {
-        if !is_program(path) {
+        if !needs_runtime(path) {
             return Self::open(path);
         }
         let program = Program::open(path)?;
-        let runtime = Self::open(python_runtime).map_err(|fault| no_runtime(python_runtime, fault))?;
-        Ok(Self { program: Some(program), ..runtime })
+        Ok(Self { program: Some(program), ..Self::open_runtime(python_runtime)? })
     }
 
-    /// Opens a component and takes its digest.
+    /// Opens the Python runtime.
+    pub(crate) fn open_runtime(path: &Path) -> Result<Self, FaultReport> {
+        Self::open(path).map_err(|fault| no_runtime(path, fault))
+    }
+
+    /// Opens a component and takes its digest; of one with a program in it, the digest of the runtime before it.
     pub(crate) fn open(path: &Path) -> Result<Self, FaultReport> {
         // Whose file it is that cannot be opened: here the operator's, who named it.
         let named = |mut fault: FaultReport| {
@@ -72,8 +76,11 @@ impl Component {
             let (limit, bytes) = (precheck::COMPONENT_BYTES_MAX, source.size());
             return Err(precheck::PrecheckFault::TooLarge { limit, bytes }.report());
         }
-        let sha256 = source.hash(&mut |_| {}).map_err(|fault| named(fault.report()))?;
-        Ok(Self { source, sha256, program: None })
+        let found = one_file::find(&source).map_err(|error| unread(&error))?;
+        let end = found.as_ref().map_or(source.size(), |(runtime_bytes, _)| *runtime_bytes);
+        let sha256 = source.hash_until(end, &mut |_| {}).map_err(|fault| named(fault.report()))?;
+        let program = found.map(|(_, bundle)| Program::found(path, &bundle)).transpose()?;
+        Ok(Self { source, sha256, program })
     }
 
     /// Returns its size in bytes.

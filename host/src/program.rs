@@ -1,9 +1,10 @@
-//! A Python parser on disk: a file, a folder of sources, or a bundle of `host build`. All three become the same thing, a
-//! [`Bundle`] in sealed memory, which a worker hands to the Python runtime; what the parser is called by is the digest of the
-//! runtime and of every file, so that it does not matter which of the three it came as.
+//! A Python parser on disk: a file, a folder of sources, a bundle of `host build`, or a bundle and its runtime in one component.
+//! All of them become the same thing, a [`Bundle`] in sealed memory, which a worker hands to the Python runtime; what the parser is called by is the digest of the
+//! runtime and of every file, so that it does not matter which of them it came as.
 
 pub(crate) mod bundle;
 pub(crate) mod folder;
+pub(crate) mod one_file;
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub use self::bundle::{Bundle, BundleFault, Dependency};
 pub(crate) use self::folder::collect;
 use crate::code_cache::seal;
+use crate::source::Source;
 
 /// The default contract of a parser: beside its file, at the top of its folder or bundle.
 pub(crate) const CONTRACT_FILE: &str = "contract.odcs.yaml";
@@ -99,8 +101,14 @@ impl Blamed for ProgramFault {
     }
 }
 
-/// Whether a path names a Python parser: a folder, or a file that ends in .py or .zip.
+/// Whether there is a Python parser at a path, with its runtime or without.
 pub fn is_program(path: &Path) -> bool {
+    let has_program = |source| one_file::find(&source).is_ok_and(|found| found.is_some());
+    needs_runtime(path) || Source::open(path).is_ok_and(has_program)
+}
+
+/// Whether a path names a Python parser without its runtime: a folder, or a file that ends in .py or .zip.
+pub(crate) fn needs_runtime(path: &Path) -> bool {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     path.is_dir() || matches!(ending.as_deref(), Some("py" | "zip"))
 }
@@ -118,6 +126,10 @@ pub fn limits() -> Limits {
     }
 }
 
+fn named(path: &Path, fault: BundleFault) -> ProgramFault {
+    ProgramFault::Bundle { path: GuestText::new(&path.to_string_lossy(), 4096), fault }
+}
+
 /// A Python parser, open: read once, sealed.
 pub(crate) struct Program {
     bundle: Bundle,
@@ -128,14 +140,20 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Opens what stands at a path that [`is_program`].
+    /// Opens what stands at a path that [`needs_runtime`].
     pub(crate) fn open(path: &Path) -> Result<Self, FaultReport> {
-        let named =
-            |fault| ProgramFault::Bundle { path: GuestText::new(&path.to_string_lossy(), 4096), fault };
-        let mut bundle = collect(path).map_err(|fault| fault.report())?;
+        Self::seal(path, collect(path).map_err(|fault| fault.report())?)
+    }
+
+    /// Opens a bundle that was found in the component at a path.
+    pub(crate) fn found(path: &Path, bundle: &[u8]) -> Result<Self, FaultReport> {
+        Self::seal(path, Bundle::from_bytes(bundle).map_err(|fault| named(path, fault).report())?)
+    }
+
+    fn seal(path: &Path, mut bundle: Bundle) -> Result<Self, FaultReport> {
         // What rows are judged by is not what makes them: a contract has a digest of its own.
         let contract = bundle.files.remove(CONTRACT_FILE);
-        let bytes = bundle.to_bytes().map_err(|fault| named(fault).report())?;
+        let bytes = bundle.to_bytes().map_err(|fault| named(path, fault).report())?;
         let sealed = seal(&bytes).map_err(|error| internal(format!("memory for the parser: {error}")))?;
         Ok(Self { bundle, contract, sealed, bytes: bytes.len() as u64, sha256: Digest::of(&bytes) })
     }

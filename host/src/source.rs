@@ -301,11 +301,18 @@ impl Source {
 
     /// Returns the digest of its bytes. Tells `tick` how many bytes have been hashed, now and then.
     pub fn hash(&self, tick: &mut dyn FnMut(u64)) -> Result<Digest, SourceFault> {
+        self.hash_until(self.size(), tick)
+    }
+
+    /// Does the same for its bytes before `end`, which is not past its own.
+    pub(crate) fn hash_until(&self, end: u64, tick: &mut dyn FnMut(u64)) -> Result<Digest, SourceFault> {
         let mut chunk = vec![0; HASH_CHUNK_BYTES];
         let mut hasher = Sha256::new();
         let mut done = 0;
-        while done < self.size() {
-            let read = self.fill(done, &mut chunk)?;
+        while done < end {
+            let wanted =
+                usize::try_from(end - done).map_or(HASH_CHUNK_BYTES, |left| left.min(HASH_CHUNK_BYTES));
+            let read = self.fill(done, &mut chunk[..wanted])?;
             hasher.update(&chunk[..read]);
             done += read as u64;
             tick(done);

@@ -270,6 +270,31 @@ fn a_bundle_has_the_packages_of_its_lock_and_the_same_bytes_every_time() {
 }
 
 #[test]
+fn a_component_with_its_runtime_is_the_same_parser_and_needs_no_other_runtime() {
+    let (desk, project) = (Desk::new(FILE), project());
+    let bundle = build(&desk, project.path(), "a.zip").report();
+    let call =
+        desk.call(&["build", "--component", "--json"]).arg(project.path()).arg("-o").arg(desk.path("a.wasm"));
+    assert_eq!(call.done().report()["identity"], bundle["identity"]);
+    let said = desk.run(&desk.path("a.wasm")).env("CASPARIAN_PYTHON", "/nowhere").done();
+    assert_eq!(said.assert_completed()["component"]["sha256"], bundle["identity"]);
+}
+
+#[test]
+fn a_component_whose_program_was_changed_is_no_parser() {
+    let (desk, project) = (Desk::new(FILE), project());
+    let call =
+        desk.call(&["build", "--component", "--json"]).arg(project.path()).arg("-o").arg(desk.path("a.wasm"));
+    assert_eq!(call.done().exit, 0);
+    let mut bytes = std::fs::read(desk.path("a.wasm")).expect("a component");
+    // The last byte of the bundle, before the length of its section.
+    let at = bytes.len() - 9;
+    bytes[at] ^= 1;
+    std::fs::write(desk.path("a.wasm"), bytes).expect("written");
+    desk.run(&desk.path("a.wasm")).done().assert_fault("operator", "invalid-bundle");
+}
+
+#[test]
 fn a_folder_that_needs_packages_is_built_before_it_is_run() {
     let (desk, project) = (Desk::new(FILE), project());
     desk.run(project.path()).done().assert_fault("operator", "program-has-dependencies");

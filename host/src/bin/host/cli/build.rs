@@ -18,10 +18,14 @@ Nothing is fetched: wheels come from PARSER/wheels and from --wheels, each check
 against the digest in uv.lock. Only pure Python can be brought. The same contents
 make the same bytes.
 
+With --component the Python runtime of this machine comes along, 27 MB: for hosts
+that have none, or another. It is compiled once, for all parsers that bring it.
+
 Examples:
   host build fills -o fills.zip
   host build fills -o fills.zip --wheels /srv/wheels
-  host run fills.zip day.log --out day            anywhere, without a network";
+  host run fills.zip day.log --out day            anywhere, without a network
+  host build fills --component -o fills.wasm      with the runtime in it";
 
 /// What `host build` takes.
 #[derive(Debug, clap::Args)]
@@ -30,9 +34,13 @@ pub(crate) struct Args {
     /// The parser: a folder with a parser.py, or a .py
     parser: PathBuf,
 
-    /// The bundle: a new file that ends in .zip
+    /// The bundle: a new file that ends in .zip; with --component in .wasm
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
+
+    /// Make one component of the parser and its runtime
+    #[arg(long)]
+    component: bool,
 
     /// A folder with wheels of packages that the parser needs
     #[arg(long, value_name = "DIR")]
@@ -45,8 +53,9 @@ pub(crate) struct Args {
 
 /// Builds a bundle of a Python parser.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
-    if args.out.extension().is_none_or(|ending| ending != "zip") {
-        render.usage("a bundle is called FILE.zip", "`-o fills.zip`");
+    let (what, ending) = if args.component { ("a component", "wasm") } else { ("a bundle", "zip") };
+    if args.out.extension().is_none_or(|given| given != ending) {
+        render.usage(&format!("{what} is called FILE.{ending}"), &format!("`-o fills.{ending}`"));
         return Exit::Usage;
     }
     match request(args).and_then(|request| build(&request)) {
@@ -73,6 +82,7 @@ fn request(args: &Args) -> Result<BuildRequest, FaultReport> {
     Ok(BuildRequest {
         sources: args.parser.clone(),
         out: args.out.clone(),
+        with_runtime: args.component,
         wheels: args.wheels.clone(),
         inspect,
     })
