@@ -47,6 +47,8 @@ _EVENT_TAG = re.compile(rb"<event(?:[^<>\"']|\"[^\"<]*+\"|'[^'<]*+')*+>")
 _TOKEN = re.compile(rb"<!--|<!\[CDATA\[|<event(?=[\s/>])|</event\s*+>")
 _CLOSE = re.compile(rb"</event\s*+>")
 _LINE_END = re.compile(rb"[ \t\r]{0,64}\n")
+# Messages of no bytes, but what may as well be the beginning of an event in a mesh.
+_EMPTY = re.compile(rb"(?:\xbf\x00(?=[^\xbf]|\xbf[^<]))++", re.DOTALL)
 _BLANK = re.compile(rb"[\s\0]++")
 _HIDING = re.compile(rb"<!--|<!DOCTYPE")
 _HIDDEN = re.compile(_COMMENT + rb"|" + _DOCTYPE)
@@ -82,6 +84,8 @@ class _Reader:
         self._raw = b""
         self._pos = 0
         self._is_tak = False
+        self._absent: dict[bytes, int] = {}
+        """From where on what is read has no end of a comment or of CDATA, if that is known."""
         self._more()
 
     def _more(self) -> bool:
@@ -89,6 +93,7 @@ class _Reader:
         held = self._at + len(self._raw)
         if held >= self._end:
             return False
+        self._absent.clear()
         self._raw = self._raw[self._pos :] + self._source.raw_at(held, min(CHUNK, self._end - held))
         self._at += self._pos
         self._pos = 0
@@ -122,7 +127,10 @@ class _Reader:
             return
         while self._need(1):
             byte = self._raw[self._pos]
-            if byte == MAGIC:
+            if byte == MAGIC and self._need(4) and (empty := _EMPTY.match(self._raw, self._pos)):
+                yield self._frame("skip", empty.end(), code="padding")
+                self._is_tak = True
+            elif byte == MAGIC:
                 yield self._tak()
                 self._is_tak = True
             elif blank := _BLANK.match(self._raw, self._pos):
@@ -265,17 +273,19 @@ class _Reader:
         tag = _EVENT_TAG.match(raw, begin)
         if tag and tag.group().endswith(b"/>"):
             return tag.end(), True
-        at, is_open = begin + 6, {b"<!--": True, b"<![CDATA[": True}
+        at = begin + 6
         while token := _TOKEN.search(raw, at):
             what, at = token.group(), token.end()
             if what == b"<event":
                 return token.start(), False
             if what.startswith(b"</"):
                 return at, True
-            if is_open[what]:
+            if at < self._absent.get(what, len(raw)):
                 end = raw.find(_ENDS[what], at)
-                is_open[what] = end >= 0
-                at = end + 3 if end >= 0 else at
+                if end < 0:
+                    self._absent[what] = at
+                else:
+                    at = end + 3
         return None, False
 
     def _unclosed(self, begin: int, end: int) -> int:

@@ -91,6 +91,13 @@ def test_a_message_that_is_damaged_does_not_take_the_next_one_along(say):
     assert uids(say(raw + b"\xbf\x7f")) == good
 
 
+def test_messages_of_no_bytes_are_skipped(say):
+    raw = (HERE / "samples/good/stream.tak").read_bytes()
+    said = say(raw + b"\xbf\x00" * 300_000 + raw)
+    assert uids(said) == 2 * uids(say(raw)) and said.rejects == []
+    assert {kind for _, kind, _ in said.skips} == {"padding"}
+
+
 def test_a_length_that_lies_is_told(say):
     raw = (HERE / "samples/good/lengths.tak").read_bytes()
     (first,) = struct.unpack_from("<I", raw)
