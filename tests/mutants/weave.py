@@ -6,7 +6,7 @@ All mutants of a function are woven into its body, behind a number that is read 
 once, asked which functions each of them reaches, and then run, for each mutant, as far as they reach it, the quick ones
 first. So some 1,500 mutants take minutes and not most of a day, and the answer is that of `cargo mutants`.
 
-PATTERN picks mutants by name, --files other sources of the core than .cargo/mutants.toml names. Survivors are tried once
+PATTERN picks mutants by name, --files adds sources of the core to those of .cargo/mutants.toml. Survivors are tried once
 more with as many cases as the tests have by default. What cannot be woven (bodies of `const fn`, those that
 return an opaque type, constants) is listed for `cargo mutants`. Works in target/mutants; needs cargo-mutants.
 """
