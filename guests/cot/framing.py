@@ -48,7 +48,7 @@ _TOKEN = re.compile(rb"<!--|<!\[CDATA\[|<event(?=[\s/>])|</event\s*+>")
 _CLOSE = re.compile(rb"</event\s*+>")
 _LINE_END = re.compile(rb"[ \t\r]{0,64}\n")
 # Messages of no bytes, but what may as well be the beginning of an event in a mesh.
-_EMPTY = re.compile(rb"(?:\xbf\x00(?=[^\xbf]|\xbf[^<]))++", re.DOTALL)
+_EMPTY = re.compile(rb"(?:\xbf\x00(?=[^\xbf]|\xbf[^<]|\Z))++", re.DOTALL)
 _BLANK = re.compile(rb"[\s\0]++")
 _HIDING = re.compile(rb"<!--|<!DOCTYPE")
 _HIDDEN = re.compile(_COMMENT + rb"|" + _DOCTYPE)
@@ -127,11 +127,8 @@ class _Reader:
             return
         while self._need(1):
             byte = self._raw[self._pos]
-            if byte == MAGIC and self._need(4) and (empty := _EMPTY.match(self._raw, self._pos)):
-                yield self._frame("skip", empty.end(), code="padding")
-                self._is_tak = True
-            elif byte == MAGIC:
-                yield self._tak()
+            if byte == MAGIC:
+                yield self._empty() or self._tak()
                 self._is_tak = True
             elif blank := _BLANK.match(self._raw, self._pos):
                 yield self._frame("skip", blank.end(), code="blank")
@@ -329,6 +326,16 @@ class _Reader:
         if not self._can_follow(end) and not protobuf.is_message(self._raw[begin:end]):
             return self._lost("bad_magic", f"behind {length} bytes that are no message there is no other one")
         return self._frame("tak_v1_stream", end, (begin, end))
+
+    def _empty(self) -> Frame | None:
+        """Returns the messages of no bytes that stand here, if any do."""
+        self._need(4)
+        found = _EMPTY.match(self._raw, self._pos)
+        if found is None:
+            return None
+        # What the last of those that were read is, the next bytes tell.
+        is_at_edge = found.end() == len(self._raw) and self._at + found.end() < self._end
+        return self._frame("skip", found.end() - 2 if is_at_edge else found.end(), code="padding")
 
     def _can_follow(self, end: int) -> bool:
         return end >= len(self._raw) or self._raw[end] in (MAGIC, ord("<")) or self._raw[end : end + 1].isspace()

@@ -93,8 +93,10 @@ def test_a_message_that_is_damaged_does_not_take_the_next_one_along(say):
 
 def test_messages_of_no_bytes_are_skipped(say):
     raw = (HERE / "samples/good/stream.tak").read_bytes()
-    said = say(raw + b"\xbf\x00" * 300_000 + raw)
-    assert uids(said) == 2 * uids(say(raw)) and said.rejects == []
+    v0 = b"\xbf\x00\xbf" + event("a")
+    said = say(raw + b"\xbf\x00" * 300_000 + v0 + raw + b"\xbf\x00")
+    good = uids(say(raw))
+    assert uids(said) == [*good, "a", *good] and said.rejects == []
     assert {kind for _, kind, _ in said.skips} == {"padding"}
 
 
