@@ -80,6 +80,36 @@ mod tests {
     }
 
     #[test]
+    fn every_type_of_one_word_reads_as_itself() {
+        use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
+        let words = [
+            ("b", DataType::Boolean),
+            ("c", DataType::Int8),
+            ("C", DataType::UInt8),
+            ("s", DataType::Int16),
+            ("S", DataType::UInt16),
+            ("i", DataType::Int32),
+            ("I", DataType::UInt32),
+            ("l", DataType::Int64),
+            ("L", DataType::UInt64),
+            ("f", DataType::Float32),
+            ("g", DataType::Float64),
+            ("tdD", DataType::Date32),
+            ("tts", DataType::Time32(Second)),
+            ("ttm", DataType::Time32(Millisecond)),
+            ("ttu", DataType::Time64(Microsecond)),
+            ("ttn", DataType::Time64(Nanosecond)),
+            ("tss:", DataType::Timestamp(Second, None)),
+            ("tsm:", DataType::Timestamp(Millisecond, None)),
+            ("tsu:", DataType::Timestamp(Microsecond, None)),
+            ("tsn:UTC", DataType::Timestamp(Nanosecond, Some("UTC".into()))),
+        ];
+        for (word, of) in words {
+            assert_eq!(read(word), Some(of), "{word}");
+        }
+    }
+
+    #[test]
     fn what_is_no_type_or_has_no_text_is_refused() {
         for format in [
             "",
