@@ -65,9 +65,9 @@ class Kind:
             case "float":
                 return "f" if self.width == 32 else "g"
             case "decimal":
-                return f"d:{self.precision},{self.scale}" + (",256" if self.width == 256 else "")
+                return f"d:{self.precision},{self.scale}"
             case "date":
-                return "tdD" if self.width == 32 else "tdm"
+                return "tdD"
             case "time":
                 return f"tt{unit}"
             case "timestamp":
@@ -82,7 +82,14 @@ class Kind:
     @property
     def has_text(self) -> bool:
         """Returns whether every value of it has a text that the host reads back as the value."""
-        return self.name in ("bool", "int", "uint", "float", "decimal", "date", "time", "timestamp")
+        match self.name:
+            case "decimal":
+                return self.width == 128
+            case "date":
+                return self.width == 32
+            case "timestamp":
+                return self.zone in (None, "UTC")
+        return self.name in ("bool", "int", "uint", "float", "time")
 
 
 @dataclass(frozen=True)

@@ -382,16 +382,12 @@ fn time(unit: TimeUnit, width: i32) -> Result<DataType, i64> {
 }
 
 /// Checks the alphabet only: which zones there are changes from year to year.
-pub(super) fn is_time_zone(zone: &str) -> bool {
-    let plain = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-:/_".contains(&byte));
-    plain && (1..=ZONE_BYTES_MAX).contains(&zone.len())
-}
-
 fn time_zone(field: FieldNo, zone: &str) -> Result<Arc<str>, WireFault> {
-    match is_time_zone(zone) {
-        true => Ok(Arc::from(zone)),
-        false => Err(WireFault::TimeZone { field, zone: shown(zone) }),
+    let plain = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-:/_".contains(&byte));
+    if !plain || !(1..=ZONE_BYTES_MAX).contains(&zone.len()) {
+        return Err(WireFault::TimeZone { field, zone: shown(zone) });
     }
+    Ok(Arc::from(zone))
 }
 
 fn check_name(field: FieldNo, name: &str) -> Result<(), WireFault> {
