@@ -10,9 +10,11 @@ what they are. A cell that does not fit its column is null, and its record carri
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 
 from casparian import cells
@@ -204,12 +206,13 @@ class OpenTable:
         at, step = 0, self._rows_per_batch()
         while at < len(rows):
             part = rows[at : at + step]
-            message = self._message(part, {row - at: codes for row, codes in flaws.items() if at <= row < at + step})
+            message, unfit = self._message(part, _shifted(flaws, at, step))
             if len(message) > BATCH_BYTES_MAX and len(part) > 1:
                 step = max(1, len(part) // 2)
                 continue
             self._row_bytes = len(message) // len(part)
             self._port.emit(message)
+            self._tell_unfit(part, unfit)
             at += len(part)
 
     def _rows_per_batch(self) -> int:
@@ -220,20 +223,17 @@ class OpenTable:
         """Closes the table."""
         self._port.close()
 
-    def _message(self, rows: list[tuple[Any, ...]], flaws: dict[int, list[str]]) -> bytes:
+    def _message(self, rows: list[tuple[Any, ...]], flaws: dict[int, list[str]]) -> tuple[bytes, list[Unfit]]:
+        """Returns a batch, and which cells of it do not fit. A batch may be made more than once: nothing is said here."""
         columns = list(zip(*rows))
         body = Body(self._layout)
+        unfit: list[Unfit] = []
         if self.table.spans:
             self._write_spans(columns[0], body)
-        for field, write, column in zip(self._fields, self._writers, columns[1:]):
-            for row in write(column, body):
-                self._tell_unfit(field, column[row], columns[0][row])
-                flaws.setdefault(row, []).append(UNFIT)
-        if flaws:
-            cells.write(_CODES, [flaws.get(row) for row in range(len(rows))], body)
-        else:
-            cells.write_no_codes(len(rows), body)
-        return body.message(len(rows))
+        for at, (write, column) in enumerate(zip(self._writers, columns[1:])):
+            unfit += [(row, at) for row in write(column, body)]
+        _write_faults(len(rows), _with_unfit(flaws, unfit), body)
+        return body.message(len(rows)), unfit
 
     def _write_spans(self, records: Sequence[Any], body: Body) -> None:
         try:
@@ -247,12 +247,55 @@ class OpenTable:
         cells.nothing_missing(len(records), body)
         body.buffer(_packed_lengths(offsets, lengths))
 
-    def _tell_unfit(self, field: Field, cell: object, record: object) -> None:
-        shown = repr(cell)
-        shown = shown if len(shown) <= 80 else shown[:80] + "…"
-        at = _span(record) if self.table.spans else None
-        wire = "text" if self.table.is_text(field) else str(field.kind)
-        self._backlog.tell(f"{self.table.name}.{field.name}: {shown} does not fit {wire}", at)
+    def _tell_unfit(self, rows: list[tuple[Any, ...]], unfit: list[Unfit]) -> None:
+        for row, column in unfit:
+            field, record, cell = self._fields[column], rows[row][0], rows[row][1 + column]
+            at = _span(record) if self.table.spans else None
+            wire = "text" if self.table.is_text(field) else str(field.kind)
+            self._backlog.tell(f"{self.table.name}.{field.name}: {_shown(cell)} does not fit {wire}", at)
+
+
+Unfit = tuple[int, int]
+"""The row and the column of a cell that does not fit."""
+
+
+def _shifted(flaws: dict[int, list[str]], at: int, rows: int) -> dict[int, list[str]]:
+    """Returns the faults of some rows, counted from the first of them."""
+    return {row - at: codes for row, codes in flaws.items() if at <= row < at + rows}
+
+
+def _with_unfit(flaws: dict[int, list[str]], unfit: list[Unfit]) -> dict[int, list[str]]:
+    """Returns the faults of rows with that of cells that do not fit, once for every row that has some."""
+    codes = dict(flaws)
+    for row in {row for row, _ in unfit}:
+        if UNFIT not in codes.get(row, ()):
+            codes[row] = [*codes.get(row, ()), UNFIT]
+    return codes
+
+
+def _write_faults(rows: int, flaws: dict[int, list[str]], body: Body) -> None:
+    if flaws:
+        cells.write(_CODES, [flaws.get(row) for row in range(rows)], body)
+    else:
+        cells.write_no_codes(rows, body)
+
+
+SHOWN_CHARS_MAX = 80
+_SHOWN_BITS_MAX = 256
+_BRIEF = Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = SHOWN_CHARS_MAX
+
+
+def _shown(cell: object) -> str:
+    """Returns a cell as people are told of it; its type alone where it cannot say what it is."""
+    try:
+        # All digits of a large number are never wanted, and past a few thousand Python refuses them.
+        if isinstance(cell, int) and cell.bit_length() > _SHOWN_BITS_MAX:
+            return f"a number of {cell.bit_length()} bits"
+        shown = repr(cell[: SHOWN_CHARS_MAX + 1]) if isinstance(cell, (str, bytes)) else _BRIEF.repr(cell)
+    except Exception:  # whatever a stranger's `__repr__` raises
+        return type(cell).__name__
+    return shown if len(shown) <= SHOWN_CHARS_MAX else shown[:SHOWN_CHARS_MAX] + "…"
 
 
 _offset_of = attrgetter("offset")
@@ -310,22 +353,25 @@ def _make_append(
     names = [name if _is_parameter(name) else f"column_{at}_" for at, name in enumerate(columns)]
     odd = {name: other for name, other in zip(columns, names) if name != other}
     parameters = "".join(f"{name}=None, " for name in names)
-    others = "**others" if odd else ""
     source = [
-        f"def append(record_, /, {parameters}*, faults=None, {others}):" if odd
-        else f"def append(record_, /, {parameters}*, faults=None):",
+        f"def append(record_, /, {parameters}*, faults=None{', **others_' if odd else ''}):",
         "    if faults:",
-        "        flaws_[len(rows_)] = declared_(faults)",
-        *(f"    if {name!r} in others: {other} = others.pop({name!r})" for name, other in odd.items()),
-        *(["    if others: raise TypeError(f'append() got unexpected columns: {list(others)}')"] if odd else []),
+        "        flaws_[len_(rows_)] = declared_(faults)",
+        *(f"    if {name!r} in others_: {other} = others_.pop({name!r})" for name, other in odd.items()),
+        *(["    if others_: refuse_(others_)"] if odd else []),
         f"    push_((record_, {', '.join(names)}))",
-        "    if len(rows_) >= look_[0]:",
+        "    if len_(rows_) >= look_[0]:",
         "        looked_()",
-    ]  # fmt: skip
-    scope = {"flaws_": flaws, "rows_": rows, "push_": rows.append, "look_": look, "looked_": looked}
-    scope["declared_"] = declared
+    ]
+    # No column shadows these: a name that ends like them is no parameter.
+    scope: dict[str, Any] = {"flaws_": flaws, "rows_": rows, "push_": rows.append, "look_": look, "looked_": looked}
+    scope |= {"declared_": declared, "len_": len, "refuse_": _refuse_columns}
     exec(compile("\n".join(source), "<casparian append>", "exec"), scope)
-    return scope["append"]  # type: ignore[return-value]
+    return scope["append"]  # type: ignore[no-any-return]
+
+
+def _refuse_columns(others: dict[str, object]) -> None:
+    raise TypeError(f"append() got unexpected columns: {list(others)}")
 
 
 def _is_parameter(name: str) -> bool:
@@ -333,5 +379,7 @@ def _is_parameter(name: str) -> bool:
         name.isidentifier()
         and not keyword.iskeyword(name)
         and not name.endswith("_")
-        and name not in ("faults", "others")
+        and name != "faults"
+        # The compiler normalises names: another spelling is another name to it, or the same as a neighbour's.
+        and unicodedata.normalize("NFKC", name) == name
     )
