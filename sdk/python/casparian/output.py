@@ -56,6 +56,8 @@ class Backlog:
         self._is_due = False
         """Whether a flush was put off for that."""
         self._rejections: list[Rejection] = []
+        self._refused: set[Span] = set()
+        """Records past the watermark that were rejected for a row."""
         self._skip: tuple[Span, SkipKind, str] | None = None
         self._told = 0
 
@@ -115,6 +117,12 @@ class Backlog:
             self._hand_over_rejections()
             self.settle()
 
+    def refuse(self, span: Span, code: str, message: str) -> None:
+        """Rejects a record, once, while the rows of tables are handed over."""
+        if span not in self._refused:
+            self._refused.add(span)
+            self._rejections.append((span.offset, span.length, self._codes[code], message))
+
     def _hand_over_rejections(self) -> None:
         rejections, self._rejections = self._rejections, []
         if rejections:
@@ -139,6 +147,7 @@ class Backlog:
         self._hand_over_rejections()
         for table in self.tables.values():
             table.flush()
+        self._hand_over_rejections()  # those of rows that no batch holds
         self.commit(self.by_hand if self.by_hand is not None else self.begun)
 
     def commit(self, up_to: int) -> None:
@@ -146,6 +155,7 @@ class Backlog:
         if up_to > self.committed:
             self.port.commit(up_to)
             self.committed = up_to
+            self._refused = {span for span in self._refused if span.offset >= up_to}
 
     def finish(self, range_end: int, is_within: bool = False) -> None:
         """Flushes everything and moves the watermark to the end of the range, or of the last thing said if that is further.

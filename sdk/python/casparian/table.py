@@ -21,6 +21,7 @@ from casparian import cells
 from casparian.kinds import UTF8, Field, Kind, Wanted, kind
 from casparian.port import TablePort
 from casparian.shapes import Fault, Span
+from casparian.source import TOO_LONG
 from casparian.wire import BatchLayout, Body, schema_message
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 BATCH_BYTES_MAX = 16 << 20
 BATCH_ROWS_MAX = 1_000_000
+LOOK_AFTER_MAX = 256
+"""Rows after which what waits is measured again at the latest: each of them may be as large as it likes."""
+MEASURED_ROWS = 4
+"""Rows that are measured for those since the last look."""
 LENGTH_MAX = (1 << 32) - 1
 UNFIT = "unfit_cell"
 """The fault of a record with a cell that does not fit its column."""
@@ -132,7 +137,10 @@ class OpenTable:
         self._layout = BatchLayout(table.wire_fields())
         self._rows: list[tuple[Any, ...]] = []
         self._flaws: dict[int, list[str]] = {}
-        self._row_bytes = 0
+        self._measured = 0
+        """How many of the rows that wait were measured."""
+        self._waiting = 0
+        """About how many bytes those take."""
         self._look = [1]
         self.append = _make_append(table.columns, self._rows, self._flaws, self._look, self._looked, backlog.declared)
 
@@ -162,26 +170,24 @@ class OpenTable:
         self._looked()
 
     def _looked(self) -> None:
-        """Looks at how much waits, and says when to look again."""
+        """Looks at how much waits, and says when to look again: soon while rows are few, for the next may be larger."""
+        self._backlog.watch(self.pending_bytes())
         rows = len(self._rows)
-        if rows == 0:
-            self._look[0] = 1
-            return
-        self._backlog.watch(rows * self._row_estimate())
-        left = self._backlog.batch_bytes - len(self._rows) * self._row_estimate()
-        more = max(1, min(left // self._row_estimate(), rows + 64, 4096))
-        self._look[0] = len(self._rows) + more
+        left = self._backlog.batch_bytes - self._waiting
+        self._look[0] = rows + max(1, min(left // self._row_estimate(), rows, LOOK_AFTER_MAX))
 
     def _row_estimate(self) -> int:
-        """Returns about how many bytes a row takes, after the newest rows or the last batch."""
-        if not self._row_bytes and self._rows:
-            newest = self._rows[-16:]
-            self._row_bytes = 24 + sum(map(_size, newest)) // len(newest)
-        return max(1, self._row_bytes)
+        """Returns about how many bytes a row that waits takes."""
+        return max(1, self._waiting // max(1, self._measured))
 
     def pending_bytes(self) -> int:
-        """Returns about how many bytes the rows that wait take."""
-        return len(self._rows) * self._row_estimate() if self._rows else 0
+        """Returns about how many bytes the rows that wait take. Those added since the last look take what the newest do."""
+        since = len(self._rows) - self._measured
+        if since:
+            newest = self._rows[-min(since, MEASURED_ROWS) :]
+            self._waiting += since * (24 + sum(map(_size, newest)) // len(newest))
+            self._measured += since
+        return self._waiting
 
     def begun(self) -> int:
         """Returns where the last row's record begins; 0 where no row waits."""
@@ -193,27 +199,43 @@ class OpenTable:
 
     def withdraw(self, mark: int) -> None:
         """Takes back the rows that were added since a mark."""
+        if mark >= len(self._rows):
+            return
         del self._rows[mark:]
         for row in [row for row in self._flaws if row >= mark]:
             del self._flaws[row]
+        self._measure_anew()
+
+    def _measure_anew(self) -> None:
+        self._measured = self._waiting = 0
+        self._look[0] = 1
 
     def flush(self) -> None:
         """Hands over the rows that wait."""
+        self.pending_bytes()
+        at, step = 0, (most := self._rows_per_batch())
         rows, flaws = self._rows[:], dict(self._flaws)
         self._rows.clear()
         self._flaws.clear()
-        self._look[0] = 1
-        at, step = 0, self._rows_per_batch()
+        self._measure_anew()
         while at < len(rows):
             part = rows[at : at + step]
             message, unfit = self._message(part, _shifted(flaws, at, step))
             if len(message) > BATCH_BYTES_MAX and len(part) > 1:
                 step = max(1, len(part) // 2)
                 continue
-            self._row_bytes = len(message) // len(part)
-            self._port.emit(message)
-            self._tell_unfit(part, unfit)
+            self._hand_over(part, message, unfit)
             at += len(part)
+            step = min(2 * step, most)
+
+    def _hand_over(self, rows: list[tuple[Any, ...]], message: bytes, unfit: list[Unfit]) -> None:
+        if len(message) > BATCH_BYTES_MAX and self.table.spans:
+            # One row alone: it was read, but nobody takes it.
+            why = f"a row of `{self.table.name}` has {len(message)} bytes: a batch holds {BATCH_BYTES_MAX}"
+            self._backlog.refuse(_span(rows[0][0]), TOO_LONG, why)
+            return
+        self._port.emit(message)
+        self._tell_unfit(rows, unfit)
 
     def _rows_per_batch(self) -> int:
         # Twice what the host likes, so that a batch that grew a little past its size is not cut in two.
@@ -323,11 +345,16 @@ def _size(row: tuple[Any, ...]) -> int:
     return sum(_cell_size(cell) for cell in row[1:])
 
 
-def _cell_size(cell: Any) -> int:
-    try:
+def _cell_size(cell: Any, depth: int = 8) -> int:
+    if isinstance(cell, str):
+        return 5 + len(cell) * (1 if cell.isascii() else 3)
+    if isinstance(cell, (bytes, bytearray, memoryview)):
         return 5 + len(cell)
-    except TypeError:
-        return 12
+    if isinstance(cell, int):
+        return 5 + cell.bit_length() // 3
+    if isinstance(cell, (list, tuple, dict)) and depth:
+        return 5 + sum(_cell_size(it, depth - 1) for it in (cell.values() if isinstance(cell, dict) else cell))
+    return 12
 
 
 def _span(record: Any) -> Span:

@@ -345,3 +345,49 @@ for at, line in enumerate(source.lines()):
     assert {tuple(row.faults) for row in whole.rows("t")} == {("undeclared", "unfit_cell")}
     assert whole.tables == cut.tables
     assert len(whole.log) == len(cut.log)
+
+
+def test_a_row_that_no_batch_holds_is_rejected_and_its_neighbours_are_kept(load, monkeypatch):
+    monkeypatch.setattr("casparian.table.BATCH_BYTES_MAX", 2000)
+    body = """
+t = out.table("t", a=str)
+u = out.table("u", a=str, b=str)
+for line in source.lines():
+    t.append(line, line)
+    u.append(line, line, line)
+    u.append(line, line, line)
+"""
+    raw = b"a\n" * 20 + b"x" * 900 + b"\n" + b"b\n" * 20
+    for batch_bytes in (1, 256 << 10):
+        found = said(load, body, raw, batch_bytes=batch_bytes)
+        assert [(it.span, it.code) for it in found.rejects] == [((40, 901), "too_long")]
+        assert found.rejects[0].message.startswith("a row of `u` has ")
+        assert len(found.rows("u")) == 80 and found.dark() == []
+
+
+def test_rows_that_grow_are_measured_before_many_of_them_wait(load, monkeypatch):
+    sizes = []
+    emit = NativePort.take
+    monkeypatch.setattr(NativePort, "take", lambda port, table, fields, columns: (sizes.append(sum(map(len, columns[2]))), emit(port, table, fields, columns)))
+    body = """
+t = out.table("t", a=str)
+for at, line in enumerate(source.lines()):
+    t.append(line, "x" * 10_000 if at > 40 else "y")
+    most = max(len(t._rows), globals().get("most", 0))
+    globals()["most"] = most
+out.skip(line, "other", str(most))
+"""
+    found = said(load, body, b"a\n" * 1000)
+    assert len(found.rows("t")) == 1000 and int(found.skips[0][2]) < 200 and max(sizes) < 2 << 20
+
+
+def test_rows_taken_back_are_measured_no_longer(load):
+    body = """
+t = out.table("t", a=str)
+for line in source.lines():
+    with out.record(line, "undeclared"):
+        t.append(line, "x" * 100_000)
+        int(line)
+"""
+    found = said(load, body, b"a\n1\n" * 20)
+    assert len(found.rows("t")) == 20 and len(found.rejects) == 20
