@@ -78,7 +78,7 @@ pub fn build(request: &BuildRequest) -> Result<Built, FaultReport> {
         bytes = joined(request, &bytes)?;
     }
     let folder = tempfile_beside(&request.out)?;
-    let staged = folder.0.join(if request.with_runtime { "parser.wasm" } else { "parser.zip" });
+    let staged = folder.path().join(if request.with_runtime { "parser.wasm" } else { "parser.zip" });
     fs::write(&staged, &bytes).map_err(|error| unwritten(&request.out, &error))?;
     let inspection = inspect(&InspectRequest { component: staged, ..request.inspect.clone() })?;
     if let Some(misfit) = &inspection.misfit {
@@ -151,21 +151,10 @@ fn built(request: &BuildRequest, bundle: &Bundle, bytes: &[u8], inspection: Insp
     }
 }
 
-/// A folder of the moment, taken away with all that is in it.
-struct Moment(PathBuf);
-
-impl Drop for Moment {
-    fn drop(&mut self) {
-        // What stays is hidden and named after its process.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn tempfile_beside(out: &Path) -> Result<Moment, FaultReport> {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let folder = out.with_file_name(format!(".{name}.{}.build", std::process::id()));
-    fs::create_dir(&folder).map_err(|error| unwritten(out, &error))?;
-    Ok(Moment(folder))
+/// Makes a hidden folder beside the output, taken away with all that is in it.
+fn tempfile_beside(out: &Path) -> Result<tempfile::TempDir, FaultReport> {
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".build.").tempdir_in(parent).map_err(|error| unwritten(out, &error))
 }
 
 fn unwritten(out: &Path, error: &std::io::Error) -> FaultReport {

@@ -28,6 +28,9 @@ const CODE_BYTES_MAX: u64 = 10 * precheck::COMPONENT_BYTES_MAX;
 /// A parser, open: a component, or a program and the component of its runtime, in one file or in two.
 pub(crate) struct Component {
     source: Source,
+    /// Where the component ends and a program may begin. Digest, compiling and looking stop there alike.
+    end: u64,
+    /// Digest of the bytes before `end`.
     sha256: Digest,
     program: Option<Program>,
 }
@@ -80,7 +83,7 @@ impl Component {
         let end = found.as_ref().map_or(source.size(), |(runtime_bytes, _)| *runtime_bytes);
         let sha256 = source.hash_until(end, &mut |_| {}).map_err(|fault| named(fault.report()))?;
         let program = found.map(|(_, bundle)| Program::found(path, &bundle)).transpose()?;
-        Ok(Self { source, sha256, program })
+        Ok(Self { source, end, sha256, program })
     }
 
     /// Returns its size in bytes.
@@ -98,9 +101,14 @@ impl Component {
         self.program.as_ref()
     }
 
-    /// Reads all of it.
+    /// Returns the size of the component itself.
+    pub(crate) fn component_bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// Reads the component itself.
     pub(crate) fn read(&self) -> Result<Vec<u8>, FaultReport> {
-        let mut bytes = vec![0; usize::try_from(self.source.size()).unwrap_or(usize::MAX)];
+        let mut bytes = vec![0; usize::try_from(self.end).unwrap_or(usize::MAX)];
         let mut read = 0;
         while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
             match self.source.read_at(read as u64, rest) {
@@ -134,8 +142,12 @@ impl Component {
             Found::Nothing => None,
             Found::Tampered => Some(tampered()),
         };
-        compiling(self.source.size(), self.program.is_some());
-        let task = Task::Compile { limits: workshop.limits.clone(), is_runtime: self.program.is_some() };
+        compiling(self.end, self.program.is_some());
+        let task = Task::Compile {
+            limits: workshop.limits.clone(),
+            is_runtime: self.program.is_some(),
+            component_bytes: self.end,
+        };
         let code = made_by_worker(workshop, &task, &[self.fd()], COMPILE_MS_MAX)?;
         // The digest was taken of what the file was then; what was compiled must be the same.
         self.source.check_unchanged().map_err(|fault| fault.report())?;
@@ -162,13 +174,26 @@ impl Component {
         let program_code = match found {
             Some(found) => found,
             None => {
-                let task = Task::Prepare { limits: workshop.limits.clone() };
-                let deadline_ms = workshop.limits.deadline_ms(program.bytes());
-                let made = made_by_worker(workshop, &task, &[code.as_fd(), program.fd()], deadline_ms)?;
+                let made = prepared(workshop, &code, program)?;
                 cache.keep(key, &made).map_err(|fault| fault.report())?
             }
         };
         Ok(Compiled { code, program_code: Some(program_code), warning })
+    }
+}
+
+/// Has a program compiled by its runtime, under bounds that follow from its size and not from the input that it waits for. One
+/// that its runtime gives up on is none the worse: it runs from its sources, and says there what is wrong.
+fn prepared(workshop: &Workshop<'_>, code: &File, program: &Program) -> Result<Vec<u8>, FaultReport> {
+    let usual = crate::program::limits();
+    let fuel_base = usual.fuel_base.saturating_add(usual.fuel_per_byte.saturating_mul(program.bytes()));
+    let limits = Limits { fuel_base, ..workshop.limits.clone() };
+    let deadline_ms = usual.deadline_ms(program.bytes());
+    let made =
+        made_by_worker(workshop, &Task::Prepare { limits }, &[code.as_fd(), program.fd()], deadline_ms);
+    match made {
+        Err(fault) if fault.blame == Blame::Guest => Ok(Vec::new()),
+        made => made,
     }
 }
 

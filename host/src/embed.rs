@@ -63,8 +63,11 @@ pub fn embed(
     check: Check<'_>,
 ) -> Result<Embedding, FaultReport> {
     let (text, contract) = terms::read_given(contract)?;
-    let made = section::with_contract(&Component::open(component)?.read()?, &text)
-        .map_err(|fault| fault.report())?;
+    let component = Component::open(component)?;
+    if component.program().is_some() {
+        return Err(has_program());
+    }
+    let made = section::with_contract(&component.read()?, &text).map_err(|fault| fault.report())?;
     publish(&made, out, check)?;
     let (id, version) = (contract.id.clone(), contract.version.clone());
     Ok(Embedding {
@@ -79,6 +82,20 @@ pub fn embed(
             origin: ContractOrigin::Embedded,
         },
     })
+}
+
+/// A program has its contract among its files.
+fn has_program() -> FaultReport {
+    FaultReport {
+        blame: Blame::Operator,
+        code: "component-has-program".to_owned(),
+        message: "this component is a Python parser with its runtime".to_owned(),
+        hint: Some(
+            "put contract.odcs.yaml beside the parser's sources, and `host build --component` it again"
+                .to_owned(),
+        ),
+        at: None,
+    }
 }
 
 /// Writes beside the place first, so that whoever finds a component there finds all of it.

@@ -81,6 +81,7 @@ pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
     let contract = Terms::of_program(&component)?;
     let task = Task::Inspect {
         limits: request.limits.clone(),
+        component_bytes: component.component_bytes(),
         has_program: component.program().is_some(),
         has_contract: contract.is_some(),
     };

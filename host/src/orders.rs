@@ -19,12 +19,12 @@ use crate::source::ReadSizes;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
     /// Check the component in the first descriptor, compile it into the second. A runtime may import what parsers may not.
-    Compile { limits: Limits, is_runtime: bool },
+    Compile { limits: Limits, is_runtime: bool, component_bytes: u64 },
     /// Have a runtime (its code in the first descriptor) compile a program (second) into the third.
     Prepare { limits: Limits },
     /// Describe the component in the first descriptor by running its code, in the second; of a program and the program
     /// compiled (third and fourth) its runtime's. A default contract of a program is the last.
-    Inspect { limits: Limits, has_program: bool, has_contract: bool },
+    Inspect { limits: Limits, component_bytes: u64, has_program: bool, has_contract: bool },
     /// Run code (first descriptor) over an input (second), a runtime's with its program (two more), and judge by a contract, if
     /// there is one (the last).
     Run(Box<Order>),

@@ -62,6 +62,14 @@ pub enum ProgramFault {
         /// Why.
         fault: BundleFault,
     },
+    /// A source that stands elsewhere.
+    #[error(
+        "{path} is a symbolic link: what is called as the parser's sources are is copied, or it is left behind"
+    )]
+    Link {
+        /// The link.
+        path: GuestText,
+    },
     /// Its module has no name that could be imported.
     #[error("{path} cannot be imported: a module is called by letters, digits and `_`")]
     Module {
@@ -82,6 +90,7 @@ impl Blamed for ProgramFault {
         match self {
             Self::Unread { .. } => "program-unreadable",
             Self::NoEntry { .. } | Self::Module { .. } => "program-without-entry",
+            Self::Link { .. } => "program-has-links",
             Self::Dependencies { .. } => "program-has-dependencies",
             Self::Bundle { fault, .. } => fault.code(),
         }
@@ -96,6 +105,7 @@ impl Blamed for ProgramFault {
                 Some("`host build DIR -o parser.zip` brings them along; run that".to_owned())
             }
             Self::Bundle { fault, .. } => fault.hint(),
+            Self::Link { .. } => Some("put a copy of the file in its place".to_owned()),
             Self::Unread { .. } | Self::Module { .. } => None,
         }
     }
@@ -199,8 +209,9 @@ impl Program {
 pub(crate) fn receive(bundle: File, code: Option<File>) -> Result<casparian_sandbox::Program, FaultReport> {
     let bundle = Bundle::from_bytes(&read_all(bundle)?).map_err(|fault| fault.report())?;
     let mut files: Vec<(String, Vec<u8>)> = bundle.files.into_iter().collect();
-    if let Some(code) = code {
-        files.push((CODE_PATH.to_owned(), read_all(code)?));
+    // No bytes: its runtime has given up on it.
+    if let Some(code) = code.map(read_all).transpose()?.filter(|code| !code.is_empty()) {
+        files.push((CODE_PATH.to_owned(), code));
     }
     Ok(casparian_sandbox::Program { entry: bundle.entry, files })
 }

@@ -209,7 +209,7 @@ mod tests {
         let text = format!("#!/bin/sh\ndd bs=131072 count=1 of=/dev/null 2>/dev/null\n{script}\n");
         std::fs::write(&exe, text).expect("written");
         std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).expect("executable");
-        let task = Task::Compile { limits: Limits::default(), is_runtime: false };
+        let task = Task::Compile { limits: Limits::default(), is_runtime: false, component_bytes: 0 };
         let worker = Worker::start(&exe, &task, &[], deadline_ms, &Arc::default()).expect("started");
         (folder, worker)
     }

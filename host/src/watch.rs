@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use casparian_core::id::Digest;
 
-use crate::program::folder::is_source;
+use crate::program::folder::{is_aside, is_output, is_source};
 use crate::report::Report;
 
 /// Most files that are looked at, and folders below each other.
@@ -38,8 +38,9 @@ fn look(path: &Path, depth: usize, seen: &mut BTreeMap<PathBuf, (Option<SystemTi
     let Ok(entries) = fs::read_dir(path) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let goes_down = depth < DEPTH_MAX && entry.path().is_dir() && name != "__pycache__";
-        if !name.starts_with('.') && (goes_down || is_source(&name)) && seen.len() < FILES_MAX {
+        let goes_down = depth < DEPTH_MAX && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_looked_at = (goes_down || is_source(&name)) && seen.len() < FILES_MAX;
+        if is_looked_at && !is_aside(&name, depth) && !is_output(&entry.path()) {
             look(&entry.path(), depth + 1, seen);
         }
     }

@@ -124,20 +124,21 @@ fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
     let mut next =
         || fds.next().map(File::from).ok_or_else(|| internal("a descriptor is missing".to_owned()));
     match task {
-        Task::Compile { limits, is_runtime } => {
+        Task::Compile { limits, is_runtime, component_bytes } => {
             confine(None).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            compile(&limits, is_runtime, next()?, next()?)
+            let component = read_component(&next()?, component_bytes)?;
+            compile(&limits, is_runtime, &component, next()?)
         }
         Task::Prepare { limits } => {
             confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
             prepare(limits, &next()?, next()?, next()?)
         }
-        Task::Inspect { limits, has_program, has_contract } => {
+        Task::Inspect { limits, component_bytes, has_program, has_contract } => {
             confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            let (component, code) = (next()?, next()?);
+            let (component, code) = (read_component(&next()?, component_bytes)?, next()?);
             let program = if has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
             let contract = if has_contract { Some(next()?) } else { None };
-            inspect(limits, component, code, program, contract)
+            inspect(limits, &component, code, program, contract)
         }
         Task::Run(order) => {
             confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
@@ -164,9 +165,8 @@ fn confine(running: Option<&Limits>) -> rustix::io::Result<()> {
     limit(Resource::Data, guest_bytes.saturating_add(HOST_DATA_BYTES))
 }
 
-fn compile(limits: &Limits, is_runtime: bool, component: File, mut code: File) -> Result<News, Failed> {
-    let bytes = read_component(&component)?;
-    let checked = check(&bytes, is_runtime)?;
+fn compile(limits: &Limits, is_runtime: bool, component: &[u8], mut code: File) -> Result<News, Failed> {
+    let checked = check(component, is_runtime)?;
     let compiled = Sandbox::new(limits).and_then(|sandbox| sandbox.compile(&checked)).map_err(failed)?;
     code.write_all(&compiled).map_err(|e| internal(format!("writing compiled code: {e}")))?;
     Ok(News::Compiled)
@@ -216,30 +216,29 @@ impl Blob for Nothing {
     }
 }
 
-/// Reads a component from its beginning: the descriptor is shared with other workers, and so is its position.
-fn read_component(component: &File) -> Result<Vec<u8>, FaultReport> {
+/// Reads a component from its beginning: the descriptor is shared with other workers, and so is its position. What is behind
+/// its end, a program, is not read: nobody has taken its digest as a part of the component.
+fn read_component(component: &File, bytes: u64) -> Result<Vec<u8>, FaultReport> {
+    let end = bytes.min(precheck::COMPONENT_BYTES_MAX + 1);
     let mut bytes = Vec::new();
     let mut component = component;
-    let read = component
-        .rewind()
-        .and_then(|()| component.take(precheck::COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read = component.rewind().and_then(|()| component.take(end).read_to_end(&mut bytes));
     read.map_err(|e| internal(format!("reading the component: {e}")))?;
     Ok(bytes)
 }
 
 fn inspect(
     limits: Limits,
-    component: File,
+    component: &[u8],
     code: File,
     program: Option<casparian_sandbox::Program>,
     contract: Option<File>,
 ) -> Result<News, Failed> {
-    let bytes = read_component(&component)?;
-    let checked = check(&bytes, program.is_some())?;
+    let checked = check(component, program.is_some())?;
     let contract = match contract {
         Some(contract) => Some(terms::receive(ContractOrigin::Embedded, contract)?),
         None if program.is_some() => None,
-        None => terms::embedded(&bytes)?,
+        None => terms::embedded(component)?,
     };
     let loaded = load(&limits, &code)?;
     let setup = Setup {

@@ -281,6 +281,51 @@ fn a_component_with_its_runtime_is_the_same_parser_and_needs_no_other_runtime() 
     assert_eq!(said.assert_completed()["component"]["sha256"], bundle["identity"]);
 }
 
+/// The component before the program ends in the middle of a section that would go on into the program.
+#[test]
+fn what_is_compiled_ends_where_the_digest_of_the_runtime_ends() {
+    let (desk, project) = (Desk::new(FILE), project());
+    let call =
+        desk.call(&["build", "--component", "--json"]).arg(project.path()).arg("-o").arg(desk.path("a.wasm"));
+    assert_eq!(call.done().exit, 0);
+    let whole = std::fs::read(desk.path("a.wasm")).expect("a component");
+    let length = u64::from_le_bytes(whole[whole.len() - 8..].try_into().expect("eight bytes"));
+    let section = &whole[whole.len() - usize::try_from(length).expect("small")..];
+    let open = [b"\0asm\x0d\0\x01\0\0".as_slice(), &[0xff, 0x7f], section].concat();
+    std::fs::write(desk.path("open.wasm"), open).expect("written");
+    desk.run(&desk.path("open.wasm")).done().assert_fault("guest", "invalid-component");
+}
+
+#[test]
+fn a_folder_that_a_run_has_written_is_no_part_of_the_parser() {
+    let (desk, folder) = (Desk::new(FILE), tempfile::tempdir().expect("a folder"));
+    std::fs::copy(hello().join("parser.py"), folder.path().join("parser.py")).expect("copied");
+    let first = desk
+        .call(&["run", "--json"])
+        .arg(folder.path())
+        .arg(desk.path(INPUT))
+        .arg("--out")
+        .arg(folder.path().join("out"));
+    let first = first.done().assert_completed()["component"]["sha256"].clone();
+    assert_eq!(desk.run(folder.path()).done().assert_completed()["component"]["sha256"], first);
+}
+
+#[test]
+fn a_source_that_is_a_link_is_refused_and_not_left_out() {
+    let (desk, folder) = (Desk::new(FILE), tempfile::tempdir().expect("a folder"));
+    std::fs::copy(hello().join("parser.py"), folder.path().join("parser.py")).expect("copied");
+    std::os::unix::fs::symlink("/dev/null", folder.path().join("contract.odcs.yaml")).expect("linked");
+    desk.run(folder.path()).done().assert_fault("operator", "program-has-links");
+}
+
+#[test]
+fn a_program_that_its_runtime_cannot_compile_beforehand_runs_from_its_sources() {
+    let (desk, folder) = (Desk::new(FILE), tempfile::tempdir().expect("a folder"));
+    std::fs::copy(hello().join("parser.py"), folder.path().join("parser.py")).expect("copied");
+    std::fs::write(folder.path().join("deep.py"), format!("x = {}1\n", "-".repeat(30_000))).expect("written");
+    desk.run(folder.path()).done().assert_completed();
+}
+
 #[test]
 fn a_component_whose_program_was_changed_is_no_parser() {
     let (desk, project) = (Desk::new(FILE), project());

@@ -110,7 +110,7 @@ mod tests {
     fn the_version_stands_in_the_package_line() {
         assert_eq!(
             version("/// package a:b@9;\npackage casparian:parser@0.2.0;\n").as_deref(),
-            Some("0.1.0")
+            Some("0.2.0")
         );
         assert_eq!(version("package casparian:parser;\n"), None);
     }

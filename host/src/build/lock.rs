@@ -199,8 +199,10 @@ fn read(text: &str) -> Result<Vec<Needed>, Unread> {
     if lock.version != 1 {
         return Err(Unread::Syntax(format!("it is of version {}, this host reads 1", lock.version)));
     }
-    let is_root =
-        |package: &&Package| package.source.keys().any(|kind| kind == "virtual" || kind == "editable");
+    let is_here = |(kind, path): (&String, &toml::Value)| {
+        (kind == "virtual" || kind == "editable") && path.as_str() == Some(".")
+    };
+    let is_root = |package: &&Package| package.source.iter().any(is_here);
     let root = lock.package.iter().find(is_root);
     let root = root.ok_or_else(|| Unread::Syntax("no package in it is the parser itself".to_owned()))?;
     closure(&lock.package, root).map_err(Unread::Lock)

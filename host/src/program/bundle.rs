@@ -174,11 +174,22 @@ impl Bundle {
         let bundle = Self { entry: manifest.entry, dependencies: manifest.dependencies, files };
         let again = bundle.to_bytes()?;
         match again.iter().zip(bytes).position(|(ours, theirs)| ours != theirs) {
-            None if again.len() == bytes.len() => Ok(bundle),
+            None if again.len() == bytes.len() => bundle.with_entry(),
             place => {
                 let offset = place.unwrap_or(again.len().min(bytes.len())) as u64;
                 Err(BundleFault::NotOurs { what: "other bytes than it would be written with", offset })
             }
+        }
+    }
+
+    /// Returns it, if the module to start from is one of its own.
+    fn with_entry(self) -> Result<Self, BundleFault> {
+        let path = self.entry.replace('.', "/");
+        match self.files.contains_key(&format!("{path}.py"))
+            || self.files.contains_key(&format!("{path}/__init__.py"))
+        {
+            true => Ok(self),
+            false => Err(faulty_manifest("the module to start from is none of its files")),
         }
     }
 
@@ -413,6 +424,17 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_starts_from_a_module_of_its_own() {
+        for entry in ["other", ".casparian/compiler", "", "parser.py"] {
+            let stray = Bundle { entry: entry.to_owned(), ..bundle(&[("parser.py", "")]) };
+            let refused = Bundle::from_bytes(&stray.to_bytes().unwrap()).unwrap_err();
+            assert!(matches!(refused, BundleFault::Manifest { .. }), "{entry}: {refused}");
+        }
+        let package = Bundle { entry: "a.b".to_owned(), ..bundle(&[("a/b/__init__.py", "")]) };
+        assert!(Bundle::from_bytes(&package.to_bytes().unwrap()).is_ok());
+    }
+
+    #[test]
     fn names_that_differ_in_the_size_of_letters_alone_are_refused() {
         let refused = bundle(&[("a.py", ""), ("A.py", "")]).to_bytes().unwrap_err();
         assert!(matches!(refused, BundleFault::SameName { .. }));
@@ -425,7 +447,9 @@ mod tests {
                 proptest::collection::vec(any::<u8>(), 0..50), 0..6),
             at in any::<proptest::sample::Index>(), to in any::<u8>(),
         ) {
-            let bundle = Bundle { entry: "parser".to_owned(), dependencies: Vec::new(), files: names };
+            let mut files = names;
+            files.insert("parser.py".to_owned(), Vec::new());
+            let bundle = Bundle { entry: "parser".to_owned(), dependencies: Vec::new(), files };
             let mut bytes = bundle.to_bytes().unwrap();
             prop_assert_eq!(Bundle::from_bytes(&bytes), Ok(bundle));
             let at = at.index(bytes.len());

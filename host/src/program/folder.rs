@@ -9,6 +9,7 @@ use casparian_core::guest_text::GuestText;
 
 use super::bundle::{BUNDLE_BYTES_MAX, Bundle, BundleFault, FILES_MAX, check_name};
 use super::{CONTRACT_FILE, ProgramFault};
+use crate::staging::RECEIPT_FILE;
 
 /// The module that a folder starts from.
 const ENTRY: &str = "parser.py";
@@ -78,8 +79,11 @@ impl Gathered {
             let name = entry.file_name().to_string_lossy().into_owned();
             let kind = entry.file_type().map_err(unread)?;
             let path = format!("{prefix}{name}");
-            if is_aside(&name, depth) {
+            if is_aside(&name, depth) || is_output(&entry.path()) {
                 continue;
+            }
+            if kind.is_symlink() && is_source(&name) {
+                return Err(ProgramFault::Link { path: shown(&entry.path()) });
             }
             if kind.is_dir() && depth < DEPTH_MAX {
                 self.walk(&entry.path(), &format!("{path}/"), depth + 1)?;
@@ -104,7 +108,12 @@ impl Gathered {
     }
 }
 
-fn is_aside(name: &str, depth: usize) -> bool {
+/// Whether a folder is what a run has written: it stands there by chance.
+pub(crate) fn is_output(path: &Path) -> bool {
+    path.join(RECEIPT_FILE).is_file()
+}
+
+pub(crate) fn is_aside(name: &str, depth: usize) -> bool {
     name.starts_with('.') || name == "__pycache__" || (depth == 0 && ASIDE.contains(&name))
 }
 

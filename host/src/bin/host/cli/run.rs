@@ -255,9 +255,12 @@ fn watch(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, render:
         let exit = exit_of(&report, &request.stop);
         // A run that failed came to nothing that the next one could be held against.
         before = if failed { before } else { Some(report) };
-        while look() == seen {
+        loop {
             if request.stop.load(Ordering::Relaxed) {
                 return exit;
+            }
+            if look() != seen {
+                break;
             }
             thread::sleep(LOOK_EVERY);
         }
