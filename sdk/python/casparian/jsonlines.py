@@ -1,8 +1,10 @@
-"""JSON Lines, read so that nothing is lost: numbers keep their digits, and a key that stands twice is an error."""
+"""JSON Lines, read so that nothing is lost: numbers keep their digits, and a key that stands twice is an error. The same lines
+are read at a desk and in the sandbox."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from casparian.source import Source
 
 BAD_JSON = "bad_json"
+DEPTH_MAX = 256
+"""Arrays and objects inside of one another: the stack of the sandbox is smaller than that of a desk."""
+EXPONENT_DIGITS_MAX = 8
+"""Digits of an exponent: `Decimal` of 32 bits, as in the sandbox, reads fewer numbers than that of 64."""
 
 
 class Document:
@@ -55,11 +61,40 @@ def _int(digits: str) -> int | Decimal:
     return Decimal(digits) if digits == "-0" else int(digits)
 
 
+def _float(digits: str) -> Decimal:
+    exponent = digits.lower().partition("e")[2].lstrip("+-0")
+    if len(exponent) > EXPONENT_DIGITS_MAX:
+        raise ValueError(f"an exponent has {len(exponent)} digits: limit {EXPONENT_DIGITS_MAX}")
+    return Decimal(digits)
+
+
 _FAST = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
-# An integer has no negative zero: where there may be one, integers are looked at one by one.
-_SLOW = json.JSONDecoder(
-    parse_float=Decimal, parse_int=_int, parse_constant=_refuse_constant, object_pairs_hook=_object
-)
+# An integer has no negative zero, and a long exponent a bound: where either may be, numbers are looked at one by one.
+_SLOW = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_refuse_constant, object_pairs_hook=_object)
+_has_long_exponent = re.compile(rf"[eE][+-]?[0-9]{{{EXPONENT_DIGITS_MAX + 1}}}").search
+
+
+def _decode(text: str) -> Any:
+    if text.count("[") + text.count("{") > DEPTH_MAX:
+        _check_depth(text)
+    decoder = _SLOW if "-0" in text or _has_long_exponent(text) else _FAST
+    return decoder.decode(text)
+
+
+_TOKEN = re.compile(r'\\.|["\[\]{}]')
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+def _check_depth(text: str) -> None:
+    """Raises `ValueError` where arrays and objects are nested too deep. What is no JSON is left to who reads it."""
+    depth, is_within_text = 0, False
+    for token in _TOKEN.finditer(text):
+        if token[0] == '"':
+            is_within_text = not is_within_text
+        elif not is_within_text:
+            depth += _STEPS.get(token[0], 0)
+            if depth > DEPTH_MAX:
+                raise ValueError(f"arrays and objects are more than {DEPTH_MAX} deep")
 
 
 def read(source: Source) -> Iterator[Document]:
@@ -69,7 +104,7 @@ def read(source: Source) -> Iterator[Document]:
             source.skip(line.span, "blank")
             continue
         try:
-            value = (_SLOW if "-0" in line else _FAST).decode(_whole(line))
+            value = _decode(_whole(line))
         except (ValueError, ArithmeticError, RecursionError) as why:
             source.reject(line.span, BAD_JSON, str(why) or type(why).__name__)
             continue
