@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casparian.shapes import Span
-from casparian.source import TOO_LONG, too_long
+from casparian.source import BAD_TEXT, CAP, CHUNK, TOO_LONG, not_text, too_long, unmarked, with_ends
 
 if TYPE_CHECKING:
     from casparian.source import Source
 
 BAD_CSV = "bad_csv"
-CELL_CHARS_MAX = 1 << 20
+CELL_CHARS_MAX = 4 * CAP
+"""No bound of its own: a cell of a record that is held has no more characters, a byte that is no text being four of them."""
 
 
 class CsvRow(list[str]):
@@ -47,94 +50,189 @@ class CsvRow(list[str]):
         return dict(zip(self.names, self, strict=True))
 
 
-class _Feed:
-    """Lines with their ends, for `csv.reader`, which takes exactly those that a row needs."""
+class _Record(NamedTuple):
+    """A record, and its cells or why there are none."""
 
-    def __init__(self, source: Source, range: Span, encoding: str) -> None:
-        self.end = range.offset
-        self.has_gap = False
-        """Whether a line was left out because it is longer than is held."""
-        self._lines = self._read(source, range, encoding)
-
-    def __iter__(self) -> Iterator[str]:
-        return self._lines
-
-    def _read(self, source: Source, range: Span, encoding: str) -> Iterator[str]:
-        # Past the end of the range, for a row may begin in it and end behind.
-        onwards = Span(range.offset, source.size - range.offset)
-        for block in source.blocks(b"\n", onwards):
-            self.end = block.offset
-            if block.raw is None:
-                self.end += block.length
-                self.has_gap = True
-                yield "\n"
-                continue
-            for part in _with_ends(block.raw):
-                self.end += len(part)
-                text = part.decode(encoding, "surrogateescape")
-                # A byte order mark says how the file is written and is no part of its first cell.
-                yield text.removeprefix("\ufeff") if self.end == len(part) else text
-
-
-def _with_ends(raw: bytes) -> Iterator[bytes]:
-    parts = raw.split(b"\n")
-    last = parts.pop()
-    for part in parts:
-        yield part + b"\n"
-    if last:
-        yield last
+    span: Span
+    cells: list[str]
+    code: str = ""
+    message: str = ""
 
 
 def read(source: Source, header: bool | Sequence[str], encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow]:
     """Yields the rows that begin in the range."""
     csv.field_size_limit(CELL_CHARS_MAX)
-    names: Sequence[str] = ()
+    first: _Record | None = None
+    names: Sequence[str] = () if isinstance(header, bool) else list(header)
     if header is True:
-        names = _header(source, encoding, dialect)
-    elif header:
-        names = list(header)
-    is_header_due = header is True and source.range.offset == 0
-    for row in _rows(source, source.range, encoding, dialect):
-        row.names = names
-        if is_header_due:
-            source.skip(row.span, "header")
-            is_header_due = False
-            continue
-        source.current = row
-        yield row
+        first = _first(source, encoding, dialect)
+        names = first.cells if first else names
+    header_at = first.span.offset if first else -1
+    for span, cells, code, message in _records(source, source.range, encoding, dialect):
+        if code:
+            source.reject(span, code, message)
+        elif not cells:
+            source.skip(span, "blank")
+        elif span.offset == header_at:
+            source.skip(span, "header")
+        elif first and first.code:
+            source.reject(span, BAD_CSV, "the record that names the columns cannot be read")
+        else:
+            row = CsvRow(cells)
+            row.offset, row.length = span
+            row.names = names
+            source.current = row
+            yield row
 
 
-def _header(source: Source, encoding: str, dialect: dict[str, Any]) -> Sequence[str]:
-    """Returns the cells of the first row of the input, whatever range is being parsed. Nothing is said about it."""
+def _first(source: Source, encoding: str, dialect: dict[str, Any]) -> _Record | None:
+    """Returns the first record of the input that is not blank, whatever range is being parsed. Nothing is said about it."""
     from casparian.source import Source
 
     silent = Source(source._blob)
-    first = next(_rows(silent, silent.range, encoding, dialect), None)
-    return [] if first is None else [*first]
+    records = _records(silent, silent.range, encoding, dialect)
+    return next((record for record in records if record.cells or record.code), None)
 
 
-def _rows(source: Source, range: Span, encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow]:
+def _records(source: Source, range: Span, encoding: str, dialect: dict[str, Any]) -> Iterator[_Record]:
     start = source.first_start(b"\n", range)
-    feed = _Feed(source, Span(start, source.size - start), encoding)
+    feed = _Feed(source, start, encoding)
     reader = csv.reader(feed, strict=True, **dialect)
     while start < range.end:
+        feed.begin = start
         try:
             cells = next(reader)
+            record = _Record(Span(start, feed.end - start), cells)
         except StopIteration:
             return
         except csv.Error as why:
-            source.reject(Span(start, feed.end - start), BAD_CSV, str(why))
-            feed.has_gap = False
-            start = feed.end
-            continue
-        if feed.has_gap:
-            source.reject(Span(start, feed.end - start), TOO_LONG, too_long(feed.end - start))
-            feed.has_gap = False
+            record = _Record(Span(start, feed.end - start), [], BAD_CSV, str(why))
+        except _TooLong:
+            length = _end(source, start, encoding, reader.dialect) - start
+            record = _Record(Span(start, length), [], TOO_LONG, too_long(length))
+            feed = _Feed(source, record.span.end, encoding)
+            reader = csv.reader(feed, strict=True, **dialect)
+        if feed.bad_text:
+            record, feed.bad_text = _Record(record.span, [], BAD_TEXT, feed.bad_text), ""
+        yield record
+        start = record.span.end
+
+
+class _TooLong(Exception):
+    """A record is longer than is held."""
+
+
+class _Feed:
+    """Lines with their ends, for `csv.reader`, which takes exactly those that a row needs."""
+
+    def __init__(self, source: Source, start: int, encoding: str) -> None:
+        self.begin = self.end = start
+        """Where the record that is being read begins, and where what was read of it ends."""
+        self.bad_text = ""
+        """What is said of bytes that are no text, if there are some that cannot be kept."""
+        self._lines = self._read(source, start, unmarked(encoding))
+
+    def __iter__(self) -> Iterator[str]:
+        return self._lines
+
+    def _read(self, source: Source, start: int, encoding: str) -> Iterator[str]:
+        # Past the end of the range, for a row may begin in it and end behind.
+        for block in source.blocks(b"\n", Span(start, source.size - start)):
+            if block.raw is None:
+                raise _TooLong
+            for part in with_ends(block.raw):
+                self.end += len(part)
+                if self.end - self.begin > CAP:
+                    raise _TooLong
+                try:
+                    text = part.decode(encoding, "surrogateescape")
+                except UnicodeDecodeError as why:
+                    self.bad_text = not_text(why)
+                    text = part.decode(encoding, "backslashreplace")
+                # A byte order mark says how the file is written and is no part of its first cell.
+                yield text.removeprefix("\ufeff") if self.end == len(part) else text
+
+
+def _end(source: Source, start: int, encoding: str, dialect: Any) -> int:
+    """Returns where a record ends that begins at `start`, holding no more of it than a chunk."""
+    decoder = getincrementaldecoder(unmarked(encoding))("replace")
+    quoting, at = _Quoting(dialect), start
+    while chunk := source.raw_at(at, CHUNK):
+        for part in with_ends(chunk):
+            at += len(part)
+            text = decoder.decode(part)
+            if quoting.ends(text.removeprefix("\ufeff") if at == len(part) else text):
+                return at
+    return at
+
+
+class _Quoting:
+    """Where `csv.reader` is between two pieces of a record: it holds every record whole, and has no way to let go of one."""
+
+    def __init__(self, dialect: Any) -> None:
+        self._quote = None if dialect.quoting == csv.QUOTE_NONE else dialect.quotechar
+        self._doubles, self._skips_space = dialect.doublequote, dialect.skipinitialspace
+        self._delimiter, self._escape = dialect.delimiter, dialect.escapechar
+        self._plain = _one_of(self._delimiter, self._escape, "\r", "\n")
+        self._quoted = _one_of(self._quote, self._escape)
+        self._step: Callable[[str, int], int] = self._begun
+        self._is_over = False
+
+    def ends(self, text: str) -> bool:
+        """Returns whether the record ends with this piece of it, which goes no further than the next line feed."""
+        at = 0
+        while at < len(text):
+            at = self._step(text, at)
+        return self._is_over
+
+    def _begun(self, text: str, at: int) -> int:
+        if text[at] == " " and self._skips_space:
+            return at + 1
+        is_quoted = bool(text[at] == self._quote)
+        self._step = self._within_quotes if is_quoted else self._unquoted
+        return at + is_quoted
+
+    def _unquoted(self, text: str, at: int) -> int:
+        found = self._plain.search(text, at)
+        if found is None:
+            return len(text)
+        if found[0] == self._delimiter:
+            self._step = self._begun
+        elif found[0] == self._escape:
+            self._step = self._escaped
         else:
-            row = CsvRow(cells)
-            row.offset, row.length, row.names = start, feed.end - start, ()
-            if cells:
-                yield row
-            else:
-                source.skip(row.span, "blank")
-        start = feed.end
+            self._step = self._broken
+            return found.start()
+        return found.end()
+
+    def _escaped(self, _: str, at: int) -> int:
+        self._step = self._unquoted
+        return at + 1
+
+    def _within_quotes(self, text: str, at: int) -> int:
+        found = self._quoted.search(text, at)
+        if found is None:
+            return len(text)
+        self._step = self._closed if found[0] == self._quote else self._escaped_within_quotes
+        return found.end()
+
+    def _escaped_within_quotes(self, _: str, at: int) -> int:
+        self._step = self._within_quotes
+        return at + 1
+
+    def _closed(self, text: str, at: int) -> int:
+        if text[at] == self._quote and self._doubles:
+            self._step = self._within_quotes
+            return at + 1
+        is_next = bool(text[at] == self._delimiter)
+        self._step = self._begun if is_next else self._broken
+        return at + is_next
+
+    def _broken(self, text: str, _: int) -> int:
+        """Goes on to the line feed: so it does from where a line ends, or breaks the rules."""
+        self._is_over = text.endswith("\n")
+        return len(text)
+
+
+def _one_of(*signs: str | None) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(sign) for sign in signs if sign) or "(?!)")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from casparian.shapes import Span
+from casparian.source import BAD_TEXT, not_text, unmarked
 
 if TYPE_CHECKING:
     from casparian.source import Raw, Source
@@ -31,7 +32,7 @@ class FixedRow(dict[str, str]):
 
 def read(source: Source, spec: FixedSpec, record_bytes: int | None, encoding: str) -> Iterator[FixedRow]:
     """Yields the records that begin in the range. Raises `ValueError` where the spec makes no sense."""
-    places = _places(spec)
+    places, encoding = _places(spec), unmarked(encoding)
     size = max((end for _, end in places.values()), default=0)
     if record_bytes is not None and record_bytes < size:
         raise ValueError(f"a record has {record_bytes} bytes, its fields {size}")
@@ -41,7 +42,11 @@ def read(source: Source, spec: FixedSpec, record_bytes: int | None, encoding: st
         if len(raw) < wanted or (len(raw) > wanted and is_exact):
             _refuse(source, raw, wanted)
             continue
-        row = FixedRow((name, raw[b:e].decode(encoding, "surrogateescape")) for name, (b, e) in places.items())
+        try:
+            row = FixedRow((name, raw[b:e].decode(encoding, "surrogateescape")) for name, (b, e) in places.items())
+        except UnicodeDecodeError as why:
+            source.reject(raw.span, BAD_TEXT, not_text(why))
+            continue
         row.offset, row.length, row.raw = raw.offset, raw.length, raw
         source.current = row
         yield row

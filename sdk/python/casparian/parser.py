@@ -12,13 +12,14 @@ from casparian.jsonlines import BAD_JSON
 from casparian.markup import BAD_XML
 from casparian.output import OTHER, Output
 from casparian.shapes import Description, Fault, FaultInfo, Layout, OptionInfo, OptionKind, TableInfo
-from casparian.source import TOO_LONG, OptionValue, Source
+from casparian.source import BAD_TEXT, TOO_LONG, OptionValue, Source
 from casparian.table import UNFIT, Table
 
 OWN_FAULTS = {
     UNFIT: "A cell does not fit the type that its column is sent as; the cell is null.",
     OTHER: "The parser rejected the record for a reason that it does not declare.",
     TOO_LONG: "The record is longer than 16 MiB, more than a reader holds.",
+    BAD_TEXT: "The record has bytes that are no text in its encoding.",
     BAD_CSV: "The row breaks the rules of quoting.",
     BAD_JSON: "The line is no JSON, or an object in it has a key twice.",
     BAD_LENGTH: "The record has not the length that its fields take.",

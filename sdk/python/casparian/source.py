@@ -7,6 +7,7 @@ declares: bad data never raises in a parser's loop.
 
 from __future__ import annotations
 
+from codecs import lookup
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import length_hint
@@ -27,6 +28,7 @@ CHUNK = 256 << 10
 CAP = 16 << 20
 """Bytes of a record held at most."""
 TOO_LONG = "too_long"
+BAD_TEXT = "bad_text"
 
 OptionValue = str | int | float | bool
 
@@ -184,8 +186,7 @@ class Source:
 
     def line_blocks(self, encoding: str = "utf-8") -> Iterator[list[Line]]:
         """Yields the lines of the range many at a time, for parsers that work by columns."""
-        for offset, raw in self._held_blocks(b"\n"):
-            texts, sizes = split_lines(raw, encoding)
+        for offset, raw, texts, sizes in self._split_blocks(encoding):
             lines = list(map(Line, texts))
             end = offset + len(raw)
             for line, length in zip(lines, sizes):
@@ -196,6 +197,29 @@ class Source:
             if offset > end:  # the last line of the input has none
                 line.length -= 1
             yield lines
+
+    def _split_blocks(self, encoding: str) -> Iterator[tuple[int, Bytes, list[str], Iterable[int]]]:
+        """Yields blocks and the lines in them. Where one is no text, line by line, and what is no text is rejected."""
+        plain = unmarked(encoding)
+        for offset, raw in self._held_blocks(b"\n"):
+            try:
+                texts, sizes = split_lines(raw, plain)
+            except UnicodeDecodeError:
+                yield from self._split_lines(offset, raw, plain)
+                continue
+            if plain != encoding and offset == 0:
+                texts[0] = texts[0].removeprefix("\ufeff")
+            yield offset, raw, texts, sizes
+
+    def _split_lines(
+        self, offset: int, raw: Bytes, encoding: str
+    ) -> Iterator[tuple[int, Bytes, list[str], Iterable[int]]]:
+        for part in with_ends(raw):
+            try:
+                yield offset, part, *split_lines(part, encoding)
+            except UnicodeDecodeError as why:
+                self.reject(Span(offset, len(part)), BAD_TEXT, not_text(why))
+            offset += len(part)
 
     def records(self, delimiter: Bytes = b"\n") -> Iterator[Raw]:
         """Yields the stretches of bytes of the range that end with a delimiter (or the input), without it."""
@@ -219,7 +243,8 @@ class Source:
         """Yields the rows of a table with delimiters; a quoted cell may hold line feeds. `dialect` is that of [`csv.reader`].
 
         With `header` the first record of the input names the columns, or those given do: `row["px"]`. A row that breaks the
-        rules of quoting is rejected as `bad_csv`, blank lines are skipped.
+        rules of quoting is rejected as `bad_csv`, and so is every row where the record with the names cannot be read; blank
+        lines are skipped.
         """
         from casparian.delimited import read
 
@@ -344,14 +369,36 @@ def too_long(length: int) -> str:
     return f"{length} bytes: a reader holds {CAP}"
 
 
+def with_ends(raw: bytes) -> Iterator[bytes]:
+    """Yields the lines of a block with their line feeds."""
+    parts = raw.split(b"\n")
+    last = parts.pop()
+    for part in parts:
+        yield part + b"\n"
+    if last:
+        yield last
+
+
 def split_lines(raw: bytes, encoding: str) -> tuple[list[str], Iterable[int]]:
-    """Returns the lines of a block without their terminators, and how many bytes stand before the line feed of each."""
+    """Returns the lines of a block without their terminators, and how many bytes stand before the line feed of each. Raises
+    `UnicodeDecodeError` where a byte is no text and cannot be kept as a surrogate."""
     text = raw.decode(encoding, "surrogateescape")
     texts = text.split("\n")
     # Where every character is a byte, their lengths are those of the lines.
     parts: Sequence[str | bytes] = texts if len(text) == len(raw) else raw.split(b"\n")
-    if not texts[-1]:
-        texts.pop()
-    if "\r" in text:
-        return [line[:-1] if line.endswith("\r") else line for line in texts], map(len, parts)
-    return texts, map(len, parts)
+    lines = [line[:-1] if line.endswith("\r") else line for line in texts] if "\r" in text else texts[:]
+    # No line feed follows the last one: a carriage return at its end is its own.
+    lines[-1] = texts[-1]
+    if not lines[-1]:
+        lines.pop()
+    return lines, map(len, parts)
+
+
+def unmarked(encoding: str) -> str:
+    """Returns the encoding of pieces of a text: a byte order mark stands at the start of the input and nowhere else."""
+    return "utf-8" if lookup(encoding).name == "utf-8-sig" else encoding
+
+
+def not_text(why: UnicodeDecodeError) -> str:
+    """Returns what is said of a record with bytes that are no text in its encoding, and cannot be kept as surrogates."""
+    return f"byte {why.start} is no {why.encoding}: {why.reason}"

@@ -320,7 +320,9 @@ def test_a_cell_that_cannot_be_shown_is_unfit_and_ends_no_run(cell):
     assert said.rows("typed")[0]["n"] is None and len(said.log) == 2
 
 
-@pytest.mark.parametrize("name", ["len", "list", "TypeError", "append", "others", "µm", "Nº", "ﬁ", "record", "__debug__"])
+@pytest.mark.parametrize(
+    "name", ["len", "list", "TypeError", "append", "others", "µm", "Nº", "ﬁ", "record", "__debug__"]
+)
 def test_a_column_may_have_any_name(load, name):
     body = f"""
 t = out.table("t", {{{name!r}: str, "An odd one": str, "No": str}})
@@ -368,7 +370,14 @@ for line in source.lines():
 def test_rows_that_grow_are_measured_before_many_of_them_wait(load, monkeypatch):
     sizes = []
     emit = NativePort.take
-    monkeypatch.setattr(NativePort, "take", lambda port, table, fields, columns: (sizes.append(sum(map(len, columns[2]))), emit(port, table, fields, columns)))
+    monkeypatch.setattr(
+        NativePort,
+        "take",
+        lambda port, table, fields, columns: (
+            sizes.append(sum(map(len, columns[2]))),
+            emit(port, table, fields, columns),
+        ),
+    )
     body = """
 t = out.table("t", a=str)
 for at, line in enumerate(source.lines()):

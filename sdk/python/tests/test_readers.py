@@ -30,7 +30,9 @@ def expected_lines(raw):
     for part in raw.split(b"\n"):
         length = min(len(part) + 1, len(raw) - offset)
         if length:
-            text = part.removesuffix(b"\r").decode(errors="surrogateescape")
+            # A carriage return belongs to a line feed: without one it is the line's own.
+            bare = part.removesuffix(b"\r") if length > len(part) else part
+            text = bare.decode(errors="surrogateescape")
             lines.append((text, (offset, length)))
         offset += length
     return lines
@@ -395,3 +397,116 @@ def test_a_tag_that_never_ends_is_not_held_for_ever(monkeypatch):
     monkeypatch.setattr("casparian.markup.TOKEN_BYTES_MAX", 1000)
     said = run(XML, b"<e>" + b"<a " + b"x" * 5000)
     assert said.rejects[0].message in ("a tag or text has more than 1000 bytes", "unclosed token")
+
+
+def test_the_last_line_keeps_a_carriage_return_that_no_line_feed_follows():
+    assert [row["v"] for row in run(LINES, b"a\r\nb\r").rows("t")] == [b"a", b"b\r"]
+
+
+def test_bytes_that_no_surrogate_stands_for_reject_their_record_alone():
+    lines = parser("for line in source.lines('iso2022_jp'): t.append(line, line)")
+    fixed = parser("for row in source.fixed_width({'a': 2}, 2, 'cp424'): t.append(row, row['a'])")
+    table = parser("for row in source.csv(encoding='iso2022_jp'): t.append(row, row[0])")
+    for reader, raw, bad in [
+        (lines, b"ok\n\x1b(Q\nso\n", (3, 4)),
+        (table, b'ok\n"a\n\x1b(Q\n"\nso\n', (3, 9)),
+        (fixed, b"\x81\x81\x72\x72\x81\x81", (2, 2)),
+    ]:
+        said = run_steadily(reader, raw)
+        assert [(it.span, it.code) for it in said.rejects] == [(bad, "bad_text")]
+        assert len(said.rows("t")) == 2 and said.dark() == []
+
+
+def test_json_that_is_nested_too_deep_is_refused_before_it_is_read():
+    deep, shallow = b"[" * 257 + b"]" * 257, b"[" * 256 + b"]" * 256
+    wide = b'["' + b'[{\\"' * 300 + b'"' + b", []" * 300 + b"]"
+    said = run(JSON, b"\n".join([deep, shallow, wide, b'{"a":' * 3000, b'"' + b"[" * 300]))
+    assert [it.span.offset for it in said.rejects[:1]] == [0] and len(said.rows("t")) == 2
+    assert [it.message for it in said.rejects[:2]] == ["arrays and objects are more than 256 deep"] * 2
+    assert [it.code for it in said.rejects] == ["bad_json"] * 3
+
+
+def test_an_exponent_has_one_bound_everywhere():
+    said = run(JSON, b'1e100000000\n[1E-500000000]\n{"a":1e99999999999999999999}\n')
+    assert [it.code for it in said.rejects] == ["bad_json"] * 3
+    assert said.rejects[0].message == "an exponent has 9 digits: limit 8"
+    told = parser("for doc in source.json_lines(): t.append(doc, str(doc.value).encode())")
+    said = run(told, b'1e99999999\n1e-99999999\n1e0000000000005\n"1e100000000"\n')
+    assert [row["v"] for row in said.rows("t")] == [b"1E+99999999", b"1E-99999999", b"1E+5", b"1e100000000"]
+
+
+def test_a_header_that_cannot_be_read_leaves_no_row_with_wrong_names():
+    said = run(NAMED, b'"a"x,b\n1,2\n\n3,4\n')
+    assert said.rows("t") == [] and said.dark() == []
+    assert [(it.span, it.code) for it in said.rejects] == [
+        ((0, 7), "bad_csv"),
+        ((7, 4), "bad_csv"),
+        ((12, 4), "bad_csv"),
+    ]
+
+
+def test_blank_lines_before_a_header_change_nothing_in_any_range():
+    raw = b"\n\r\n\na,b\n1,2\n3,4\n"
+    reader = parser("for row in source.csv(header=True): t.append(row, repr([row['a'], row['b']]).encode())")
+    for cut in range(len(raw)):
+        reader.definition.plan = lambda source, out, _: __import__("casparian").Layout.cut_at(len(source), [cut])
+        said = run(reader, raw)
+        assert rows(said) == [["1", "2"], ["3", "4"]] and ((4, 4), "header", "") in said.skips and said.dark() == []
+
+
+def test_a_mark_is_taken_from_the_start_of_the_input_alone():
+    mark = b"\xef\xbb\xbf"
+    table = parser("for row in source.csv(encoding='utf-8-sig'): t.append(row, row[0])")
+    lines = parser("for line in source.lines('utf-8-sig'): t.append(line, line)")
+    for reader in (table, lines):
+        said = run_steadily(reader, mark + b"a\n" + mark + b"b\n")
+        assert [row["v"] for row in said.rows("t")] == [b"a", mark + b"b"]
+        assert [row.span for row in said.rows("t")] == [(0, 5), (5, 5)]
+
+
+def test_a_long_cell_is_one_cell():
+    reader = parser("for row in source.csv(): t.append(row, repr(list(map(len, row))).encode())")
+    said = run(reader, b'x,"' + b"1,2,3\n" * 200_000 + b'",z\n7,8,9\n')
+    assert rows(said) == [[1, 1_200_000, 1], [1, 1, 1]] and said.rejects == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'"x' + b"y" * 60 + b'\nin,side\n",z\n',
+        b'"x\n' + b"y" * 60 + b'",z\n',
+        b"a," + b'"1,2\n",' * 20 + b"\n",
+        b'"' + b'""\n' * 40 + b'"\n',
+        b'x"y,z"' + b"y" * 60 + b"\n",
+        b'"ab"x' + b"y" * 60 + b',"\n',
+    ],
+)
+def test_a_record_past_the_cap_ends_where_its_quotes_do(bad, monkeypatch):
+    monkeypatch.setattr(source_module, "CAP", 50)
+    monkeypatch.setattr("casparian.delimited.CAP", 50)
+    said = run_steadily(CSV, b"a,b\n" + bad + b'c,"d"\n')
+    assert rows(said) == [["a", "b"], ["c", "d"]] and said.dark() == []
+    assert [(it.span, it.code) for it in said.rejects] == [((4, len(bad)), "too_long")]
+
+
+TABLES = st.lists(st.sampled_from(["a", ",", '"', '""', "\n", "\r\n", ',"', '",', "\\", " ", "é"]), max_size=40).map(
+    "".join
+)
+
+
+@SAME
+@given(
+    TABLES,
+    st.sampled_from(
+        [{}, {"escapechar": "\\"}, {"quoting": csv.QUOTE_NONE}, {"skipinitialspace": True}, {"doublequote": False}]
+    ),
+)
+def test_records_end_where_those_of_the_csv_module_do(text, dialect):
+    from casparian.delimited import _end, _records
+
+    raw = text.encode()
+    source = of(raw)
+    reader = csv.reader([], **dialect)
+    for record in _records(source, source.range, "utf-8", dialect):
+        if record.message != "unexpected end of data":
+            assert _end(source, record.span.offset, "utf-8", reader.dialect) == record.span.end
