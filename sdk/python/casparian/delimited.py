@@ -50,72 +50,69 @@ class CsvRow(list[str]):
         return dict(zip(self.names, self, strict=True))
 
 
-class _Record(NamedTuple):
-    """A record, and its cells or why there are none."""
+class _Refused(NamedTuple):
+    """A record that is no row, and why."""
 
     span: Span
-    cells: list[str]
-    code: str = ""
-    message: str = ""
+    code: str
+    message: str
 
 
 def read(source: Source, header: bool | Sequence[str], encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow]:
     """Yields the rows that begin in the range."""
     csv.field_size_limit(CELL_CHARS_MAX)
-    first: _Record | None = None
-    names: Sequence[str] = () if isinstance(header, bool) else list(header)
-    if header is True:
-        first = _first(source, encoding, dialect)
-        names = first.cells if first else names
-    header_at = first.span.offset if first else -1
-    for span, cells, code, message in _records(source, source.range, encoding, dialect):
-        if code:
-            source.reject(span, code, message)
-        elif not cells:
-            source.skip(span, "blank")
-        elif span.offset == header_at:
-            source.skip(span, "header")
-        elif first and first.code:
-            source.reject(span, BAD_CSV, "the record that names the columns cannot be read")
+    first = _first(source, encoding, dialect) if header is True else None
+    header_at = first.span.offset if first is not None else -1
+    names: Sequence[str] = first if isinstance(first, CsvRow) else () if isinstance(header, bool) else list(header)
+    for row in _records(source, source.range, encoding, dialect):
+        if isinstance(row, _Refused):
+            source.reject(*row)
+        elif not row:
+            source.skip(row.span, "blank")
+        elif row.offset == header_at:
+            source.skip(row.span, "header")
+        elif isinstance(first, _Refused):
+            source.reject(row.span, BAD_CSV, "the record that names the columns cannot be read")
         else:
-            row = CsvRow(cells)
-            row.offset, row.length = span
             row.names = names
             source.current = row
             yield row
 
 
-def _first(source: Source, encoding: str, dialect: dict[str, Any]) -> _Record | None:
+def _first(source: Source, encoding: str, dialect: dict[str, Any]) -> CsvRow | _Refused | None:
     """Returns the first record of the input that is not blank, whatever range is being parsed. Nothing is said about it."""
     from casparian.source import Source
 
     silent = Source(source._blob)
     records = _records(silent, silent.range, encoding, dialect)
-    return next((record for record in records if record.cells or record.code), None)
+    return next((record for record in records if record), None)
 
 
-def _records(source: Source, range: Span, encoding: str, dialect: dict[str, Any]) -> Iterator[_Record]:
+def _records(source: Source, range: Span, encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow | _Refused]:
     start = source.first_start(b"\n", range)
     feed = _Feed(source, start, encoding)
     reader = csv.reader(feed, strict=True, **dialect)
     while start < range.end:
         feed.begin = start
+        refused = None
         try:
-            cells = next(reader)
-            record = _Record(Span(start, feed.end - start), cells)
+            row = CsvRow(next(reader))
         except StopIteration:
             return
         except csv.Error as why:
-            record = _Record(Span(start, feed.end - start), [], BAD_CSV, str(why))
+            refused = _Refused(Span(start, feed.end - start), BAD_CSV, str(why))
         except _TooLong:
-            length = _end(source, start, encoding, reader.dialect) - start
-            record = _Record(Span(start, length), [], TOO_LONG, too_long(length))
-            feed = _Feed(source, record.span.end, encoding)
+            end = _end(source, start, encoding, reader.dialect)
+            refused = _Refused(Span(start, end - start), TOO_LONG, too_long(end - start))
+            feed = _Feed(source, end, encoding)
             reader = csv.reader(feed, strict=True, **dialect)
         if feed.bad_text:
-            record, feed.bad_text = _Record(record.span, [], BAD_TEXT, feed.bad_text), ""
-        yield record
-        start = record.span.end
+            refused = _Refused(Span(start, feed.end - start), BAD_TEXT, feed.bad_text)
+            feed.bad_text = ""
+        if refused is None:
+            row.offset, row.length, row.names = start, feed.end - start, ()
+        start = feed.end
+        yield refused or row
 
 
 class _TooLong(Exception):
