@@ -73,6 +73,11 @@ def text_bytes(cell):
     return cell.encode() if isinstance(cell, str) else None
 
 
+def test_a_nan_that_is_said_twice_is_said_steadily():
+    said = mixed([(None, math.nan, None, None, None, None)])
+    assert math.isnan(said.rows("typed")[0].cells["f"])
+
+
 def test_every_bad_cell_is_told_with_its_place():
     said = mixed([("many", "1,5", 7, None, "\udcff", 5)])
     assert said.rows("t")[0].cells == {"n": "many", "px": "1,5", "at": "7", "day": None, "s": None, "b": None}
