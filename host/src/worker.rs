@@ -1,7 +1,7 @@
 //! The process that does the run. It is handed descriptors over a socket and reports over it: it opens no file, sees no path,
 //! and is gone after one task. What it is locked into so far: resource limits, no new privileges, death with its parent.
 //!
-//! Two threads: the guest's, where the guest runs and its bytes are guarded, and this one, where rows are judged and encoded.
+//! Two threads: the guest's, where guests run and their bytes are guarded, and this one, where rows are judged and encoded.
 //! A bounded channel joins them, so parsing overlaps with encoding and memory follows the batches.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,6 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use casparian_core::contract::Contract;
@@ -40,12 +39,14 @@ use crate::sinks::{Provenance, Tables};
 use crate::source::{Source, SourceFault};
 use crate::terms;
 
+mod guest_thread;
+
+use guest_thread::GuestThread;
+
 /// What is said and not yet judged. More would only cost memory.
 const CHANNEL_BATCHES: usize = 2;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-/// Stack for the host's own calls, on top of the guest's.
-const HOST_STACK_BYTES: usize = 2 * 1024 * 1024;
 /// What the worker's own buffers may take on top of the guest's memory.
 const HOST_DATA_BYTES: u64 = 1536 * 1024 * 1024;
 
@@ -180,6 +181,7 @@ fn check(component: &[u8], is_runtime: bool) -> Result<Checked<'_>, Failed> {
 /// Has a runtime compile a program: a parser that is built into it does, whose plan of nothing has the code as its context.
 fn prepare(limits: Limits, code: &File, bundle: File, mut out: File) -> Result<News, Failed> {
     let loaded = load(&limits, code)?;
+    let guest_thread = GuestThread::start(&limits)?;
     let program =
         casparian_sandbox::Program { entry: program::COMPILER.to_owned(), ..program::receive(bundle, None)? };
     let setup = Setup {
@@ -189,7 +191,7 @@ fn prepare(limits: Limits, code: &File, bundle: File, mut out: File) -> Result<N
         log_level: Level::Error,
         log: Box::new(|_| {}),
     };
-    let compiled = on_guest_stack(&setup.limits.clone(), || {
+    let compiled = guest_thread.run(move || {
         let (session, description) = loaded.open(setup)?.describe()?;
         let session = session.attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))?;
         session.plan(&[], u64::MAX)
@@ -241,6 +243,7 @@ fn inspect(
         None => terms::embedded(component)?,
     };
     let loaded = load(&limits, &code)?;
+    let guest_thread = GuestThread::start(&limits)?;
     let setup = Setup {
         limits,
         attachments: BTreeMap::new(),
@@ -248,7 +251,7 @@ fn inspect(
         log_level: Level::Error,
         log: Box::new(|_| {}),
     };
-    let described = on_guest_stack(&setup.limits.clone(), || loaded.open(setup).and_then(Session::describe))?;
+    let described = guest_thread.run(move || loaded.open(setup).and_then(Session::describe))?;
     let (_session, description) = described.map_err(ended)?;
     Ok(News::Inspected(Box::new(Interface::new(&checked, contract, description))))
 }
@@ -260,21 +263,6 @@ fn load(limits: &Limits, code: &File) -> Result<Loaded, Failed> {
     #[expect(unsafe_code, reason = "the one place where native code is taken on trust")]
     let loaded = unsafe { sandbox.load(code) };
     loaded.map_err(failed)
-}
-
-/// Runs something that calls the guest on a stack of the guest's size.
-fn on_guest_stack<T: Send>(limits: &Limits, call: impl FnOnce() -> T + Send) -> Result<T, FaultReport> {
-    thread::scope(|scope| join(guest_thread(limits).spawn_scoped(scope, call)))
-}
-
-fn guest_thread(limits: &Limits) -> thread::Builder {
-    let stack_bytes = usize::try_from(limits.stack_bytes_max).unwrap_or(usize::MAX);
-    thread::Builder::new().name("guest".to_owned()).stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES))
-}
-
-fn join<T>(thread: io::Result<thread::ScopedJoinHandle<'_, T>>) -> Result<T, FaultReport> {
-    let thread = thread.map_err(|e| internal(format!("starting the guest's thread: {e}")))?;
-    thread.join().map_err(|_| internal("the host panicked on the guest's thread".to_owned()))
 }
 
 /// The input as a guest sees it.
@@ -304,6 +292,7 @@ fn run(
 ) -> Result<Done, Failed> {
     let limits = &order.limits;
     let loaded = load(limits, &code)?;
+    let guest_thread = GuestThread::start(limits)?;
     let source = |fd: OwnedFd| Source::from_fd(fd, order.input_name.clone()).map_err(failed);
     let for_hold = input.try_clone().map_err(|e| internal(format!("a second look at the input: {e}")))?;
     let source_of_guest = source(input.into())?.with_read_sizes(order.read_sizes);
@@ -320,7 +309,7 @@ fn run(
         log_level: order.log_level,
         log,
     };
-    let opened = on_guest_stack(limits, || loaded.open(setup).and_then(Session::describe))?;
+    let opened = guest_thread.run(move || loaded.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
     let (contract, contract_report) = contract.unzip();
     let described =
@@ -352,7 +341,7 @@ fn run(
     let input_bytes = input.len();
     let range_bytes = order.range_bytes.unwrap_or(u64::MAX);
     let guest = Guest { session, description, wanted, options, input, range_bytes };
-    let (flow, Parsed { usage, ranges }) = join_threads(link, limits, guest, flow)?;
+    let (flow, Parsed { usage, ranges }) = join_threads(link, &guest_thread, guest, flow)?;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {
         send_preview(link, preview)?;
@@ -415,17 +404,14 @@ type RunFlow = Flow<Tables, Quarantine>;
 /// is the one that counts, however the threads raced.
 fn join_threads(
     link: &Link,
-    limits: &Limits,
+    guest_thread: &GuestThread,
     guest: Guest,
     mut flow: RunFlow,
 ) -> Result<(RunFlow, Parsed), Failed> {
     let (said, heard) = sync_channel(CHANNEL_BATCHES);
-    let (judged, parsed) = thread::scope(|scope| {
-        let guest = guest_thread(limits).spawn_scoped(scope, move || guest.parse(said));
-        let judged = judge(link, &mut flow, heard);
-        (judged, join(guest))
-    });
-    let parsed = parsed?;
+    let parsing = guest_thread.begin(move || guest.parse(said))?;
+    let judged = judge(link, &mut flow, heard);
+    let parsed = parsing.finish()?;
     // How far the guest got before it heard of it depends on how the threads raced, so what it used is not told.
     judged.map_err(failed)?;
     Ok((flow, parsed.map_err(ended)?))
