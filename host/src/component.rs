@@ -81,7 +81,8 @@ impl Component {
         }
         let found = one_file::find(&source).map_err(|error| unread(&error))?;
         let end = found.as_ref().map_or(source.size(), |(runtime_bytes, _)| *runtime_bytes);
-        let sha256 = source.hash_until(end, &mut |_| {}).map_err(|fault| named(fault.report()))?;
+        let sha256 =
+            source.hash_until(end, &AtomicBool::new(false)).map_err(|fault| named(fault.report()))?;
         let program = found.map(|(_, bundle)| Program::found(path, &bundle)).transpose()?;
         Ok(Self { source, end, sha256, program })
     }

@@ -5,7 +5,7 @@
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
 //! * `component`, a parser on disk; [`code_cache`], its compiled code; [`program`], one in Python; [`build`], made ready to
 //!   travel; [`watch`], run again on every save.
-//! * [`source`], the input; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
+//! * [`input`], what somebody named; [`source`], the input, open; [`packing`], one that is packed; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
 //!   half-published.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
 //! * `receipt`, what a run leaves to be checked; [`verify`], who checks it.
@@ -18,10 +18,12 @@ pub mod contract;
 pub mod doctor;
 pub mod embed;
 pub mod explain;
+pub mod input;
 pub mod inspect;
 mod interface;
 mod link;
 mod orders;
+pub mod packing;
 pub mod program;
 pub mod quarantine;
 mod receipt;

@@ -6,10 +6,12 @@ use casparian_core::flow::Tally;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::ledger::Account;
 use casparian_core::limits::Limits;
+use casparian_core::receipt::Unpacked;
 use casparian_sandbox::journal::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 
 use crate::interface::Interface;
+use crate::packing::Wish;
 use crate::report::{ContractOrigin, ContractReport, Preview, Used};
 use crate::request::TableChoice;
 use crate::sinks::Format;
@@ -37,6 +39,8 @@ pub(crate) struct Order {
     /// What people call the input.
     pub(crate) input_name: String,
     pub(crate) input_sha256: Digest,
+    /// What is to be read of it.
+    pub(crate) wish: Wish,
     pub(crate) component_sha256: Digest,
     /// Whether the code is a runtime's, and a program comes with it.
     pub(crate) has_program: bool,
@@ -63,6 +67,8 @@ pub(crate) enum News {
         description: Box<Description>,
         contract: Option<ContractReport>,
     },
+    /// The input was packed, and what it holds is in the spool.
+    Unpacked(Unpacked),
     /// A file is needed: an [`Answer`] is awaited.
     File(FileFor),
     Progress {
@@ -93,6 +99,8 @@ pub(crate) enum FileFor {
     Quarantine,
     /// Keys that do not fit into memory.
     Scratch,
+    /// What a packed input holds.
+    Spool,
 }
 
 /// The answer to [`News::File`]: a descriptor comes with it, or none could be had.

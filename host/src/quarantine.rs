@@ -349,6 +349,7 @@ mod tests {
             parser_version: GuestText::new("1.2.0", 64),
             parser_sha256: Digest::of(b"parser"),
             input_sha256: Digest::of(b"input"),
+            packed: None,
             contract: None,
         };
         Circumstances { provenance, options_hash: options_hash(&[]) }

@@ -72,7 +72,12 @@ impl Witness {
                 version: description.version.clone(),
                 sha256: component_sha256,
             },
-            input: InputClaim { name: input_name(request), sha256: input_sha256, bytes: report.input.bytes },
+            input: InputClaim {
+                name: Source::base_name_of(&request.called()).to_owned(),
+                sha256: input_sha256,
+                bytes: report.input.bytes,
+                unpacked: report.input.unpacked.clone(),
+            },
             contract: report.contract.as_ref().map(|contract| ContractClaim {
                 id: contract.id.clone(),
                 version: contract.version.clone(),
@@ -139,6 +144,7 @@ impl Witness {
             engine: casparian_sandbox::ENGINE.to_owned(),
             isolation: format!("{:?}", report.isolation),
             input_path: report.input.path.clone(),
+            input_path_hex: report.input.path_hex.clone(),
             contract_origin: report.contract.as_ref().map(|contract| origin_word(contract.origin).to_owned()),
             fuel: report.fuel,
             memory_peak_bytes: report.memory_peak_bytes,
@@ -164,12 +170,6 @@ impl Witness {
             files,
         }
     }
-}
-
-/// Returns what a parser is told that the input is called: the last part of its name.
-pub(crate) fn input_name(request: &RunRequest) -> String {
-    let path = request.input.to_string_lossy();
-    Source::base_name_of(request.input_name.as_deref().unwrap_or(&path)).to_owned()
 }
 
 fn names_of(wanted: Wanted) -> Option<Vec<TableName>> {

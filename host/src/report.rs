@@ -10,9 +10,11 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::SkipKind;
 use casparian_core::ledger::Account;
-use casparian_core::receipt::Claim;
+use casparian_core::receipt::{Claim, Unpacked};
 use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
+
+use crate::input;
 
 /// The version of [`Report`]'s shape.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -77,7 +79,14 @@ impl Report {
         let stem = component.file_stem().unwrap_or_default().to_string_lossy();
         Self {
             schema: REPORT_SCHEMA,
-            input: InputReport { path: input.to_string_lossy().into_owned(), sha256: None, bytes: 0 },
+            input: InputReport {
+                path: input.to_string_lossy().into_owned(),
+                link: None,
+                path_hex: input::hex_of_odd(input),
+                sha256: None,
+                bytes: 0,
+                unpacked: None,
+            },
             component: ComponentReport { name: GuestText::new(&stem, 128), version: None, sha256: None },
             contract: None,
             status: Status::Failed,
@@ -138,10 +147,26 @@ pub const EXIT_INTERRUPTED: u8 = 130;
 pub struct InputReport {
     /// As it was given.
     pub path: String,
+    /// The bytes of that in hex, where they are no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_hex: Option<String>,
+    /// Where it led to, if it was a symbolic link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// Digest of its bytes; none where it could not be read.
     pub sha256: Option<Digest>,
-    /// Its size.
+    /// Its size on disk.
     pub bytes: u64,
+    /// What it holds, if it was packed: every offset is about that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<Unpacked>,
+}
+
+impl InputReport {
+    /// Returns the size of what the parser reads.
+    pub fn read_bytes(&self) -> u64 {
+        self.unpacked.as_ref().map_or(self.bytes, |unpacked| unpacked.bytes)
+    }
 }
 
 /// The parser of a run.

@@ -9,6 +9,8 @@ use casparian_core::limits::Limits;
 use casparian_sandbox::journal::Level;
 use serde::{Deserialize, Serialize};
 
+use crate::input::{STDIN, STDIN_NAME};
+use crate::packing::Compression;
 use crate::sinks::Format;
 use crate::source::ReadSizes;
 use crate::staging::Extent;
@@ -18,8 +20,12 @@ use crate::staging::Extent;
 pub struct RunRequest {
     /// The parser: a component, or a Python program.
     pub component: PathBuf,
-    /// The file to parse.
+    /// The file to parse, a member of a ZIP as `ARCHIVE!MEMBER`, or [`STDIN`].
     pub input: PathBuf,
+    /// How it is taken to be packed.
+    pub compression: Compression,
+    /// The member of a ZIP; none: the one that the path names, or the only one.
+    pub member: Option<String>,
     /// Where the tables go; none: nothing is written and the first rows are shown.
     pub out: Option<PathBuf>,
     /// Whether `out` is a folder or the file of one table.
@@ -42,7 +48,7 @@ pub struct RunRequest {
     pub preview_rows: usize,
     /// The least grave lines of the parser's log that are told.
     pub log_level: Level,
-    /// What the parser is told that the input is called; none: what it is called.
+    /// What the input is to be called; none: what its path calls it.
     pub input_name: Option<String>,
     /// The size of the ranges that the input is parsed in, one after the other; none: as the parser likes, except in checks.
     pub range_bytes: Option<u64>,
@@ -56,6 +62,22 @@ pub struct RunRequest {
     pub worker_exe: PathBuf,
     /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
     pub stop: Arc<AtomicBool>,
+}
+
+impl RunRequest {
+    /// Returns whether the input is piped in.
+    pub fn is_piped(&self) -> bool {
+        self.input.as_os_str() == STDIN
+    }
+
+    /// Returns what people call the input, with bytes that are no text replaced.
+    pub fn called(&self) -> String {
+        match &self.input_name {
+            Some(name) => name.clone(),
+            None if self.is_piped() => STDIN_NAME.to_owned(),
+            None => self.input.to_string_lossy().into_owned(),
+        }
+    }
 }
 
 /// Which contract a run is judged by.

@@ -3,18 +3,19 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::time::Instant;
 
 use casparian_core::description::Description;
-use casparian_core::fault::{Blamed as _, FaultReport};
+use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::flow::TableTally;
 use casparian_core::id::{Digest, TableName};
-use casparian_core::receipt::CodeCache;
+use casparian_core::receipt::{CodeCache, Unpacked};
 pub use casparian_sandbox::journal::Level as LogLevel;
 
 use crate::component::{Compiled, Component, Workshop};
+use crate::input::{Named, Settled};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
+use crate::packing::{self, Compression, Wish};
 use crate::program::Program;
 use crate::receipt::Witness;
 pub use crate::report::ContractOrigin;
@@ -50,8 +51,8 @@ fn attempt(
     let mut witness = Witness::new();
     let component = Component::open_parser(&request.component, &request.python_runtime)?;
     report.component.sha256 = Some(component.sha256());
-    let source = Source::open(&request.input).map_err(|fault| fault.report())?;
-    report.input.bytes = source.size();
+    let named = Named::open(request)?;
+    named.describe(&request.called(), &mut report.input);
     // Refused now rather than after an hour's work.
     let staging = match &request.out {
         Some(out) => {
@@ -72,13 +73,14 @@ fn attempt(
     })?;
     report.warnings.extend(compiled.warning.clone());
     let terms = Terms::find(&request.contract, &component)?;
-    let input_sha256 = source.hash(&mut |_| {}).map_err(|fault| fault.report())?;
-    report.input.sha256 = Some(input_sha256);
+    let Settled { source, member, sha256 } = named.settle(request)?;
+    (report.input.bytes, report.input.sha256) = (source.size(), Some(sha256));
 
-    let order = order(request, &component, &source, terms.as_ref(), input_sha256);
+    let wish = Wish { compression: request.compression, member, name: source.name().to_owned() };
+    let order = order(request, &component, wish, terms.as_ref(), sha256);
     let (staged, witnessed) = (staging.as_ref(), &mut witness);
     let mut supervision =
-        Supervision { request, report, progress, staging: staged, files: 0, witness: witnessed };
+        Supervision { request, report, progress, staging: staged, files: 0, spool: None, witness: witnessed };
     supervision.run(order, &component, &compiled, &source, terms.as_ref())?;
     source.check_unchanged().map_err(|fault| fault.report())?;
     report.claim_sha256 = witness.claim_hash()?;
@@ -89,14 +91,15 @@ fn attempt(
 fn order(
     request: &RunRequest,
     component: &Component,
-    source: &Source,
+    wish: Wish,
     terms: Option<&Terms>,
     input_sha256: Digest,
 ) -> Order {
     Order {
         limits: request.limits.clone(),
-        input_name: request.input_name.clone().unwrap_or_else(|| source.name().to_owned()),
+        input_name: request.called(),
         input_sha256,
+        wish,
         component_sha256: component.sha256(),
         has_program: component.program().is_some(),
         contract: terms.map(|terms| terms.origin),
@@ -119,6 +122,8 @@ struct Supervision<'a> {
     staging: Option<&'a Staging>,
     /// Files that the worker has asked for.
     files: u64,
+    /// The one that it unpacks the input into.
+    spool: Option<File>,
     witness: &'a mut Witness,
 }
 
@@ -149,6 +154,7 @@ impl Supervision<'_> {
                     self.report.use_up(used);
                     return Err(fault);
                 }
+                News::Unpacked(unpacked) => self.unpacked(&mut worker, component, unpacked)?,
                 News::File(what) => self.hand_over(&worker, &what)?,
                 News::Preview(preview) => self.keep_preview(preview),
                 News::Described { description, contract } => {
@@ -177,6 +183,8 @@ impl Supervision<'_> {
         self.files += 1;
         let file = match (what, self.staging) {
             (FileFor::Scratch, _) => self.scratch().map_err(|error| format!("a scratch file: {error}")),
+            (FileFor::Spool, _) if self.spool.is_some() => return Err(misspoke()),
+            (FileFor::Spool, _) => self.keep_spool().map_err(|error| format!("a spool: {error}")),
             (FileFor::Table(table), Some(staging)) => staging
                 .create_file(&table_file(table, self.request.format))
                 .map_err(|fault| fault.to_string()),
@@ -191,21 +199,41 @@ impl Supervision<'_> {
         }
     }
 
-    /// Makes a scratch file where the output goes, or where files of the moment go.
     fn scratch(&self) -> io::Result<File> {
-        match self.request.out.as_deref().and_then(Path::parent) {
-            Some(parent) if parent.as_os_str().is_empty() => scratch::make(Path::new(".")),
-            Some(parent) => scratch::make(parent),
-            None => scratch::make(&std::env::temp_dir()),
+        scratch::beside(self.request.out.as_deref())
+    }
+
+    /// Makes a scratch file to unpack into, and keeps an eye on it.
+    fn keep_spool(&mut self) -> io::Result<File> {
+        let spool = self.scratch()?;
+        self.spool = Some(spool.try_clone()?);
+        Ok(spool)
+    }
+
+    /// Hears what a packed input holds, as far as that can be: it is as long as what is in the spool, and said once.
+    fn unpacked(
+        &mut self,
+        worker: &mut Worker,
+        component: &Component,
+        unpacked: Unpacked,
+    ) -> Result<(), FaultReport> {
+        let kept = self.spool.as_ref().and_then(|spool| spool.metadata().ok()).map(|found| found.len());
+        if kept != Some(unpacked.bytes) || self.report.input.unpacked.is_some() {
+            return Err(worker.misspoke(&News::Unpacked(unpacked)));
         }
+        let read_bytes = self.report.input.bytes.saturating_add(unpacked.bytes);
+        worker.extend(self.request.limits.deadline_ms(component.bytes().saturating_add(read_bytes)));
+        self.report.input.unpacked = Some(unpacked);
+        Ok(())
     }
 
     fn introduce(&mut self, description: Description) {
         self.witness.introduce(self.request, self.report, &description);
+        self.report.warnings.extend(misnamed(self.request, self.report));
         let (name, version) = (description.name, description.version);
         self.report.component.name = name.clone();
         self.report.component.version = Some(version.clone());
-        (self.progress)(Progress::Started { name, version, input_bytes: self.report.input.bytes });
+        (self.progress)(Progress::Started { name, version, input_bytes: self.report.input.read_bytes() });
     }
 
     /// Adds the rows of one message. A worker that sends more than was asked for is not listened to.
@@ -241,6 +269,21 @@ impl Supervision<'_> {
         };
         self.report.accounting = Accounting::new(&tally, account);
     }
+}
+
+/// Returns a warning about an input whose name says that it is packed and whose bytes do not.
+fn misnamed(request: &RunRequest, report: &Report) -> Option<FaultReport> {
+    let is_asked = request.compression == Compression::Auto && report.input.unpacked.is_none();
+    let packing = packing::broken_promise(&request.called()).filter(|_| is_asked)?;
+    Some(FaultReport {
+        blame: Blame::Input,
+        code: "packing-misnamed".to_owned(),
+        message: format!(
+            "it is called like a {packing} file and does not begin like one: it was read as it is"
+        ),
+        hint: None,
+        at: None,
+    })
 }
 
 fn table_file(table: &TableName, format: Format) -> String {

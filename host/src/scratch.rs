@@ -8,6 +8,7 @@ use std::path::Path;
 use casparian_core::contract::keys::Scratch;
 use casparian_core::fault::{Blame, FaultReport};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 /// A scratch file as the judge uses it.
 pub(crate) struct ScratchFile(pub(crate) File);
@@ -22,10 +23,24 @@ impl Scratch for ScratchFile {
     }
 }
 
+/// Makes a file without a name where an output goes, or where files of the moment go.
+pub(crate) fn beside(out: Option<&Path>) -> io::Result<File> {
+    match out.and_then(Path::parent) {
+        Some(parent) if parent.as_os_str().is_empty() => make(Path::new(".")),
+        Some(parent) => make(parent),
+        None => make(&std::env::temp_dir()),
+    }
+}
+
 /// Makes a file without a name in `folder`, which nobody else can open.
-pub(crate) fn make(folder: &Path) -> io::Result<File> {
+fn make(folder: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?))
+    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => Ok(File::from(fd)),
+        // Not every file system has such files: there one is made and its name taken away at once.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => tempfile::tempfile_in(folder),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn failed(what: &str, error: &io::Error) -> FaultReport {

@@ -3,25 +3,27 @@
 //! It is read with `pread` and never mapped, so that a file which is cut short while we read it is an error and not a signal.
 //! Whoever reads it here knows no path: a worker is handed a descriptor, and the name is for people.
 
+mod open;
+mod places;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use casparian_core::fault::{Blame, Blamed, Span};
+use casparian_core::fault::{Blame, Blamed};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+pub use self::places::{LineCounter, Window};
+
 /// One `pread` while hashing.
 const HASH_CHUNK_BYTES: usize = 1 << 20;
-/// One `pread` while looking for line ends or for the bytes of quarantined records.
-const WINDOW_BYTES: usize = 256 << 10;
 /// The longest path that Linux takes.
 const PATH_BYTES_MAX: usize = 4096;
 
@@ -50,6 +52,25 @@ pub enum SourceFault {
         /// What it is, with its article.
         kind: &'static str,
     },
+    /// It was found in a folder, and its name leads out of it.
+    #[error("{path} leads out of the folder that it was looked for in")]
+    Outside {
+        /// What people call it.
+        path: GuestText,
+    },
+    /// It is larger than any input may be.
+    #[error("{path}: input bytes: limit {limit}, has {bytes}")]
+    TooLarge {
+        /// As it was given.
+        path: GuestText,
+        /// Its size.
+        bytes: u64,
+        /// The most.
+        limit: u64,
+    },
+    /// Somebody wants it to end.
+    #[error("interrupted")]
+    Interrupted,
     /// It is not what it was when it was opened.
     #[error("{path} changed while it was read: {change}")]
     Changed {
@@ -73,9 +94,9 @@ pub enum SourceFault {
 impl Blamed for SourceFault {
     fn blame(&self) -> Blame {
         match self {
-            Self::Missing { .. } | Self::Unopened { .. } | Self::NotRegular { .. } => Blame::Operator,
             Self::Changed { .. } => Blame::Input,
             Self::Unread { .. } => Blame::Host,
+            _ => Blame::Operator,
         }
     }
 
@@ -84,6 +105,9 @@ impl Blamed for SourceFault {
             Self::Missing { .. } => "input-missing",
             Self::Unopened { .. } => "input-unopened",
             Self::NotRegular { .. } => "input-not-regular",
+            Self::Outside { .. } => "input-outside",
+            Self::TooLarge { .. } => "input-too-large",
+            Self::Interrupted => "interrupted",
             Self::Changed { .. } => "input-changed",
             Self::Unread { .. } => "input-unread",
         }
@@ -91,13 +115,16 @@ impl Blamed for SourceFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotRegular { kind: DIRECTORY, .. } => Some("name the files in it".to_owned()),
-            Self::NotRegular { .. } => Some("write it to a file first".to_owned()),
-            Self::Changed { .. } => Some("run it again once nobody writes to it, or on a copy".to_owned()),
-            Self::Missing { path } if path.raw() == "-" => {
-                Some("standard input cannot be read at any offset: write it to a file first".to_owned())
+            Self::NotRegular { kind: open::DIRECTORY, .. } => Some("name the files in it".to_owned()),
+            Self::NotRegular { kind: open::PIPE, .. } => {
+                Some("pipe it in and name `-`, or write it to a file first".to_owned())
             }
-            Self::Missing { .. } | Self::Unopened { .. } | Self::Unread { .. } => None,
+            Self::NotRegular { .. } => Some("write it to a file first".to_owned()),
+            Self::TooLarge { .. } => {
+                Some("if it is meant to be so large, raise it: `--limit input=…`".to_owned())
+            }
+            Self::Changed { .. } => Some("run it again once nobody writes to it, or on a copy".to_owned()),
+            _ => None,
         }
     }
 }
@@ -108,7 +135,8 @@ impl From<SourceFault> for io::Error {
             SourceFault::Missing { .. } => io::ErrorKind::NotFound,
             SourceFault::Changed { .. } => io::ErrorKind::UnexpectedEof,
             SourceFault::Unopened { error, .. } | SourceFault::Unread { error, .. } => error.kind(),
-            SourceFault::NotRegular { .. } => io::ErrorKind::InvalidInput,
+            SourceFault::Interrupted => io::ErrorKind::Interrupted,
+            _ => io::ErrorKind::InvalidInput,
         };
         io::Error::new(kind, fault)
     }
@@ -223,43 +251,22 @@ fn scatter(number: u64) -> u64 {
 pub struct Source {
     file: File,
     name: String,
+    /// Where it led to, if it was a symbolic link that somebody named.
+    link: Option<String>,
     /// As it was when it was opened.
     identity: Identity,
     sizes: ReadSizes,
 }
 
 impl Source {
-    /// Opens the file at `path`, following symbolic links. Never waits for somebody to write to a pipe.
-    pub fn open(path: &Path) -> Result<Self, SourceFault> {
-        let name = path.to_string_lossy().into_owned();
-        let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-        match opened {
-            Ok(file) => Self::check(file, name),
-            Err(error) => Err(unopened(path, shown(&name), error)),
-        }
-    }
-
     /// Takes an open descriptor; `name` is what people call the file.
     pub fn from_fd(fd: OwnedFd, name: String) -> Result<Self, SourceFault> {
-        Self::check(File::from(fd), name)
-    }
-
-    fn check(file: File, name: String) -> Result<Self, SourceFault> {
-        let unopened = |error| SourceFault::Unopened { path: shown(&name), error };
-        let found = file.metadata().map_err(unopened)?;
-        if let Some(kind) = irregular(found.file_type()) {
-            return Err(SourceFault::NotRegular { path: shown(&name), kind });
-        }
-        let identity = Identity::of(&file).map_err(unopened)?;
-        // Files of the kernel say that they are regular and empty, and then hold something.
-        if identity.size == 0 && file.read_at(&mut [0], 0).map_or(true, |bytes| bytes > 0) {
-            return Err(SourceFault::NotRegular {
-                path: shown(&name),
-                kind: "a file that does not tell its size",
-            });
-        }
-        Ok(Self { file, name, identity, sizes: ReadSizes::Full })
+        let file = File::from(fd);
+        let identity = match Identity::of(&file) {
+            Ok(identity) => identity,
+            Err(error) => return Err(SourceFault::Unopened { path: shown(&name), error }),
+        };
+        Ok(Self { file, name, link: None, identity, sizes: ReadSizes::Full })
     }
 
     /// Returns it with another policy of read sizes.
@@ -272,6 +279,11 @@ impl Source {
     /// Returns what people call it: the path that was given, with bytes that are no text replaced.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns where its name led to, if that was a symbolic link.
+    pub fn link(&self) -> Option<&str> {
+        self.link.as_deref()
     }
 
     /// Returns the last part of its name, which is all that a parser learns of its path.
@@ -299,23 +311,25 @@ impl Source {
         self.file.as_fd()
     }
 
-    /// Returns the digest of its bytes. Tells `tick` how many bytes have been hashed, now and then.
-    pub fn hash(&self, tick: &mut dyn FnMut(u64)) -> Result<Digest, SourceFault> {
-        self.hash_until(self.size(), tick)
+    /// Returns the digest of its bytes. Looks at `stop` now and then.
+    pub fn hash(&self, stop: &AtomicBool) -> Result<Digest, SourceFault> {
+        self.hash_until(self.size(), stop)
     }
 
     /// Does the same for its bytes before `end`, which is not past its own.
-    pub(crate) fn hash_until(&self, end: u64, tick: &mut dyn FnMut(u64)) -> Result<Digest, SourceFault> {
+    pub(crate) fn hash_until(&self, end: u64, stop: &AtomicBool) -> Result<Digest, SourceFault> {
         let mut chunk = vec![0; HASH_CHUNK_BYTES];
         let mut hasher = Sha256::new();
         let mut done = 0;
         while done < end {
+            if stop.load(Ordering::Relaxed) {
+                return Err(SourceFault::Interrupted);
+            }
             let wanted =
                 usize::try_from(end - done).map_or(HASH_CHUNK_BYTES, |left| left.min(HASH_CHUNK_BYTES));
             let read = self.fill(done, &mut chunk[..wanted])?;
             hasher.update(&chunk[..read]);
             done += read as u64;
-            tick(done);
         }
         Ok(Digest::from_bytes(hasher.finalize().into()))
     }
@@ -325,6 +339,14 @@ impl Source {
     pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
         let wanted = self.sizes.grant(offset, bytes.len());
         Ok(self.read_once(offset, &mut bytes[..wanted])?)
+    }
+
+    /// Checks that it has no more than `limit` bytes.
+    pub fn check_size(&self, limit: u64) -> Result<(), SourceFault> {
+        match self.size() {
+            bytes if bytes > limit => Err(SourceFault::TooLarge { path: shown(&self.name), bytes, limit }),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that it is what it was when it was opened.
@@ -337,7 +359,7 @@ impl Source {
     }
 
     /// Fills `bytes` from `offset` on, as far as the input goes.
-    fn fill(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, SourceFault> {
+    pub(crate) fn fill(&self, offset: u64, bytes: &mut [u8]) -> Result<usize, SourceFault> {
         let mut filled = 0;
         while filled < bytes.len() {
             match self.read_once(offset + filled as u64, &mut bytes[filled..])? {
@@ -384,112 +406,9 @@ fn shown(path: &str) -> GuestText {
     GuestText::new(path, PATH_BYTES_MAX)
 }
 
-/// A path that cannot be opened: not there, not ours, or a socket, which `open` does not know how to open.
-fn unopened(path: &Path, shown: GuestText, error: io::Error) -> SourceFault {
-    if error.kind() == io::ErrorKind::NotFound {
-        return SourceFault::Missing { path: shown };
-    }
-    match std::fs::metadata(path).ok().and_then(|found| irregular(found.file_type())) {
-        Some(kind) => SourceFault::NotRegular { path: shown, kind },
-        None => SourceFault::Unopened { path: shown, error },
-    }
-}
-
-const DIRECTORY: &str = "a directory";
-
-fn irregular(kind: std::fs::FileType) -> Option<&'static str> {
-    match kind {
-        kind if kind.is_file() => None,
-        kind if kind.is_dir() => Some(DIRECTORY),
-        kind if kind.is_fifo() => Some("a pipe"),
-        kind if kind.is_socket() => Some("a socket"),
-        _ => Some("a device"),
-    }
-}
-
-/// A stretch of a source, kept in memory: whoever asks for bytes in ascending order reads the file in large pieces.
-#[derive(Debug, Default)]
-pub struct Window {
-    bytes: Vec<u8>,
-    /// Where `bytes` begins in the source.
-    offset: u64,
-}
-
-impl Window {
-    /// Returns the bytes of `at`, as far as the source goes. What is longer than `bytes_max` is cut.
-    pub fn slice(&mut self, source: &Source, at: Span, bytes_max: usize) -> Result<&[u8], SourceFault> {
-        let length = usize::try_from(at.length).map_or(bytes_max, |length| length.min(bytes_max));
-        if self.held(at.offset, length).is_none() {
-            self.bytes.resize(length.max(WINDOW_BYTES), 0);
-            self.offset = at.offset;
-            let filled = source.fill(at.offset, &mut self.bytes)?;
-            self.bytes.truncate(filled);
-        }
-        let from = self.held(at.offset, 0).unwrap_or(self.bytes.len());
-        let to = self.bytes.len().min(from.saturating_add(length));
-        Ok(&self.bytes[from..to])
-    }
-
-    /// Returns where in `bytes` the source's byte `offset` is, if it and the `length` bytes from it on are held.
-    fn held(&self, offset: u64, length: usize) -> Option<usize> {
-        let from = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
-        (from.checked_add(length)? <= self.bytes.len()).then_some(from)
-    }
-}
-
-/// Tells on which physical line of a source a byte stands. Asked in ascending order it reads the source once.
-#[derive(Debug, Default)]
-pub struct LineCounter {
-    bytes: Vec<u8>,
-    /// Where `bytes` begins in the source.
-    offset: u64,
-    /// Everything before it has been counted.
-    counted: u64,
-    /// Line ends before `counted`.
-    line_ends: u64,
-}
-
-impl LineCounter {
-    /// Returns the line of the byte at `offset`, from 1. A line's end belongs to the line.
-    pub fn line_of(&mut self, source: &Source, offset: u64) -> Result<u64, SourceFault> {
-        if offset < self.counted {
-            self.counted = 0;
-            self.line_ends = 0;
-        }
-        let target = offset.min(source.size());
-        while self.counted < target {
-            self.load(source)?;
-            self.count_up_to(target);
-        }
-        Ok(self.line_ends + 1)
-    }
-
-    /// Makes `bytes` hold what comes next.
-    fn load(&mut self, source: &Source) -> Result<(), SourceFault> {
-        let held = self.offset..self.offset + self.bytes.len() as u64;
-        if held.contains(&self.counted) {
-            return Ok(());
-        }
-        self.bytes.resize(WINDOW_BYTES, 0);
-        self.offset = self.counted;
-        let filled = source.fill(self.counted, &mut self.bytes)?;
-        self.bytes.truncate(filled);
-        Ok(())
-    }
-
-    fn count_up_to(&mut self, target: u64) {
-        let from = (self.counted - self.offset) as usize;
-        let wanted = usize::try_from(target - self.counted).unwrap_or(usize::MAX);
-        let to = self.bytes.len().min(from.saturating_add(wanted));
-        self.line_ends += memchr::memchr_iter(b'\n', &self.bytes[from..to]).count() as u64;
-        self.counted += (to - from) as u64;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::net::UnixListener;
 
     use super::*;
 
@@ -499,74 +418,50 @@ mod tests {
         file
     }
 
-    fn at(offset: u64, length: u64) -> Span {
-        Span { offset, length }
-    }
+    const GO_ON: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn a_file_is_hashed_to_the_digest_of_its_bytes() {
         let bytes = vec![7; HASH_CHUNK_BYTES + 3];
         let file = file(&bytes);
-        let mut ticks = Vec::new();
-        let digest = Source::open(file.path()).unwrap().hash(&mut |done| ticks.push(done)).unwrap();
+        let digest = Source::open(file.path()).unwrap().hash(&GO_ON).unwrap();
         assert_eq!(digest, Digest::of(&bytes));
-        assert_eq!(ticks, [HASH_CHUNK_BYTES as u64, bytes.len() as u64]);
+    }
+
+    #[test]
+    fn a_file_of_eight_exabytes_is_not_read_to_its_end() {
+        let file = file(b"");
+        // As large as its file system can have one.
+        let largest =
+            (0..63).rev().map(|bits| 1_u64 << bits).find(|size| file.as_file().set_len(*size).is_ok());
+        let source = Source::open(file.path()).unwrap();
+        assert_eq!(Some(source.size()), largest);
+        assert_eq!(source.check_size(source.size() - 1).unwrap_err().code(), "input-too-large");
+        let stop = AtomicBool::new(true);
+        assert_eq!(source.hash(&stop).unwrap_err().code(), "interrupted");
+        assert_eq!(source.read_at(source.size() - 1, &mut [1; 8]).unwrap(), 1);
+        assert_eq!(source.read_at(u64::MAX, &mut [1; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_file_that_another_takes_the_place_of_is_read_to_its_own_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        std::fs::write(&old, b"abc").unwrap();
+        std::fs::write(&new, b"defghi").unwrap();
+        let source = Source::open(&old).unwrap();
+        std::fs::rename(&new, &old).unwrap();
+        assert_eq!(source.hash(&GO_ON).unwrap(), Digest::of(b"abc"));
+        // Its last name is gone, which changes what is known about it and so the time of that.
+        assert_eq!(source.check_unchanged().unwrap_err().code(), "input-changed");
     }
 
     #[test]
     fn an_empty_file_is_an_input() {
         let file = file(b"");
         let source = Source::open(file.path()).unwrap();
-        assert_eq!(source.hash(&mut |_| ()).unwrap(), Digest::of(b""));
+        assert_eq!(source.hash(&GO_ON).unwrap(), Digest::of(b""));
         assert_eq!(source.read_at(0, &mut [0; 8]).unwrap(), 0);
-    }
-
-    #[test]
-    fn what_is_no_regular_file_is_refused_without_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let pipe = folder.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
-        assert!(made.success());
-        let socket = folder.path().join("socket");
-        let _listener = UnixListener::bind(&socket).unwrap();
-        let cases = [
-            (folder.path(), DIRECTORY),
-            (&pipe, "a pipe"),
-            (&socket, "a socket"),
-            (Path::new("/dev/zero"), "a device"),
-            (Path::new("/proc/self/maps"), "a file that does not tell its size"),
-        ];
-        for (path, expected) in cases {
-            match Source::open(path).unwrap_err() {
-                SourceFault::NotRegular { kind, .. } => assert_eq!(kind, expected, "{path:?}"),
-                other => panic!("{path:?}: {other}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_missing_file_is_the_operators_fault_and_its_name_cannot_steer_a_terminal() {
-        let fault = Source::open(Path::new("/nowhere/a\u{1b}]52;\n")).unwrap_err();
-        assert_eq!(fault.to_string(), "/nowhere/a\\u{1b}]52;\\n does not exist");
-        assert_eq!((fault.blame(), fault.code()), (Blame::Operator, "input-missing"));
-    }
-
-    #[test]
-    fn a_symbolic_link_that_somebody_names_is_followed() {
-        let file = file(b"abc");
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(file.path(), &link).unwrap();
-        assert_eq!(Source::open(&link).unwrap().size(), 3);
-    }
-
-    #[test]
-    fn a_name_of_bytes_that_are_no_text_is_read_and_shown() {
-        use std::os::unix::ffi::OsStrExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(std::ffi::OsStr::from_bytes(b"x\xff.log"));
-        std::fs::write(&path, b"abc").unwrap();
-        assert_eq!(Source::open(&path).unwrap().base_name(), "x\u{fffd}.log");
     }
 
     #[test]
@@ -636,40 +531,5 @@ mod tests {
         assert!((1..=7).all(|read| steps.contains(&read)));
         assert_eq!(read(1).1, steps);
         assert_ne!(read(2).1, steps);
-    }
-
-    #[test]
-    fn lines_are_counted_from_one_and_a_line_end_belongs_to_its_line() {
-        let file = file(b"a\n\nbc\n");
-        let source = Source::open(file.path()).unwrap();
-        let mut lines = LineCounter::default();
-        let found: Vec<u64> = (0..=6).map(|offset| lines.line_of(&source, offset).unwrap()).collect();
-        assert_eq!(found, [1, 1, 2, 3, 3, 3, 4]);
-        assert_eq!(lines.line_of(&source, 2).unwrap(), 2, "going back is slow, not wrong");
-    }
-
-    #[test]
-    fn lines_are_counted_across_windows() {
-        let bytes = b"0123456\n".repeat(WINDOW_BYTES / 4);
-        let file = file(&bytes);
-        let source = Source::open(file.path()).unwrap();
-        let mut lines = LineCounter::default();
-        for offset in (0..bytes.len() as u64).step_by(50_021) {
-            assert_eq!(lines.line_of(&source, offset).unwrap(), offset / 8 + 1);
-        }
-    }
-
-    #[test]
-    fn a_window_gives_the_bytes_asked_for_wherever_they_are() {
-        let bytes: Vec<u8> = (0..WINDOW_BYTES * 3).map(|at| (at % 251) as u8).collect();
-        let file = file(&bytes);
-        let source = Source::open(file.path()).unwrap();
-        let mut window = Window::default();
-        for offset in [0, 5, WINDOW_BYTES - 3, WINDOW_BYTES * 2 + 7, 100, bytes.len() - 4, bytes.len()] {
-            let end = bytes.len().min(offset + 90);
-            let found = window.slice(&source, at(offset as u64, 90), 1 << 16).unwrap();
-            assert_eq!(found, &bytes[offset..end], "{offset}");
-        }
-        assert_eq!(window.slice(&source, at(0, u64::MAX), 10).unwrap(), &bytes[..10]);
     }
 }

@@ -140,6 +140,11 @@ impl Worker {
         }
     }
 
+    /// Gives it more time: its work has turned out to be larger than it looked. Never less.
+    pub(crate) fn extend(&mut self, deadline_ms: u64) {
+        self.deadline_ms = self.deadline_ms.max(deadline_ms);
+    }
+
     /// Answers a worker's question. Whoever asks listens: there is room for the answer, or the worker is not ours any more.
     pub(crate) fn answer<T: Serialize>(
         &self,

@@ -22,6 +22,8 @@ use casparian_sandbox::journal::Level;
 use serde::Serialize;
 
 use crate::component::Component;
+use crate::input;
+use crate::packing::Compression;
 use crate::request::{ContractChoice, Progress, RunRequest, TableChoice};
 use crate::run::run;
 use crate::sinks::Format;
@@ -186,7 +188,7 @@ fn second_request(
 ) -> Result<RunRequest, FaultReport> {
     let (claim, circumstances) = (&receipt.claim, &receipt.circumstances);
     let variation = Variation::of(receipt.claim_sha256);
-    check_input(&again.input, claim)?;
+    check_input(&again.input, claim, &request.stop)?;
     check_component(&again.component, &request.python_runtime, claim)?;
     let tables = match &claim.asked.tables {
         None => TableChoice::Default,
@@ -195,6 +197,11 @@ fn second_request(
     Ok(RunRequest {
         component: again.component.clone(),
         input: again.input.clone(),
+        compression: match &claim.input.unpacked {
+            Some(unpacked) => Compression::Only(unpacked.packing),
+            None => Compression::None,
+        },
+        member: claim.input.unpacked.as_ref().and_then(|unpacked| unpacked.member.clone()),
         out: None,
         extent: Extent::Folder,
         format: format_of(circumstances)?,
@@ -210,7 +217,7 @@ fn second_request(
         preview_rows: 0,
         log_level: Level::Error,
         input_name: Some(claim.input.name.clone()),
-        range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.bytes),
+        range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.read_bytes()),
         read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
         cache_dir: request.cache_dir.clone(),
         python_runtime: request.python_runtime.clone(),
@@ -219,10 +226,10 @@ fn second_request(
     })
 }
 
-fn check_input(path: &Path, claim: &Claim) -> Result<(), FaultReport> {
-    let source = Source::open(path).map_err(|fault| fault.report())?;
+fn check_input(path: &Path, claim: &Claim, stop: &AtomicBool) -> Result<(), FaultReport> {
+    let source = Source::open(&input::find(path).0).map_err(|fault| fault.report())?;
     let found = match source.size() == claim.input.bytes {
-        true => source.hash(&mut |_| {}).map_err(|fault| fault.report())?.to_string(),
+        true => source.hash(stop).map_err(|fault| fault.report())?.to_string(),
         false => format!("that of {} bytes, not {}", source.size(), claim.input.bytes),
     };
     same_file(Blame::Input, "input-differs", path, "input", claim.input.sha256, &found)

@@ -21,6 +21,7 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
+use casparian_core::receipt::Unpacked;
 use casparian_core::wanted::Wanted;
 use casparian_sandbox::journal::Level;
 use casparian_sandbox::precheck::Checked;
@@ -30,6 +31,7 @@ use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, Usag
 use crate::interface::Interface;
 use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
+use crate::packing::{self, UnpackFault};
 use crate::program;
 use crate::quarantine::{self, Circumstances, Quarantine};
 use crate::report::{ContractOrigin, ContractReport, Preview, Used};
@@ -293,6 +295,7 @@ fn run(
     let limits = &order.limits;
     let loaded = load(limits, &code)?;
     let guest_thread = GuestThread::start(limits)?;
+    let (input, unpacked) = unpack(link, order, input)?;
     let source = |fd: OwnedFd| Source::from_fd(fd, order.input_name.clone()).map_err(failed);
     let for_hold = input.try_clone().map_err(|e| internal(format!("a second look at the input: {e}")))?;
     let source_of_guest = source(input.into())?.with_read_sizes(order.read_sizes);
@@ -325,7 +328,8 @@ fn run(
         parser_name: description.name.clone(),
         parser_version: description.version.clone(),
         parser_sha256: order.component_sha256,
-        input_sha256: order.input_sha256,
+        input_sha256: unpacked.as_ref().map_or(order.input_sha256, |unpacked| unpacked.sha256),
+        packed: unpacked.map(|unpacked| (unpacked.packing, order.input_sha256)),
         contract: contract_report,
     };
     let source_of_hold = source(for_hold.into())?;
@@ -348,6 +352,21 @@ fn run(
     }
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
     Ok(Done { has_quarantine, tally, account, ranges, used: usage.into() })
+}
+
+/// Returns what is to be read: the input, or what it holds if it is packed, in a file without a name.
+fn unpack(link: &Link, order: &Order, input: File) -> Result<(File, Option<Unpacked>), Failed> {
+    let share = input.try_clone().map_err(|e| internal(format!("a first look at the input: {e}")))?;
+    let packed = Source::from_fd(share.into(), order.wish.name.clone()).map_err(failed)?;
+    let Some(packing) = packing::packing_of(&packed, &order.wish).map_err(failed)? else {
+        return Ok((input, None));
+    };
+    let spool = ask_for_file(link, FileFor::Spool);
+    let spool = spool.map_err(|error| failed(UnpackFault::Unkept { bytes: 0, error }))?;
+    let unpacked =
+        packing::unpack(&packed, packing, &order.wish, &order.limits.input, &spool).map_err(failed)?;
+    link.send(&News::Unpacked(unpacked.clone()), &[]).map_err(|e| broken(&e))?;
+    Ok((spool, Some(unpacked)))
 }
 
 /// A parser may describe itself, or its tables, at more length than we can pass on.

@@ -27,7 +27,7 @@ const CHANNEL_BATCHES: usize = 2;
 pub(crate) fn run(input: &Path, out: &Path) -> Outcome {
     let source = Arc::new(Source::open(input)?);
     let staging = Arc::new(Staging::create(out, Extent::Folder, false)?);
-    let input_sha256 = source.hash(&mut |_| {})?;
+    let input_sha256 = source.hash(&std::sync::atomic::AtomicBool::new(false))?;
     let wanted = native::tables()?;
     let flow = flow(&source, &staging, input_sha256, wanted.clone())?;
     let flow = join(flow, &source, &wanted)?;
@@ -51,6 +51,7 @@ fn flow(
         parser_version: description.version,
         parser_sha256: Digest::of(b"native"),
         input_sha256,
+        packed: None,
         contract: None,
     };
     let circumstances =

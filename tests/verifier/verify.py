@@ -10,10 +10,13 @@ Prints a line for each; what is wrong stands behind `refused:`. Exits with 0 if 
 
 import base64
 import decimal
+import gzip
 import hashlib
+import io
 import json
 import struct
 import sys
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -209,7 +212,7 @@ class Quarantine:
 
     def __init__(self, rows, claim, say):
         self.rows, self.claim, self.say = rows, claim, say
-        self.input = bytes.fromhex(claim["input"]["sha256"])
+        self.input = bytes.fromhex(read_of(claim)["sha256"])
         self.places, self.streams, self.by_code, self.tries = {}, {}, {}, PLACES_TRIED_MAX
 
     def check(self):
@@ -255,7 +258,7 @@ class Quarantine:
                    self.claim["options"]["sha256"])
         q_id = hashed("casparian:quarantine-id:1", bytes.fromhex(row["row_id"]), *map(bytes.fromhex, digests))
         self.say(q_id.hex() == row["q_id"], f"row {at} of the quarantine has another q_id")
-        same = row["input_sha256"] == self.claim["input"]["sha256"] and row["parser_hash"] == digests[1] \
+        same = row["input_sha256"] == read_of(self.claim)["sha256"] and row["parser_hash"] == digests[1] \
             and (row["contract_hash"] or "") == digests[0]
         self.say(same, f"row {at} of the quarantine names another input, parser or contract")
 
@@ -293,8 +296,13 @@ def once(pairs):
     return found
 
 
+def read_of(claim):
+    """What the parser read: the input as it stands on disk, or what it holds if it was packed."""
+    return claim["input"].get("unpacked", claim["input"])
+
+
 def check_claim(claim, say):
-    classes, size = claim["bytes"], claim["input"]["bytes"]
+    classes, size = claim["bytes"], read_of(claim)["bytes"]
     total = sum(classes[name] for name in ("accepted", "quarantined", "skipped", "dark"))
     say(total == size, f"the byte classes add up to {total}, and the input has {size} bytes")
     values = claim["options"]["values"].items()
@@ -355,7 +363,7 @@ def check_accounting(claim, tables, held, say):
         say(o1 + l1 <= o2, f"the records at {o1} and {o2} overlap")
         say(n1 < n2, f"the records at {o1} and {o2} are numbered {n1} and {n2}")
     for no, offset, length in records:
-        say(length > 0 and offset + length <= claim["input"]["bytes"], f"the record at {offset} is outside")
+        say(length > 0 and offset + length <= read_of(claim)["bytes"], f"the record at {offset} is outside")
         say(no < claim["records"], f"record {no} of {claim['records']}")
     quarantined, accepted = (sum(span[2] for span in kind) for kind in (bad, good))
     classes = claim["bytes"]
@@ -367,6 +375,11 @@ def check_accounting(claim, tables, held, say):
 
 def check_input(data, claim, held, say):
     say(sha(data).hex() == claim["input"]["sha256"], "the input is another one")
+    say(len(data) == claim["input"]["bytes"], "the input has another size")
+    if "unpacked" in claim["input"]:
+        data = unpack(data, claim["input"]["unpacked"])
+        say(sha(data).hex() == read_of(claim)["sha256"], "what the input holds is something else")
+        say(len(data) == read_of(claim)["bytes"], "what the input holds has another size")
     above = None
     for row in held:
         at, length = row["byte_offset"], row["byte_length"]
@@ -379,6 +392,16 @@ def check_input(data, claim, held, say):
         lines = (data.count(b"\n", 0, at) + 1, data.count(b"\n", 0, at + length - 1) + 1)
         say(lines == (row["line_first"], row["line_last"]), f"the lines of the record at {at} are others")
         above = at
+
+
+def unpack(data, unpacked):
+    if unpacked["packing"] == "gzip":
+        return gzip.decompress(data)
+    if unpacked["packing"] == "zstd":
+        return pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
+    if unpacked["packing"] == "zip":
+        return zipfile.ZipFile(io.BytesIO(data)).read(unpacked["member"])
+    raise ValueError(f"nothing is packed by {unpacked['packing']}")
 
 
 # ---- vectors -------------------------------------------------------------------------------------------------------

@@ -9,10 +9,52 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
+/// The bounds on what is read. In a receipt they stand where somebody has set them otherwise than usual.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputLimits {
+    /// The input as it stands on disk.
+    pub bytes_max: u64,
+    /// A packed input once it is unpacked, and what is piped in.
+    pub unpacked_bytes_max: u64,
+    /// A packed input once it is unpacked, before its first packed byte.
+    pub unpacked_bytes_base: u64,
+    /// A packed input once it is unpacked, for every packed byte.
+    pub unpacked_bytes_per_byte: u64,
+}
+
+impl Default for InputLimits {
+    fn default() -> Self {
+        Self {
+            // Hashed within minutes. A file with holes in it may say that it is far larger.
+            bytes_max: 1024 * GIB,
+            unpacked_bytes_max: 16 * GIB,
+            unpacked_bytes_base: 64 * MIB,
+            // Logs reach 20 to 50, the dullest of them 100. Zeros reach 1,030 in gzip and 20,000 in zstd.
+            unpacked_bytes_per_byte: 250,
+        }
+    }
+}
+
+impl InputLimits {
+    /// Returns the most bytes that an input of `packed_bytes` may unpack to.
+    pub fn unpacked_bytes(&self, packed_bytes: u64) -> u64 {
+        let by_size = self.unpacked_bytes_per_byte.saturating_mul(packed_bytes);
+        self.unpacked_bytes_base.saturating_add(by_size).min(self.unpacked_bytes_max)
+    }
+
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The bounds of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
+    /// What is read.
+    #[serde(default, skip_serializing_if = "InputLimits::is_usual")]
+    pub input: InputLimits,
     /// Fuel (wasmtime's unit, about one per wasm instruction) that a run may burn before its first input byte.
     pub fuel_base: u64,
     /// Fuel for every committed input byte, and for [`Limits::fuel_window_bytes`] bytes ahead of them.
@@ -64,6 +106,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            input: InputLimits::default(),
             fuel_base: 1_000_000_000,
             // An ordinary Rust parser burns about 80 a byte, a Python one 640.
             fuel_per_byte: 5_000,
@@ -252,6 +295,25 @@ mod tests {
         assert_eq!(meter.spend(10), Ok(()));
         let refused = meter.spend(1).unwrap_err();
         assert_eq!(refused.to_string(), "output rows: limit 10, used 10, wanted 1 more");
+    }
+
+    #[test]
+    fn what_may_be_unpacked_follows_the_packed_size_up_to_a_bound() {
+        let limits = InputLimits::default();
+        assert_eq!(limits.unpacked_bytes(0), 64 * MIB);
+        assert_eq!(limits.unpacked_bytes(MIB), (64 + 250) * MIB);
+        assert_eq!(limits.unpacked_bytes(u64::MAX), 16 * GIB);
+    }
+
+    #[test]
+    fn bounds_on_the_input_are_written_down_where_they_are_not_the_usual_ones() {
+        let written = |limits: &Limits| serde_json::to_string(limits).unwrap();
+        assert!(!written(&Limits::default()).contains("unpacked"));
+        let mut wider = Limits::default();
+        wider.input.unpacked_bytes_max = 1;
+        for limits in [Limits::default(), wider] {
+            assert_eq!(serde_json::from_str::<Limits>(&written(&limits)).unwrap(), limits);
+        }
     }
 
     #[test]

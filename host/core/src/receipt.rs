@@ -5,6 +5,7 @@
 
 mod circumstances;
 mod comparison;
+mod input;
 mod json;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::intake::SkipKind;
 use crate::ledger::Account;
 pub use circumstances::{Circumstances, CodeCache, FileCircumstances, LogCircumstances, ShortReads};
 pub use comparison::{Comparison, Difference};
+pub use input::{InputClaim, Packing, Unpacked};
 
 /// The version of a receipt's shape and of what its claim means.
 pub const FORMAT_VERSION: u32 = 1;
@@ -84,18 +86,6 @@ pub struct ComponentClaim {
     pub sha256: Digest,
 }
 
-/// The input of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputClaim {
-    /// The last part of what it was called, which is all of its name that a parser sees.
-    pub name: String,
-    /// Digest of its bytes.
-    pub sha256: Digest,
-    /// Its size.
-    pub bytes: u64,
-}
-
 /// The contract of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,7 +142,7 @@ pub struct QuarantineClaim {
     pub digest: Digest,
 }
 
-/// Every byte of an input in one class. The four add up to its size.
+/// Every byte that was read of an input, in one class. The four add up to its size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BytesClaim {
@@ -300,11 +290,11 @@ impl Claim {
         Ok(Digest::of(&serde_json_canonicalizer::to_vec(self)?))
     }
 
-    /// Returns whether its byte classes add up to the input's size.
+    /// Returns whether its byte classes add up to the size of what was read.
     pub fn adds_up(&self) -> bool {
         let BytesClaim { accepted, quarantined, skipped, dark, .. } = self.bytes;
         let classes = [accepted, quarantined, skipped, dark];
-        classes.iter().try_fold(0_u64, |sum, class| sum.checked_add(*class)) == Some(self.input.bytes)
+        classes.iter().try_fold(0_u64, |sum, class| sum.checked_add(*class)) == Some(self.input.read_bytes())
     }
 
     /// Returns what in it cannot be so, given the rest of it.
@@ -446,7 +436,7 @@ impl Receipt {
             return Err(ReceiptFault::Hash { claimed, found });
         }
         if !receipt.claim.adds_up() {
-            return Err(ReceiptFault::Sum { bytes: receipt.claim.input.bytes });
+            return Err(ReceiptFault::Sum { bytes: receipt.claim.input.read_bytes() });
         }
         if let Some(what) = receipt.claim.contradiction() {
             return Err(ReceiptFault::Contradiction { what });
@@ -490,7 +480,12 @@ mod tests {
                 version: GuestText::new("1.2.0", 64),
                 sha256: digest("parser"),
             },
-            input: InputClaim { name: "input".to_owned(), sha256: digest("input"), bytes: 100 },
+            input: InputClaim {
+                name: "input".to_owned(),
+                sha256: digest("input"),
+                bytes: 100,
+                unpacked: None,
+            },
             contract: None,
             options: OptionsClaim { sha256: digest("options"), values: BTreeMap::new() },
             asked: Asked { tables: None, strict },
@@ -517,6 +512,7 @@ mod tests {
             engine: "engine 1".to_owned(),
             isolation: "L1".to_owned(),
             input_path: "in\u{1b}put".to_owned(),
+            input_path_hex: None,
             contract_origin: None,
             fuel: 1,
             memory_peak_bytes: 1,
@@ -609,6 +605,18 @@ mod tests {
         claim.bytes.dark = u64::MAX;
         let lie = Receipt::new(claim, circumstances()).unwrap().to_json().unwrap();
         assert_eq!(Receipt::read(&lie).unwrap_err().code(), "receipt-sum");
+    }
+
+    #[test]
+    fn of_a_packed_input_the_unpacked_bytes_are_what_adds_up() {
+        let mut claim = claim_of(false, 1);
+        assert!(!serde_json::to_string(&claim).unwrap().contains("unpacked"), "receipts stay as they were");
+        let (packing, sha256) = (Packing::Gzip, digest("unpacked"));
+        claim.input.bytes = 7;
+        assert!(!claim.adds_up());
+        claim.input.unpacked = Some(Unpacked { packing, member: None, sha256, bytes: 100 });
+        assert!(claim.adds_up());
+        assert_eq!(claim.input.read_sha256(), sha256);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use casparian_core::flow::{PortFault, Sinks, Tally};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::TableId;
+use casparian_core::receipt::Packing;
 use serde::{Deserialize, Serialize};
 
 pub use self::fault::SinkFault;
@@ -113,8 +114,10 @@ pub struct Provenance {
     pub parser_version: GuestText,
     /// Digest of the component.
     pub parser_sha256: Digest,
-    /// Digest of the input.
+    /// Digest of what the parser reads, which is what every offset is about.
     pub input_sha256: Digest,
+    /// How that was packed, and the digest of the packed file; none: it was read as it stood there.
+    pub packed: Option<(Packing, Digest)>,
     /// The contract; none: the schema that the parser declares.
     pub contract: Option<ContractReport>,
 }
@@ -389,6 +392,7 @@ mod tests {
             parser_version: GuestText::new("1.2.0", 64),
             parser_sha256: Digest::of(b"parser"),
             input_sha256: Digest::of(b"input"),
+            packed: None,
             contract: None,
         }
     }

@@ -232,5 +232,12 @@ fn key_values(provenance: &Provenance) -> Vec<KeyValue> {
         ("casparian.contract.version", contract.map(|contract| contract.version.clone())),
         ("casparian.contract.sha256", contract.map(|contract| contract.hash.to_string())),
     ];
-    pairs.into_iter().map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect()
+    let packed = provenance.packed.iter().flat_map(|(packing, sha256)| {
+        [
+            ("casparian.input.packing", Some(packing.to_string())),
+            ("casparian.input.packed_sha256", Some(sha256.to_string())),
+        ]
+    });
+    let pairs = pairs.into_iter().chain(packed);
+    pairs.map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect()
 }

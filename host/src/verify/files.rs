@@ -254,7 +254,7 @@ impl<'a> Held<'a> {
     ) -> Result<(), String> {
         let claim = self.claim;
         let contract = claim.contract.as_ref().map(|contract| contract.sha256);
-        let row = row_id(claim.input.sha256, table, offset, place);
+        let row = row_id(claim.input.read_sha256(), table, offset, place);
         let due = q_id(row, contract, claim.component.sha256, claim.options.sha256).to_string();
         if name == Some(due.as_str()) { Ok(()) } else { Err(self.misnamed()) }
     }
@@ -270,7 +270,7 @@ impl<'a> Held<'a> {
             Some((last, next)) if *last == offset => *next,
             _ => 0,
         };
-        while row_id(self.claim.input.sha256, table, offset, place).to_string() != name {
+        while row_id(self.claim.input.read_sha256(), table, offset, place).to_string() != name {
             place += 1;
             // The rejections of a record are all there, so there is nothing in between.
             let left = if table.is_empty() { None } else { self.tries_left.checked_sub(1) };
@@ -285,7 +285,7 @@ impl<'a> Held<'a> {
 fn check_same_everywhere(batch: &RecordBatch, claim: &Claim) -> Result<(), String> {
     let contract = claim.contract.as_ref();
     let texts = [
-        ("input_sha256", Some(claim.input.sha256.to_string())),
+        ("input_sha256", Some(claim.input.read_sha256().to_string())),
         ("parser_name", Some(claim.component.name.raw().to_owned())),
         ("parser_version", Some(claim.component.version.raw().to_owned())),
         ("parser_hash", Some(claim.component.sha256.to_string())),

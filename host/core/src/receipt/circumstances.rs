@@ -17,6 +17,9 @@ pub struct Circumstances {
     pub isolation: String,
     /// What people called the input.
     pub input_path: String,
+    /// The bytes of that in hex; none: they are the UTF-8 that it is, and the field is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_path_hex: Option<String>,
     /// Where the contract came from; none: there was none.
     pub contract_origin: Option<String>,
     /// Fuel burnt.

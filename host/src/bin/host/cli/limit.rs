@@ -19,23 +19,28 @@ enum LimitKey {
     Time,
     Output,
     Log,
+    Input,
+    Unpacked,
 }
 
 /// What `--help` says about it.
 pub(super) const HELP: &str = "\
-Bounds for the parser, instead of the usual ones: `fuel=2G` (about one per instruction), `memory=512MiB` (at most \
-4GiB), `time=30s`, `output=10GB` (all rows together), `log=1MiB`. Counts and sizes take K, M, G, T (powers of 1000) \
+Bounds for a run, instead of the usual ones: `fuel=2G` (about one per instruction), `memory=512MiB` (at most \
+4GiB), `time=30s`, `output=10GB` (all rows together), `log=1MiB`; and for the input: `input=2TiB` as it stands on disk, \
+`unpacked=50GB` once unpacked or piped in. Counts and sizes take K, M, G, T (powers of 1000) \
 and, sizes, KiB, MiB, GiB, TiB (of 1024); times take ms, s, m, h";
 
 /// A year. Deadlines are added to clocks, which end somewhere.
 const TIME_MS_MAX: u64 = 366 * 24 * 3_600_000;
 
-const KEYS: [(&str, LimitKey); 5] = [
+const KEYS: [(&str, LimitKey); 7] = [
     ("fuel", LimitKey::Fuel),
     ("memory", LimitKey::Memory),
     ("time", LimitKey::Time),
     ("output", LimitKey::Output),
     ("log", LimitKey::Log),
+    ("input", LimitKey::Input),
+    ("unpacked", LimitKey::Unpacked),
 ];
 
 const COUNTS: [(&str, u64); 5] =
@@ -103,6 +108,12 @@ impl LimitSetting {
             LimitKey::Output => (limits.output_bytes_base, limits.output_bytes_per_byte) = (self.value, 0),
             LimitKey::Memory => limits.memory_bytes_max = self.value,
             LimitKey::Log => limits.log_bytes_max = self.value,
+            LimitKey::Input => limits.input.bytes_max = self.value,
+            LimitKey::Unpacked => {
+                let input = &mut limits.input;
+                (input.unpacked_bytes_max, input.unpacked_bytes_base) = (self.value, self.value);
+                input.unpacked_bytes_per_byte = 0;
+            }
         }
     }
 }
@@ -116,7 +127,7 @@ impl LimitKey {
         match self {
             LimitKey::Fuel => &COUNTS,
             LimitKey::Time => &TIMES,
-            LimitKey::Memory | LimitKey::Output | LimitKey::Log => &SIZES,
+            _ => &SIZES,
         }
     }
 
@@ -127,6 +138,8 @@ impl LimitKey {
             LimitKey::Memory => "memory is a size such as 64MiB, 512M or 1GiB",
             LimitKey::Output => "output is a size such as 500MB, 10G or 1TiB",
             LimitKey::Log => "log is a size such as 64KiB or 10M",
+            LimitKey::Input => "input is a size such as 500GB or 2TiB",
+            LimitKey::Unpacked => "unpacked is a size such as 500MB or 50GiB",
         }
     }
 
@@ -236,10 +249,13 @@ mod tests {
     #[test]
     fn an_error_says_what_would_be_accepted() {
         let refused = |text: &str| parse(text).unwrap_err();
-        assert_eq!(refused("fuel"), "not `key=value`; the limits are fuel, memory, time, output, log");
+        assert_eq!(
+            refused("fuel"),
+            "not `key=value`; the limits are fuel, memory, time, output, log, input, unpacked"
+        );
         assert_eq!(
             refused("cpu=1"),
-            "there is no limit `cpu`; the limits are fuel, memory, time, output, log"
+            "there is no limit `cpu`; the limits are fuel, memory, time, output, log, input, unpacked"
         );
         assert_eq!(refused("time=30"), "`30` has no unit that fits; time is such as 500ms, 30s, 2m or 1h");
         assert_eq!(

@@ -11,6 +11,9 @@ use std::{fmt, fs, thread};
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::id::TableName;
 use casparian_core::limits::Limits;
+use casparian_core::receipt::Packing;
+use casparian_host::input::{STDIN, STDIN_NAME};
+use casparian_host::packing::Compression;
 use casparian_host::report::{Report, Status};
 use casparian_host::run::{ContractChoice, LogLevel, RunRequest, TableChoice};
 use casparian_host::sinks::Format;
@@ -37,7 +40,9 @@ Examples:
   host run fix.wasm orders.log --out orders        one Parquet file per table
   host run fix.wasm orders.log --out m.csv --tables messages
                                                    one table as CSV
-  host run fix.wasm logs/*.log --out all --json    each to all/<its name>";
+  host run fix.wasm logs/*.log --out all --json    each to all/<its name>
+  host run fix.wasm day.zip!orders.log             one file of an archive
+  zcat a.gz b.gz | host run fix.wasm - --out ab    what is piped in";
 
 /// What `host run` takes.
 #[derive(Debug, clap::Args)]
@@ -46,9 +51,18 @@ pub(crate) struct Args {
     /// The parser: a WebAssembly component, or a Python program: a .py, a folder with a parser.py, a .zip of `host build`
     parser: PathBuf,
 
-    /// The files to parse
+    /// The files to parse; `-` for what is piped in. gzip and zstd are unpacked, of a .zip the only file in it, or one as
+    /// ARCHIVE!MEMBER
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
+
+    /// How inputs are packed: `auto` goes by how they begin, and takes for a ZIP only what is called .zip
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Packed::Auto)]
+    compression: Packed,
+
+    /// What the one input is called, to the parser and in what is written; else its own name, or stdin
+    #[arg(long, value_name = "NAME")]
+    input_name: Option<String>,
 
     /// Write one file per table, and the quarantine, into this new folder; of several inputs each gets a folder of its name
     /// in there. A name that ends in .parquet, .csv or .jsonl is the file of one table; what is known about it, the
@@ -164,6 +178,28 @@ impl FormatName {
             Self::Parquet => Format::Parquet,
             Self::Csv => Format::Csv { escapes_formulas },
             Self::Jsonl => Format::JsonLines,
+        }
+    }
+}
+
+/// How inputs are packed, as it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Packed {
+    Auto,
+    None,
+    Gzip,
+    Zstd,
+    Zip,
+}
+
+impl From<Packed> for Compression {
+    fn from(packed: Packed) -> Self {
+        match packed {
+            Packed::Auto => Compression::Auto,
+            Packed::None => Compression::None,
+            Packed::Gzip => Compression::Only(Packing::Gzip),
+            Packed::Zstd => Compression::Only(Packing::Zstd),
+            Packed::Zip => Compression::Only(Packing::Zip),
         }
     }
 }
@@ -309,6 +345,8 @@ fn prepare(
     Ok(RunRequest {
         component: args.parser.clone(),
         input: PathBuf::new(),
+        compression: args.compression.into(),
+        member: None,
         out: None,
         extent,
         format,
@@ -320,7 +358,7 @@ fn prepare(
         strict: args.strict,
         preview_rows: args.preview_rows_wanted(),
         log_level: args.log.level(),
-        input_name: None,
+        input_name: args.input_name.clone(),
         range_bytes: args.range_bytes,
         read_sizes: args.read_sizes.unwrap_or_default(),
         cache_dir,
@@ -333,6 +371,7 @@ fn prepare(
 fn limits_of(args: &Args) -> Result<Limits, Misuse> {
     args.check_tables()?;
     args.check_watch()?;
+    args.check_piped()?;
     let limits = limit::apply_for(Some(&args.parser), &args.limits)
         .map_err(|message| Misuse { message, hint: "give each limit once" })?;
     let batch_bytes_wanted = args.batch_bytes.map_or(limits.batch_bytes_wanted, u64::from);
@@ -380,6 +419,7 @@ fn outs_of(args: &Args) -> Result<Vec<Option<PathBuf>>, Misuse> {
 
 fn folder_of<'a>(input: &'a Path, seen: &mut BTreeSet<&'a OsStr>) -> Result<&'a OsStr, Misuse> {
     let hint = "with several inputs each goes to a folder of its name in `--out`; run these apart";
+    let input = if input.as_os_str() == STDIN { Path::new(STDIN_NAME) } else { input };
     let name = input.file_name().ok_or_else(|| {
         let message = format!("input `{}` has no name of its own", input.display());
         Misuse { message, hint }
@@ -467,6 +507,19 @@ impl Args {
             return Err(Misuse { message, hint: "say `--replace`, or leave `--out` out" });
         }
         Ok(())
+    }
+
+    fn check_piped(&self) -> Result<(), Misuse> {
+        let piped = self.inputs.iter().filter(|input| input.as_os_str() == STDIN).count();
+        let misuse = |message: &str, hint| Err(Misuse { message: message.to_owned(), hint });
+        match (piped, &self.input_name) {
+            (2.., _) => misuse("`-` is named twice, and can be read once", "name it once"),
+            (1.., _) if self.watch => misuse("`--watch` watches a file, not `-`", "write it to a file first"),
+            (_, Some(_)) if self.inputs.len() > 1 => {
+                misuse("`--input-name` names one input", "leave it out, or run these apart")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_tables(&self) -> Result<(), Misuse> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use casparian_core::flow::{BrokenBudget, WarningTally};
+use casparian_core::receipt::Unpacked;
 use casparian_host::report::{Accounting, Coverage, Report, Status, TableReport};
 
 use super::fault::{fault, hint_line, warning};
@@ -59,12 +60,24 @@ fn head(report: &Report, paint: Paint) -> String {
         .contract
         .as_ref()
         .map(|contract| format!("contract {} {}", shown(&contract.id), shown(&contract.version)));
-    let mut parts = vec![parser, shown(&report.input.path), bytes(report.input.bytes), time(report.wall_ms)];
+    let mut parts = vec![parser, input(report), bytes(report.input.read_bytes()), time(report.wall_ms)];
     if report.status != Status::Failed && report.wall_ms >= RATE_MS_MIN {
-        parts.extend(rate(report.input.bytes, report.wall_ms));
+        parts.extend(rate(report.input.read_bytes(), report.wall_ms));
     }
     parts.extend(contract);
     format!("{}\n", parts.join("  "))
+}
+
+/// `orders.log.gz -> day/orders.log.gz  (gzip, 12.1 MB)`: the input, where it led to if it was a link, and how it is packed.
+fn input(report: &Report) -> String {
+    let link = report.input.link.as_deref().map(|link| format!(" -> {}", shown(link))).unwrap_or_default();
+    let packed = |unpacked: &Unpacked| {
+        let member =
+            unpacked.member.as_deref().map(|member| format!(" of {}", shown(member))).unwrap_or_default();
+        format!("  ({}{member}, {})", unpacked.packing, bytes(report.input.bytes))
+    };
+    let packed = report.input.unpacked.as_ref().map(packed).unwrap_or_default();
+    format!("{}{link}{packed}", shown(&report.input.path))
 }
 
 fn failure(report: &Report, paint: Paint) -> String {
@@ -118,7 +131,7 @@ fn tables(tables: &[TableReport], page: Page) -> String {
 /// `accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L1`
 fn account(report: &Report, paint: Paint) -> String {
     let parts = [
-        accounted(&report.accounting, report.input.bytes, paint),
+        accounted(&report.accounting, report.input.read_bytes(), paint),
         format!("fuel {}", scaled(report.fuel)),
         format!("memory {}", bytes(report.memory_peak_bytes)),
         format!("isolation {:?}", report.isolation),
@@ -279,7 +292,14 @@ mod tests {
     fn report() -> Report {
         Report {
             schema: REPORT_SCHEMA,
-            input: InputReport { path: "orders.log".to_owned(), sha256: None, bytes: 48_200_000 },
+            input: InputReport {
+                path: "orders.log".to_owned(),
+                path_hex: None,
+                link: None,
+                sha256: None,
+                bytes: 48_200_000,
+                unpacked: None,
+            },
             component: ComponentReport {
                 name: GuestText::new("fix", 64),
                 version: Some(GuestText::new("1.0.0", 64)),
