@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod guests;
 mod machine_paths;
+mod one_module;
 mod python;
 mod python_runtime;
 mod reproducible;

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use crate::Outcome;
 use crate::command::run;
+use crate::one_module;
 use crate::python;
 use crate::wit_lock::sha256;
 use crate::workspace::{self, copy, entries, make_folder, read, rename};
@@ -17,7 +18,8 @@ use crate::workspace::{self, copy, entries, make_folder, read, rename};
 /// What it is called among the guests.
 pub(crate) const NAME: &str = "python";
 /// What is handed to the interpreter, beside the interface.
-const SOURCES: [&str; 2] = ["guests/python", "sdk/python/casparian"];
+const SOURCES: [&str; 3] = ["guests/python", "sdk/python/casparian", "xtask/src/one_module"];
+const MAKERS: [&str; 3] = ["wit/world.wit", PINS, "xtask/src/python_runtime.rs"];
 const PINS: &str = "guests/python/requirements.txt";
 
 /// Builds `target/guests/python.wasm` where it is out of date, and puts a copy where the host of this checkout looks for it.
@@ -41,7 +43,7 @@ pub(crate) fn build(root: &Path) -> Outcome {
 
 /// Returns what it is made of, a line for each file.
 fn made_of(root: &Path) -> Outcome<String> {
-    let mut files = vec![root.join("wit/world.wit"), root.join(PINS)];
+    let mut files: Vec<PathBuf> = MAKERS.iter().map(|file| root.join(file)).collect();
     for folder in SOURCES {
         walk(&root.join(folder), &mut files)?;
     }
@@ -55,7 +57,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Outcome {
     for path in entries(folder)? {
         if path.is_dir() && path.file_name().is_some_and(|name| name != "__pycache__") {
             walk(&path, found)?;
-        } else if path.extension().is_some_and(|ending| ending == "py") {
+        } else if path.extension().is_some_and(|ending| ending == "py" || ending == "rs") {
             found.push(path);
         }
     }
@@ -75,5 +77,7 @@ fn componentize(root: &Path, component: &Path) -> Outcome {
         .args(["--stub-wasi", "-p", "guests/python", "-p", "sdk/python", "runtime", "--output"])
         .arg(&half);
     run(&mut command)?;
+    let linked = one_module::link(&read(&half)?).map_err(|fault| format!("{}: {fault}", half.display()))?;
+    workspace::write(&half, &linked)?;
     rename(&half, component)
 }
