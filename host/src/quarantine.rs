@@ -162,7 +162,7 @@ impl QuarantineFile {
 
     fn flush(&mut self) -> Result<(), SinkFault> {
         let mut file = self.take_file()?;
-        let gathered = std::mem::take(&mut self.gathered);
+        let gathered = self.gathered.take();
         let rows = gathered.into_batch(&self.schema, &self.circumstances, &self.records.source);
         file.write(rows.map_err(|error| file.fault(error.into()))?)?;
         self.file = FileState::Begun(file);

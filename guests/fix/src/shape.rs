@@ -27,8 +27,15 @@ impl Consult {
 
     /// Walks a message and adds what is wrong with it. Without a dictionary for it the walk comes back empty.
     pub fn read(&self, walk: &mut Walk, bytes: &[u8], fields: &[Field], slots: &Slots, flaws: &mut Flaws) {
-        if self.depth == Some(Depth::Structure) && walk.is_flat(fields) {
-            return walk.clear();
+        if self.depth == Some(Depth::Structure) {
+            let mut twice = Vec::new();
+            if walk.is_flat(fields, &mut twice) {
+                match self.book(bytes, slots).filter(|_| !twice.is_empty()) {
+                    Some(book) => walk.read_flat(&twice, &book, flaws),
+                    None => walk.clear(),
+                }
+                return;
+            }
         }
         match (self.book(bytes, slots), self.depth) {
             (Some(book), Some(depth)) => walk.read(bytes, fields, &book, depth, flaws),

@@ -191,17 +191,35 @@ impl Walk {
         self.undefined = None;
     }
 
-    /// Returns whether the structure of a message is beyond doubt without a dictionary: no field counts a group, none is there
-    /// twice.
-    pub fn is_flat(&mut self, fields: &[Field]) -> bool {
+    /// Returns whether a message has no groups, beyond doubt and without a dictionary: no field counts one. `twice` are the tags
+    /// that come again.
+    pub fn is_flat(&mut self, fields: &[Field], twice: &mut Vec<u32>) -> bool {
         const TAGS: usize = 4096;
         self.met.resize(TAGS, 0);
         self.mark += 1;
+        twice.clear();
         fields.iter().all(|field| match self.met.get_mut(field.tag as usize) {
             _ if field.tag == 0 => true,
-            Some(mark) => std::mem::replace(mark, self.mark) != self.mark && !is_counter(field.tag),
+            Some(mark) => {
+                if std::mem::replace(mark, self.mark) == self.mark {
+                    twice.push(field.tag);
+                }
+                !is_counter(field.tag)
+            }
             None => false,
         })
+    }
+
+    /// Does for a message without groups what [`Walk::read`] would: only what comes twice can be wrong with its structure.
+    pub fn read_flat(&mut self, twice: &[u32], book: &Book, flaws: &mut Flaws) {
+        self.clear();
+        for tag in twice {
+            let is_defined =
+                EDGES.iter().any(|edge| book.edge(*edge).is_some_and(|body| body.place(*tag).is_some()));
+            if is_defined && !self.may_repeat(book, *tag) {
+                flaws.insert(Flaw::DuplicateTag);
+            }
+        }
     }
 
     /// Walks a message and adds what is wrong with it.
@@ -585,13 +603,38 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_flat_where_nothing_counts_and_nothing_comes_twice() {
+    fn what_comes_twice_is_found_without_a_walk_where_there_are_no_groups() {
+        for text in ["40=1|40=1", "58=a|58=b", "9001=x|9001=y", "4000=x|4000=x", "11=a|55=b|11=a|60=c"] {
+            for (begin, msg_type) in [(&b"FIX.4.4"[..], b"8"), (b"FIX.4.0", b"B"), (b"FIX.4.2", b"?")] {
+                let (_, flaws) = walked_as(begin, msg_type, text, Depth::Structure);
+                let book = Book::of(begin, None, Version::Fix50Sp2, msg_type).expect("a version");
+                let tags: Vec<u32> =
+                    text.split('|').filter_map(|f| f.split_once('=')?.0.parse().ok()).collect();
+                let twice: Vec<u32> = (1..tags.len())
+                    .filter(|at| tags[..*at].contains(&tags[*at]))
+                    .map(|at| tags[at])
+                    .collect();
+                let (mut walk, mut found) = (Walk::default(), Flaws::NONE);
+                walk.read_flat(&twice, &book, &mut found);
+                let found: Vec<_> = found.indices().map(|index| Flaw::ALL[usize::from(index)].0).collect();
+                assert_eq!(found, flaws, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_flat_where_nothing_counts() {
         let mut walk = Walk::default();
         let field = |tag| Field { tag, start: 0, value: 0, end: 0, counted: false };
-        let mut is_flat =
-            |tags: &[u32]| walk.is_flat(&tags.iter().map(|tag| field(*tag)).collect::<Vec<_>>());
-        assert!(is_flat(&[8, 9, 35, 0, 0, 55, 10]) && is_flat(&[8, 9, 35, 55, 10]));
-        assert!(!is_flat(&[8, 453]) && !is_flat(&[8, 55, 55]) && !is_flat(&[8, 5001]));
+        let mut is_flat = |tags: &[u32]| {
+            let mut twice = Vec::new();
+            let fields: Vec<_> = tags.iter().map(|tag| field(*tag)).collect();
+            walk.is_flat(&fields, &mut twice).then_some(twice)
+        };
+        assert_eq!(is_flat(&[8, 9, 35, 0, 0, 55, 10]), Some(vec![]));
+        assert_eq!(is_flat(&[8, 9, 35, 55, 10]), Some(vec![]));
+        assert_eq!(is_flat(&[8, 55, 40, 55, 40, 55]), Some(vec![55, 40, 55]));
+        assert_eq!((is_flat(&[8, 453]), is_flat(&[8, 5001])), (None, None));
     }
 
     #[test]

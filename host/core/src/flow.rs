@@ -116,8 +116,10 @@ pub struct Flow<S, H> {
     sinks: S,
     hold: H,
     terms: Terms,
-    /// The words of the faults that rejections refer to by index.
-    fault_codes: Vec<String>,
+    /// What a record breaks that cannot be read: the parser's own word for it, by its index.
+    faults: Vec<Arc<BrokenRule>>,
+    /// What a row breaks that is good by itself.
+    companion: Arc<BrokenRule>,
     /// Tables whose rows are written.
     wanted: Wanted,
     tables: Vec<Table>,
@@ -179,7 +181,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             sinks,
             hold,
             terms: Terms::Declared,
-            fault_codes,
+            faults: fault_codes.iter().map(|word| parser_fault(word)).collect(),
+            companion: Arc::new(companion()),
             wanted: wanted.into(),
             tables: Vec::new(),
             claims: Claims::default(),
@@ -351,10 +354,10 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     fn unreadable(&self, rejection: &Rejection, numbers: &Numbers<'_>) -> Rejected {
-        let word = self.fault_codes.get(usize::from(rejection.fault)).map_or("", String::as_str);
+        let rule = self.faults.get(usize::from(rejection.fault)).cloned();
         let violation = Violation {
             code: Code::ParserFault,
-            rule: parser_fault(word),
+            rule: rule.unwrap_or_else(|| parser_fault("")),
             observed: Some(rejection.message.clone()).filter(|m| !m.raw().is_empty()),
         };
         Rejected {
@@ -403,16 +406,19 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             }
             Culprit::Unreadable => "the parser could not read the record".to_owned(),
         });
-        let rule = BrokenRule {
-            column: None,
-            name: "record".to_owned(),
-            expected: Some("every row of the record is good".to_owned()),
-            severity: Severity::Error,
-        };
         Violation {
             code: Code::Companion,
-            rule: Arc::new(rule),
+            rule: Arc::clone(&self.companion),
             observed: observed.map(|text| GuestText::new(&text, OBSERVED_BYTES_MAX)),
         }
+    }
+}
+
+fn companion() -> BrokenRule {
+    BrokenRule {
+        column: None,
+        name: "record".to_owned(),
+        expected: Some("every row of the record is good".to_owned()),
+        severity: Severity::Error,
     }
 }

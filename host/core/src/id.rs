@@ -1,6 +1,7 @@
 //! What things are called: digests and names that have been checked.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -95,12 +96,12 @@ impl FieldHasher {
 /// A table's name: `[a-z][a-z0-9_]{0,62}`. Safe as a file name and as an SQL identifier.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TableName(String);
+pub struct TableName(Arc<str>);
 
 impl TableName {
     /// Checks a name. Returns `None` where it does not fit the pattern.
     pub fn new(name: &str) -> Option<Self> {
-        is_word(name).then(|| Self(name.to_owned()))
+        is_word(name).then(|| Self(name.into()))
     }
 
     /// Returns it as text.
@@ -119,7 +120,7 @@ impl TryFrom<String> for TableName {
 
 impl From<TableName> for String {
     fn from(name: TableName) -> Self {
-        name.0
+        name.as_str().to_owned()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, StringBuilder, UInt64Builder};
+use arrow_array::builder::{ArrayBuilder as _, BinaryBuilder, BooleanBuilder, StringBuilder, UInt64Builder};
 use arrow_array::{
     ArrayRef, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array,
     new_null_array,
@@ -87,6 +87,29 @@ impl Gathered {
         Ok(self.cells.len())
     }
 
+    /// Takes the rows, and leaves room for as many.
+    pub(super) fn take(&mut self) -> Self {
+        let room = Self {
+            rows: 0,
+            bytes: 0,
+            q_id: text_room(&self.q_id),
+            row_id: text_room(&self.row_id),
+            table: text_room(&self.table),
+            record_no: number_room(&self.record_no),
+            line_first: number_room(&self.line_first),
+            line_last: number_room(&self.line_last),
+            byte_offset: number_room(&self.byte_offset),
+            byte_length: number_room(&self.byte_length),
+            raw: bytes_room(&self.raw),
+            raw_truncated: BooleanBuilder::with_capacity(self.rows),
+            row: bytes_room(&self.row),
+            cells: std::mem::take(&mut self.cells),
+            n_violations: number_room(&self.n_violations),
+            violations: self.violations.room(),
+        };
+        std::mem::replace(self, room)
+    }
+
     pub(super) fn is_full(&self, shared_bytes_per_row: usize) -> bool {
         self.rows >= GATHERED_ROWS_MAX || self.bytes + self.rows * shared_bytes_per_row >= GATHERED_BYTES_MAX
     }
@@ -135,6 +158,20 @@ impl Gathered {
         ];
         RecordBatch::try_new(Arc::clone(schema), columns)
     }
+}
+
+// What is gathered next is much like what was: a builder that has room is not moved as it grows.
+
+fn text_room(of: &StringBuilder) -> StringBuilder {
+    StringBuilder::with_capacity(of.len(), of.values_slice().len())
+}
+
+fn bytes_room(of: &BinaryBuilder) -> BinaryBuilder {
+    BinaryBuilder::with_capacity(of.len(), of.values_slice().len())
+}
+
+fn number_room(of: &UInt64Builder) -> UInt64Builder {
+    UInt64Builder::with_capacity(of.len())
 }
 
 /// Columns whose rows are all the same.
@@ -214,6 +251,21 @@ impl GatheredViolations {
         self.observed.append_option(observed);
         let optional: usize = [column, expected, observed].into_iter().flatten().map(str::len).sum();
         code.len() + rule.name.len() + optional + 64
+    }
+
+    /// Returns an empty one with room for as much again.
+    fn room(&self) -> Self {
+        Self {
+            counts: Vec::with_capacity(self.counts.len()),
+            code: text_room(&self.code),
+            severity: text_room(&self.severity),
+            column: text_room(&self.column),
+            rule: text_room(&self.rule),
+            rule_hash: text_room(&self.rule_hash),
+            expected: text_room(&self.expected),
+            observed: text_room(&self.observed),
+            hashes: RuleHashes::default(),
+        }
     }
 
     fn finish(mut self) -> Result<ArrayRef, ArrowError> {

@@ -275,7 +275,7 @@ impl Judged {
     pub(crate) fn add_duplicates(&mut self, rule: &Arc<BrokenRule>, columns: &[usize], rows: &[usize]) {
         let mut duplicates = rows.iter().copied().peekable();
         let marked: BooleanBuffer =
-            (0..self.rows.num_rows()).map(|row| duplicates.next_if_eq(&row).is_some()).collect();
+            BooleanBuffer::collect_bool(self.rows.num_rows(), |row| duplicates.next_if_eq(&row).is_some());
         let name = |at: &usize| self.rows.schema_ref().fields().get(*at).map(|field| field.name().clone());
         let cells = columns.iter().filter_map(|at| Some((name(at)?, self.rows.columns().get(*at)?.clone())));
         let observed = Observed::Cells(cells.collect());
@@ -348,7 +348,7 @@ impl Judged {
             }
             is_carrier
         };
-        Some((0..self.rows.num_rows()).map(is_carrier).collect())
+        Some(BooleanBuffer::collect_bool(self.rows.num_rows(), is_carrier))
     }
 }
 

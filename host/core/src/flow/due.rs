@@ -304,11 +304,12 @@ impl Bad {
         let from = self.records.partition_point(|(offset, _)| offset < first);
         let mut records = self.records.iter().skip(from).map(|(offset, _)| offset).peekable();
         records.peek().filter(|offset| **offset <= last)?;
-        let is_bad = |offset: &u64| {
+        let mut is_bad = |offset: &u64| {
             while records.next_if(|record| *record < offset).is_some() {}
             records.peek().is_some_and(|record| *record == offset)
         };
-        Some(offsets.iter().map(is_bad).collect())
+        let mut offsets = offsets.iter();
+        Some(BooleanBuffer::collect_bool(offsets.len(), |_| offsets.next().is_some_and(&mut is_bad)))
     }
 
     fn has_quarantined(&self, offset: u64) -> bool {
@@ -331,9 +332,8 @@ pub(super) fn records_of(due: &[Due], rejections: &[Rejection], bad: &Bad) -> Ve
         }
     }
     spans.extend(rejections.iter().map(|rejection| rejection.at));
-    if !spans.is_sorted() {
-        spans.sort_unstable();
-    }
+    // They are a few lists one behind the other, each in order: the stable sort finds them and merges.
+    spans.sort();
     spans.dedup();
     let clean = bad.is_empty();
     let record = |at: Span| Record { at, accepted: clean || !bad.has_quarantined(at.offset) };

@@ -134,18 +134,23 @@ pub struct QuarantineTally {
 impl QuarantineTally {
     pub(super) fn add(&mut self, rejected: &Rejected) {
         self.rows += 1;
-        let mut codes: Vec<Code> = rejected.violations.iter().map(|v| v.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes.into_iter().for_each(|code| *self.by_code.entry(code).or_default() += 1);
-        let mut rules: Vec<&str> = rejected.violations.iter().map(|v| v.rule.name.as_str()).collect();
-        rules.sort_unstable();
-        rules.dedup();
-        for rule in rules {
-            match self.by_rule.get_mut(rule) {
-                Some(count) => *count += 1,
-                None => drop(self.by_rule.insert(rule.to_owned(), 1)),
+        let violations = &rejected.violations;
+        // A row lists few of them: looking back costs less than a set.
+        for (at, violation) in violations.iter().enumerate() {
+            let before = || violations.iter().take(at);
+            if !before().any(|other| other.code == violation.code) {
+                *self.by_code.entry(violation.code).or_default() += 1;
             }
+            if !before().any(|other| other.rule.name == violation.rule.name) {
+                self.count_rule(&violation.rule.name);
+            }
+        }
+    }
+
+    fn count_rule(&mut self, rule: &str) {
+        match self.by_rule.get_mut(rule) {
+            Some(count) => *count += 1,
+            None => drop(self.by_rule.insert(rule.to_owned(), 1)),
         }
     }
 }
