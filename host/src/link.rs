@@ -6,7 +6,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use casparian_core::guest_text::GuestText;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
@@ -26,9 +28,18 @@ pub(crate) enum LinkFault {
     #[error("message bytes: limit {MESSAGE_BYTES_MAX}, wanted {bytes}")]
     TooLarge { bytes: usize },
     #[error("a message of another shape arrived: {0}")]
-    Shape(#[from] serde_json::Error),
+    Shape(GuestText),
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+/// Most bytes of what is wrong with a message. Some of it are words of whoever sent it.
+const WHY_BYTES_MAX: usize = 512;
+
+impl From<serde_json::Error> for LinkFault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape(GuestText::new(&error.to_string(), WHY_BYTES_MAX))
+    }
 }
 
 impl From<rustix::io::Errno> for LinkFault {
@@ -96,7 +107,8 @@ impl Link {
         if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
             return Err(io::Error::other("too many descriptors for one message").into());
         }
-        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL | flags)?;
+        let flags = SendFlags::NOSIGNAL | flags;
+        retry_on_intr(|| sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, flags))?;
         Ok(())
     }
 
@@ -105,7 +117,8 @@ impl Link {
         let mut bytes = vec![0; MESSAGE_BYTES_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let got = recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let got = retry_on_intr(|| recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags));
         let got = match got {
             Err(rustix::io::Errno::CONNRESET) => return Ok(Received::Closed),
             got => got?,
@@ -163,6 +176,14 @@ mod tests {
             Received::Message(text, fds) => assert_eq!((text.as_str(), fds.len()), ("hello", 1)),
             _ => panic!("a message was sent"),
         }
+    }
+
+    #[test]
+    fn a_message_of_another_shape_steers_no_terminal() {
+        let (ours, theirs) = Link::pair().expect("a socket");
+        ours.send(&serde_json::json!({"Answer\u{9b}2J": 1}), &[]).expect("sent");
+        let refused = Link::from_fd(theirs).receive::<crate::orders::News>().err().expect("no news");
+        assert!(refused.to_string().contains("Answer\\u{9b}2J"), "{refused:?}");
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Witness {
         let files = staging.files().map_err(|fault| fault.report())?;
         let kept = files.into_iter().filter(|(name, _)| !held || name == QUARANTINE_FILE);
         let files = kept.map(|(name, file)| describe_file(request, name, file)).collect::<io::Result<_>>();
-        let files = files.map_err(|error| internal(format!("reading what was written: {error}")))?;
+        let files = files.map_err(|error| unread(&error))?;
         let receipt = Receipt::new(claim, self.circumstances(request, report, files));
         let text = receipt.and_then(|receipt| receipt.to_json());
         let text = text.map_err(|error| internal(format!("the receipt: {error}")))?;
@@ -216,6 +216,16 @@ pub(crate) fn hash_file(mut file: impl Read) -> io::Result<(u64, Digest)> {
         };
         hasher.update(&chunk[..read]);
         bytes += read as u64;
+    }
+}
+
+fn unread(error: &io::Error) -> FaultReport {
+    FaultReport {
+        blame: Blame::Host,
+        code: "output-failed".to_owned(),
+        message: format!("what was written cannot be read again: {error}"),
+        hint: None,
+        at: None,
     }
 }
 

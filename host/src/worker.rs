@@ -227,7 +227,11 @@ fn read_component(component: &File, bytes: u64) -> Result<Vec<u8>, FaultReport> 
     let mut bytes = Vec::new();
     let mut component = component;
     let read = component.rewind().and_then(|()| component.take(end).read_to_end(&mut bytes));
-    read.map_err(|e| internal(format!("reading the component: {e}")))?;
+    let unread = |error| FaultReport {
+        code: "component-unreadable".to_owned(),
+        ..internal(format!("reading the component: {error}"))
+    };
+    read.map_err(unread)?;
     Ok(bytes)
 }
 

@@ -361,7 +361,7 @@ impl BytesClaim {
 pub enum ReceiptFault {
     /// It is no JSON, or of another shape.
     #[error("not a receipt: {0}")]
-    Shape(#[from] serde_json::Error),
+    Shape(GuestText),
     /// It is of another version.
     #[error("a receipt of format version {found}; this host reads version {FORMAT_VERSION}")]
     Version {
@@ -388,6 +388,15 @@ pub enum ReceiptFault {
         /// The input's size.
         bytes: u64,
     },
+}
+
+/// Most bytes of what a reader of JSON says is wrong, in which a stranger's words stand.
+const WHY_BYTES_MAX: usize = 512;
+
+impl From<serde_json::Error> for ReceiptFault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Shape(GuestText::new(&error.to_string(), WHY_BYTES_MAX))
+    }
 }
 
 impl Blamed for ReceiptFault {
@@ -589,6 +598,14 @@ mod tests {
         }
         let more = text().replacen('{', "{\"more\": 1,", 1);
         assert_eq!(Receipt::read(&more).unwrap_err().code(), "receipt-shape");
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_named_and_steers_no_terminal() {
+        let odd = text().replacen('{', "{\"more\u{7f}\": 1,", 1);
+        let refused = Receipt::read(&odd).unwrap_err().to_string();
+        assert!(refused.contains("more\\u{7f}"), "{refused:?}");
+        assert!(!refused.chars().any(steers), "{refused:?}");
     }
 
     #[test]
