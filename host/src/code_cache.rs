@@ -251,6 +251,14 @@ mod tests {
     }
 
     #[test]
+    fn c_29_code_of_another_engine_is_not_found() {
+        let (_home, cache) = cache();
+        cache.keep(key(), b"native code").expect("kept");
+        let newer = code_key(Digest::of(b"component"), Digest::of(b"newer engine"));
+        assert!(matches!(cache.find(newer), Ok(Found::Nothing)));
+    }
+
+    #[test]
     fn one_flipped_bit_makes_it_worthless() {
         let (home, cache) = cache();
         cache.keep(key(), b"native code").expect("kept");

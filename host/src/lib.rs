@@ -16,6 +16,8 @@ pub mod code_cache;
 mod component;
 pub mod contract;
 pub mod doctor;
+#[doc(hidden)]
+pub mod doors;
 pub mod embed;
 pub mod explain;
 pub mod input;

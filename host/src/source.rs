@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_grew_is_read_to_its_old_end_and_then_found_out() {
+    fn i_05_a_file_that_grew_is_read_to_its_old_end_and_then_found_out() {
         let mut file = file(b"abc");
         let source = Source::open(file.path()).unwrap();
         source.check_unchanged().unwrap();
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_short_while_it_is_read_is_a_fault_and_never_an_early_end() {
+    fn i_05_a_file_that_is_cut_short_while_it_is_read_is_a_fault_and_never_an_early_end() {
         let file = file(b"abcdef");
         let source = Source::open(file.path()).unwrap();
         file.as_file().set_len(2).unwrap();

@@ -4,6 +4,8 @@
 /// A parser of inputs of [`INPUT`]'s size that does nothing, but for the parts that a test replaces.
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
+    /// More of the interface `input`.
+    pub(crate) input: &'static str,
     /// Imports of the component, and what is made of them before its core module is instantiated.
     pub(crate) imports: &'static str,
     /// Core imports of the module, from the instance `world`.
@@ -26,6 +28,7 @@ pub(crate) const INPUT: &[u8] = b"sixteen bytes...";
 impl Default for Text {
     fn default() -> Self {
         Text {
+            input: "",
             imports: "",
             core_imports: "",
             world: "",
@@ -44,13 +47,14 @@ impl Text {
     }
 
     fn text(&self) -> String {
-        let Text { imports, core_imports, world, memory, describe, parse, more } = self;
+        let Text { input, imports, core_imports, world, memory, describe, parse, more } = self;
         format!(
             r#"(component
 {TYPES}
   (import "casparian:parser/input@0.2.0" (instance $input
     (export "blob" (type $blob (sub resource)))
-    (export "[method]blob.len" (func (param "self" (borrow $blob)) (result u64)))))
+    (export "[method]blob.len" (func (param "self" (borrow $blob)) (result u64)))
+{input}))
   (alias export $input "blob" (type $blob))
 {imports}
   (core module $heap
@@ -131,11 +135,20 @@ const TYPES: &str = r#"
       (field "patterns" (list string)) (field "extra" (list (tuple string string)))))
     (export "description" (type $description (eq $description-shape)))
     (type $layout-shape (record (field "ranges" (list $span)) (field "context" (list u8))))
-    (export "layout" (type $layout (eq $layout-shape)))))
+    (export "layout" (type $layout (eq $layout-shape)))
+    (type $level-shape (enum "trace" "debug" "info" "warn" "error"))
+    (export "level" (type $level (eq $level-shape)))
+    (type $rejection-shape (record (field "at" $span) (field "fault" u16) (field "message" string)))
+    (export "rejection" (type $rejection (eq $rejection-shape)))
+    (type $skip-shape (enum "blank" "comment" "preamble" "header" "footer" "separator" "padding" "other"))
+    (export "skip-kind" (type $skip-kind (eq $skip-shape)))))
   (alias export $types "span" (type $span))
   (alias export $types "fault" (type $fault))
   (alias export $types "description" (type $description))
-  (alias export $types "layout" (type $layout))"#;
+  (alias export $types "layout" (type $layout))
+  (alias export $types "level" (type $level))
+  (alias export $types "rejection" (type $rejection))
+  (alias export $types "skip-kind" (type $skip-kind))"#;
 
 /// The interface `format`, over the core module's functions.
 const EXPORTS: &str = r#"

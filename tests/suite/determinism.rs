@@ -82,3 +82,23 @@ fn how_much_a_read_gives_changes_nothing_that_is_written() {
         }
     }
 }
+
+/// Reads that end within a character, between the two bytes of a line's end, within a byte order mark.
+#[test]
+fn i_12_no_cut_of_reads_changes_what_is_made_of_odd_bytes() {
+    let odd: &[u8] = b"\xef\xbb\xbfa=1\r\nb=\xe4\r\n\0c=\0\nd=\xe2\x82\xac\r\r\n=\n\xff\xfee=2\nf=\xc3";
+    let desk = Desk::new(&odd.repeat(50));
+    let files = |sizes: &[&str]| {
+        let out = format!("out-{}", sizes.last().unwrap_or(&"whole").replace(':', "-"));
+        let call = desk.call(&["run"]).arg(guest("hello_parser")).arg(desk.path(INPUT));
+        assert_eq!(call.args(&["--json", "--out", &out]).args(sizes).done().exit, 0, "{sizes:?}");
+        let out = desk.path(&out);
+        let names = host::names(&out).into_iter().filter(|name| name != "_receipt.json");
+        names.map(|name| std::fs::read(out.join(name)).expect("a file")).collect::<Vec<_>>()
+    };
+    let whole = files(&[]);
+    assert_eq!(whole.len(), 2, "a table and a quarantine");
+    for sizes in ["1:1", "2:2", "3:7", "4:64"] {
+        assert!(files(&["--read-sizes", sizes]) == whole, "--read-sizes {sizes}");
+    }
+}

@@ -3,11 +3,13 @@
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
+//! * [`fuzz`]: any bytes at all, at every door; [`calls`]: any calls in any order; [`sweep`]: faults at any system call.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
 //! The rest is furniture: [`host`] runs the program, [`component`] writes components as text, [`tables`] reads what was written.
 
 mod bombs;
+mod calls;
 mod cli;
 mod component;
 mod contract;
@@ -17,6 +19,7 @@ mod documents;
 mod evil;
 mod fix_truth;
 mod formats;
+mod fuzz;
 mod host;
 mod imports;
 mod limits;
@@ -25,6 +28,7 @@ mod python_guests;
 mod quarantine;
 mod receipts;
 mod report;
+mod sweep;
 mod tables;
 mod tidy;
 mod verdicts;

@@ -200,3 +200,17 @@ fn every_reason_code_is_explained() {
     assert_eq!(unknown.exit, 12);
     assert!(unknown.stderr.contains("did you mean `CF0301`"), "{}", unknown.stderr);
 }
+
+#[test]
+fn i_13_what_stands_in_a_bad_record_is_nowhere_but_in_a_quarantine_that_its_owner_reads() {
+    let secret = "patient-4711-X5O!P%@AP";
+    let desk = Desk::new(format!("a=1\n{secret}\nb=2\n").as_bytes());
+    let said = desk.run(&guest("hello_parser")).done();
+    assert_eq!(said.exit, 0, "{said:?}");
+    let out = desk.path("out");
+    let mode = |name: &str| std::fs::metadata(out.join(name)).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode("_quarantine.parquet"), 0o600);
+    assert!(!said.stdout.contains(secret) && !said.stderr.contains(secret), "{said:?}");
+    let receipt = std::fs::read_to_string(out.join("_receipt.json")).expect("a receipt");
+    assert!(!receipt.contains(secret), "{receipt}");
+}

@@ -170,6 +170,31 @@ fn a_second_run_made_differently_gives_the_claim_again() {
     }
 }
 
+/// Runs the hostile guest and has its receipt verified by another run. Returns what differs, and what it said.
+fn different_the_second_time(evil: &str) -> (Vec<String>, String) {
+    let desk = Desk::new(&vec![b'x'; 300_000]);
+    desk.evil(evil).done().assert_completed();
+    let said = verify(&desk, "out/_receipt.json").arg("--input").arg(desk.path(INPUT));
+    let said = said.arg("--component").arg(guest("evil")).done();
+    let rows = tables::read(&desk.path("out/rows.parquet"));
+    (different(&said), format!("{rows:?}"))
+}
+
+#[test]
+fn e_32_where_a_heap_is_and_how_a_map_is_hashed_is_the_same_in_every_run() {
+    let (different, rows) = different_the_second_time("heap_address");
+    assert_eq!(different, [""; 0], "{rows}");
+    assert!(rows.contains("0x"), "{rows}");
+}
+
+#[test]
+fn e_32_rows_that_hang_on_the_host_and_not_on_the_input_are_found_by_a_second_run() {
+    for evil in ["counts_reads", "tells_batch_bytes"] {
+        let (different, rows) = different_the_second_time(evil);
+        assert!(different.iter().any(|field| field.contains("rows")), "{evil}: {different:?} {rows}");
+    }
+}
+
 #[test]
 fn an_input_may_have_another_name_the_second_time() {
     let desk = Desk::new(&log());
@@ -227,7 +252,7 @@ fn a_wrong_input_or_parser_is_named_before_anything_is_run() {
 }
 
 #[test]
-fn the_contract_of_a_run_is_asked_for_and_checked_by_its_hash() {
+fn k_07_the_contract_of_a_run_is_asked_for_and_another_is_refused_by_its_hash() {
     let desk = Desk::new(PAIRS);
     let contract = |name: &str| host::root().join("tests/golden").join(name).join("contract.odcs.yaml");
     let call = desk.call(&["run"]).arg(guest("hello_parser")).arg(desk.path(INPUT));

@@ -12,6 +12,7 @@ mod contracts;
 mod debian;
 mod demo;
 mod docs;
+mod fuzz;
 mod guests;
 mod machine_paths;
 mod one_module;
@@ -22,6 +23,7 @@ mod rustc;
 mod sdk_python;
 mod site;
 mod suite;
+mod sweep;
 mod toolchain;
 mod wit_lock;
 mod workspace;
@@ -42,6 +44,9 @@ usage: cargo xtask CHORE
   check --bless-wit     write wit/LOCK after the version in wit/world.wit was raised
   check --reproducible  build the parsers twice, in two places, and compare
   bench [ARG…]          the benchmarks; arguments are theirs
+  fuzz [TARGET…] [--seconds N] [--keep]
+                        fuzz the doors for strangers' bytes, a minute each; --keep stores what was found
+  sweep                 a fault at every system call of a run; needs strace
   contracts             lint every contract with the linter of the standard (Python, from the network once)
   docs [--check]        write docs/cli.md from the help texts, or only compare";
 
@@ -63,6 +68,8 @@ fn chore(args: &[String]) -> Outcome {
     match (name.as_str(), rest_words.as_slice()) {
         ("guests", _) => guests::build(&root, rest),
         ("bench", _) => bench::run_all(&root, rest),
+        ("sweep", []) => sweep::run_all(&root),
+        ("fuzz", _) => fuzz::run_all(&root, rest),
         ("demo", []) => demo::run_demo(&root),
         ("python", _) => sdk_python::test(&root, rest),
         ("test", []) => suite::run_all(&root),

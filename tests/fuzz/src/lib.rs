@@ -1,53 +1,42 @@
-//! What the targets share: the golden messages of `wit/vectors` to start from, and Arrow's reader for a second opinion.
+//! What is fuzzed: for each target a property over any bytes at all, and bytes to begin with.
+//!
+//! Two drive it. `cargo xtask fuzz` links libFuzzer, which looks at coverage, and runs as long as it is told. The suite
+//! runs every stored input and some thousand seeded changes of them, on any machine and with no other tools.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-
-use casparian_core::wire::{self, TableSchema};
-use serde_json::Value;
-
+mod corpus;
+mod mutation;
 #[path = "../../../host/core/tests/wire/oracle.rs"]
 pub mod oracle;
+mod targets;
+mod vectors;
 
-/// A golden message.
-pub struct Golden {
-    /// Its name in the index.
-    pub name: String,
-    /// The name of its schema's file; `None` where it is a schema itself.
-    pub schema: Option<String>,
-    /// Its bytes.
-    pub message: Vec<u8>,
+pub use corpus::stored;
+pub use mutation::{Dice, Mutations};
+pub use targets::TARGETS;
+
+/// One thing that is fuzzed.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// What it is called, on command lines and in the names of files.
+    pub name: &'static str,
+    /// Longest input worth trying.
+    pub bytes_max: usize,
+    /// Panics where the property does not hold.
+    pub run: fn(&[u8]),
+    /// What the repository has of such inputs anyhow.
+    pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/vectors")
+impl Target {
+    /// Returns what fuzzing begins with: what the repository has anyhow, and what earlier fuzzing has found worth keeping.
+    pub fn corpus(&self) -> Vec<Vec<u8>> {
+        let mut corpus = (self.seeds)();
+        corpus.extend(stored(self.name));
+        corpus
+    }
 }
 
-fn bytes(file: &str) -> Vec<u8> {
-    let text = fs::read_to_string(folder().join(file)).expect("the vector is there");
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).expect("digits are text"));
-    pairs.map(|pair| u8::from_str_radix(pair, 16).expect("digits are hexadecimal")).collect()
+/// Returns the target of a name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
 }
-
-/// Reads the golden messages.
-pub fn goldens() -> Vec<Golden> {
-    let index = fs::read_to_string(folder().join("index.json")).expect("the index is there");
-    let index: Value = serde_json::from_str(&index).expect("the index is JSON");
-    let entries = index["vectors"].as_array().expect("the index has vectors");
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let golden = |entry: &Value| Golden {
-        name: text(&entry["name"]).expect("a vector has a name"),
-        schema: text(&entry["schema"]),
-        message: bytes(entry["file"].as_str().expect("a vector has a file")),
-    };
-    entries.iter().map(golden).collect()
-}
-
-/// The tables that batches are fuzzed against, with the names of their schemas' files. An input's first byte chooses one.
-pub static TABLES: LazyLock<Vec<(String, TableSchema)>> = LazyLock::new(|| {
-    let files = ["schema-fills.hex", "schema-every-type.hex", "schema-minimal.hex"];
-    let table = |file: &str| wire::schema(&bytes(file)).expect("the schema is a good one");
-    files.map(|file| (file.to_owned(), table(file))).into()
-});

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use casparian_core::contract::odcs::{self, BYTES_MAX, ContractFaults, FAULTS_MAX};
+use casparian_core::contract::text::Pattern;
 use proptest::prelude::*;
 
 const HEAD: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: '1'\nstatus: draft\n";
@@ -23,19 +24,19 @@ fn code(yaml: &str) -> &'static str {
 }
 
 #[test]
-fn a_million_open_brackets_are_refused() {
+fn k_03_a_million_open_brackets_are_refused() {
     for open in ["[", "{", "[{", "? [", "a: ["] {
         refused(&open.repeat(BYTES_MAX / open.len()));
     }
 }
 
 #[test]
-fn keys_that_close_late_are_refused() {
+fn k_03_keys_that_close_late_are_refused() {
     refused(&format!("{}{}{}", "[".repeat(250), "a,".repeat(400_000), "]: x,".repeat(250)));
 }
 
 #[test]
-fn depth_ends_where_it_is_said_to_end() {
+fn k_03_depth_ends_where_it_is_said_to_end() {
     for step in ["- ", "? ", "- - - "] {
         assert_eq!(code(&step.repeat(10_000)), "too-deep", "{step:?}");
     }
@@ -48,7 +49,7 @@ fn a_file_of_more_than_the_bound_is_not_looked_at() {
 }
 
 #[test]
-fn aliases_never_multiply() {
+fn k_03_aliases_never_multiply() {
     let mut bomb = String::from("a: &a [x, x]\n");
     for (name, of) in ('b'..='z').zip('a'..='y') {
         bomb += &format!("{name}: &{name} [{}]\n", vec![format!("*{of}"); 9].join(", "));
@@ -65,7 +66,7 @@ fn a_flood_of_faults_is_counted_and_cut() {
 }
 
 #[test]
-fn numbers_of_a_million_digits_are_refused() {
+fn k_05_numbers_of_a_million_digits_are_refused() {
     for number in ["9".repeat(500_000), format!("0.{}1", "0".repeat(500_000)), "1.0e+999999999".to_owned()] {
         for (logical, physical) in [("integer", "BIGINT"), ("number", "DECIMAL(38,9)")] {
             let options = format!("logicalTypeOptions: {{minimum: {number}}}");
@@ -74,6 +75,73 @@ fn numbers_of_a_million_digits_are_refused() {
             let yaml = format!("{HEAD}schema:\n  - name: rows\n    properties:\n      - {property}\n");
             assert_eq!(code(&yaml), "bad-value", "{logical}");
         }
+    }
+}
+
+/// A contract of one table with one column.
+fn with_property(property: &str) -> String {
+    format!("{HEAD}schema:\n  - name: rows\n    properties:\n      - {property}\n")
+}
+
+#[test]
+fn k_01_patterns_that_others_go_back_and_forth_in_take_one_pass() {
+    // Twice as many ways with each letter: whoever tries them all is still at it when the sun has burnt out.
+    let text = "a".repeat(200_000) + "!";
+    for pattern in ["^(a+)+$", "^(a|a)*b$", "^(a*)*c$", "(x+x+)+y"] {
+        assert!(
+            odcs::read(
+                with_property(&format!(
+                    "{{name: a, logicalType: string, logicalTypeOptions: {{pattern: '{pattern}'}}}}"
+                ))
+                .as_bytes()
+            )
+            .is_ok(),
+            "{pattern}"
+        );
+        assert!(!Pattern::compile(pattern).expect("a pattern").is_match(&text), "{pattern}");
+    }
+}
+
+#[test]
+fn k_04_a_key_that_stands_twice_or_is_unknown_is_told_with_its_place() {
+    let is_told = |yaml: &str, code: &str, line: u32, column: u32| {
+        let faults = refused(yaml);
+        let place = odcs::Place { line, column };
+        assert!(faults.faults().iter().any(|fault| fault.code == code && fault.at == place), "{faults:?}");
+    };
+    is_told(&with_property("{name: a, logicalType: string, name: b}"), "key-twice", 9, 40);
+    is_told(&with_property("{name: a, logicaltype: string}"), "unknown-key", 9, 19);
+}
+
+#[test]
+fn k_05_bounds_that_are_no_numbers_of_their_kind_are_refused() {
+    for bound in ["18446744073709551616", "-1", ".nan", ".inf", "1.5", "'3'"] {
+        let options = format!("logicalTypeOptions: {{maxLength: {bound}}}");
+        let yaml = with_property(&format!("{{name: a, logicalType: string, {options}}}"));
+        let code = code(&yaml);
+        assert!(["bad-value", "odd-number", "wrong-kind"].contains(&code), "{bound}: {code}");
+    }
+}
+
+#[test]
+fn k_08_names_that_are_paths_or_more_are_refused() {
+    for name in ["../x", "a/b", "/etc/passwd", "x\"; drop table y; --", "con\0", "a b", ""] {
+        let name = serde_json::to_string(name).expect("a text");
+        let yaml =
+            format!("{HEAD}schema:\n  - name: {name}\n    properties: [{{name: a, logicalType: string}}]\n");
+        let code = code(&yaml);
+        assert!(
+            ["bad-name", "bad-value", "not-yaml", "zero-character", "empty"].contains(&code),
+            "{name}: {code}"
+        );
+    }
+}
+
+#[test]
+fn k_09_a_file_that_refers_to_itself_is_refused() {
+    for circle in ["&a [*a]", "&a {b: *a}", "[&a [&b [*a, *b]]]"] {
+        let faults = refused(&format!("{HEAD}schema: {circle}\n"));
+        assert!(faults.faults().iter().any(|fault| fault.code == "alias"), "{circle}: {faults}");
     }
 }
 

@@ -40,6 +40,7 @@ evils! {
     commit_never,
     commit_past_end,
     compressed,
+    counts_reads,
     empty_batches,
     extreme_values,
     flood,
@@ -47,6 +48,7 @@ evils! {
     gives_up,
     grow,
     handles,
+    heap_address,
     honest,
     ignores_refusal,
     late_trap,
@@ -72,6 +74,7 @@ evils! {
     spin,
     table_bad_name,
     table_undeclared,
+    tells_batch_bytes,
     undeclared_code,
 }
 
