@@ -187,7 +187,8 @@ def _put_texts(kind: Kind, full: Cells, body: Body, cells: Cells = ()) -> Unfit:
         body.node(len(full), 0, None)
     else:
         _start(cells, body)
-    body.buffer(_offsets(kind, map(len, full) if len(raw) == len(joined) else [len(cell.encode()) for cell in full]))
+    cut = full if len(raw) == len(joined) else [cell.encode() for cell in full]
+    body.buffer(_offsets(kind, cut, len(raw)))
     body.buffer(raw)
     return []
 
@@ -228,13 +229,14 @@ def _steps(code: str, width: int, count: int) -> bytes:
     return packed(code, [width * row for row in range(count + 1)])
 
 
-def _offsets(kind: Kind, lengths: Iterable[int]) -> bytes:
-    sizes = list(lengths)
-    code = "q" if kind.name.startswith("large") else "i"
-    if sizes and sizes[0] <= _STEP_MAX and sizes.count(sizes[0]) == len(sizes):
-        ceiling = 1 << len(sizes).bit_length()
-        return _steps(code, sizes[0], ceiling)[: (len(sizes) + 1) * calcsize(code)]
-    return packed(code, list(accumulate(sizes, initial=0)))
+def _offsets(kind: Kind, full: Cells, total: int) -> bytes:
+    """Returns where texts or bytes begin that are so long in all."""
+    code, rows = "q" if kind.name.startswith("large") else "i", len(full)
+    width = len(full[0]) if rows else 0
+    # The lengths are not looked at where their sum says that they differ.
+    if rows and width <= _STEP_MAX and width * rows == total and list(map(len, full)).count(width) == rows:
+        return _steps(code, width, 1 << rows.bit_length())[: (rows + 1) * calcsize(code)]
+    return packed(code, tuple(accumulate(map(len, full), initial=0)))
 
 
 # Bytes.
@@ -246,8 +248,9 @@ def _write_binary(kind: Kind, cells: Cells, body: Body) -> Unfit:
         cells, unfit = _fitted(cells, _as_bytes)
     full = _filled(cells, b"") if None in cells else cells
     _start(cells, body)
-    body.buffer(_offsets(kind, map(len, full)))
-    body.buffer(b"".join(full))
+    joined = b"".join(full)
+    body.buffer(_offsets(kind, full, len(joined)))
+    body.buffer(joined)
     return unfit
 
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import repeat
-from operator import attrgetter
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 
@@ -135,14 +133,18 @@ class OpenTable:
         self._fields = table.fields
         self._writers = [_text_writer if table.is_text(field) else _typed_writer(field.kind) for field in table.fields]
         self._layout = BatchLayout(table.wire_fields())
-        self._rows: list[tuple[Any, ...]] = []
+        self._cells: list[Any] = []
+        """The rows that wait, one behind the other, each the record and its cells: columns are cut out of it whole, and no row is
+        an object of its own."""
+        self._stride = 1 + len(table.fields)
         self._flaws: dict[int, list[str]] = {}
         self._measured = 0
         """How many of the rows that wait were measured."""
         self._waiting = 0
         """About how many bytes those take."""
         self._look = [1]
-        self.append = _make_append(table.columns, self._rows, self._flaws, self._look, self._looked, backlog.declared)
+        """How many cells wait when those are measured again."""
+        self.append = _make_append(table.columns, self._cells, self._flaws, self._look, self._looked, backlog.declared)
 
     def extend(
         self,
@@ -163,18 +165,24 @@ class OpenTable:
         for name, column in [*given.items(), *([("faults", faults)] if faults is not None else [])]:
             if len(column) != len(records):
                 raise ValueError(f"column `{name}` has {len(column)} cells for {len(records)} records")
-        for row, codes in enumerate(faults or (), len(self._rows)):
+        for row, codes in enumerate(faults or (), self.mark()):
             if codes:
                 self._flaws[row] = self._backlog.declared(codes)
-        self._rows += zip(records, *(given.get(name, repeat(None)) for name in self.table.columns))
+        rows: list[Any] = [None] * (len(records) * self._stride)
+        rows[:: self._stride] = records
+        for at, name in enumerate(self.table.columns, 1):
+            if name in given:
+                rows[at :: self._stride] = given[name]
+        self._cells += rows
         self._looked()
 
     def _looked(self) -> None:
         """Looks at how much waits, and says when to look again: soon while rows are few, for the next may be larger."""
         self._backlog.watch(self.pending_bytes())
-        rows = len(self._rows)
+        rows = self.mark()
         left = self._backlog.batch_bytes - self._waiting
-        self._look[0] = rows + max(1, min(left // self._row_estimate(), rows, LOOK_AFTER_MAX))
+        more = max(1, min(left // self._row_estimate(), rows, LOOK_AFTER_MAX))
+        self._look[0] = (rows + more) * self._stride
 
     def _row_estimate(self) -> int:
         """Returns about how many bytes a row that waits takes."""
@@ -182,26 +190,28 @@ class OpenTable:
 
     def pending_bytes(self) -> int:
         """Returns about how many bytes the rows that wait take. Those added since the last look take what the newest do."""
-        since = len(self._rows) - self._measured
+        since = self.mark() - self._measured
         if since:
-            newest = self._rows[-min(since, MEASURED_ROWS) :]
-            self._waiting += since * (24 + sum(map(_size, newest)) // len(newest))
+            newest = min(since, MEASURED_ROWS)
+            cells_of_newest = self._cells[-newest * self._stride :]
+            del cells_of_newest[:: self._stride]  # the records
+            self._waiting += since * (24 + sum(map(_cell_size, cells_of_newest)) // newest)
             self._measured += since
         return self._waiting
 
     def begun(self) -> int:
         """Returns where the last row's record begins; 0 where no row waits."""
-        return _span(self._rows[-1][0]).offset if self._rows and self.table.spans else 0
+        return _span(self._cells[-self._stride]).offset if self._cells and self.table.spans else 0
 
     def mark(self) -> int:
         """Returns how many rows wait."""
-        return len(self._rows)
+        return len(self._cells) // self._stride
 
     def withdraw(self, mark: int) -> None:
         """Takes back the rows that were added since a mark."""
-        if mark >= len(self._rows):
+        if mark >= self.mark():
             return
-        del self._rows[mark:]
+        del self._cells[mark * self._stride :]
         for row in [row for row in self._flaws if row >= mark]:
             del self._flaws[row]
         self._measure_anew()
@@ -214,28 +224,34 @@ class OpenTable:
         """Hands over the rows that wait."""
         self.pending_bytes()
         at, step = 0, (most := self._rows_per_batch())
-        rows, flaws = self._rows[:], dict(self._flaws)
-        self._rows.clear()
+        rows, all_cells, flaws = self.mark(), self._cells[:], dict(self._flaws)
+        self._cells.clear()
         self._flaws.clear()
         self._measure_anew()
-        while at < len(rows):
-            part = rows[at : at + step]
-            message, unfit = self._message(part, _shifted(flaws, at, step))
-            if len(message) > BATCH_BYTES_MAX and len(part) > 1:
-                step = max(1, len(part) // 2)
+        while at < rows:
+            part = min(step, rows - at)
+            columns = self._columns(all_cells, at, at + part)
+            message, unfit = self._message(part, columns, _shifted(flaws, at, part))
+            if len(message) > BATCH_BYTES_MAX and part > 1:
+                step = part // 2
                 continue
-            self._hand_over(part, message, unfit)
-            at += len(part)
+            self._hand_over(columns, message, unfit)
+            at += part
             step = min(2 * step, most)
 
-    def _hand_over(self, rows: list[tuple[Any, ...]], message: bytes, unfit: list[Unfit]) -> None:
+    def _columns(self, rows: list[Any], start: int, end: int) -> list[list[Any]]:
+        """Cuts some rows into columns, the records first."""
+        stride = self._stride
+        return [rows[start * stride + at : end * stride : stride] for at in range(stride)]
+
+    def _hand_over(self, columns: list[list[Any]], message: bytes, unfit: list[Unfit]) -> None:
         if len(message) > BATCH_BYTES_MAX and self.table.spans:
             # One row alone: it was read, but nobody takes it.
             why = f"a row of `{self.table.name}` has {len(message)} bytes: a batch holds {BATCH_BYTES_MAX}"
-            self._backlog.refuse(_span(rows[0][0]), TOO_LONG, why)
+            self._backlog.refuse(_span(columns[0][0]), TOO_LONG, why)
             return
         self._port.emit(message)
-        self._tell_unfit(rows, unfit)
+        self._tell_unfit(columns, unfit)
 
     def _rows_per_batch(self) -> int:
         # Twice what the host likes, so that a batch that grew a little past its size is not cut in two.
@@ -245,21 +261,23 @@ class OpenTable:
         """Closes the table."""
         self._port.close()
 
-    def _message(self, rows: list[tuple[Any, ...]], flaws: dict[int, list[str]]) -> tuple[bytes, list[Unfit]]:
+    def _message(
+        self, rows: int, columns: list[list[Any]], flaws: dict[int, list[str]]
+    ) -> tuple[bytes, list[Unfit]]:
         """Returns a batch, and which cells of it do not fit. A batch may be made more than once: nothing is said here."""
-        columns = list(zip(*rows))
         body = Body(self._layout)
         unfit: list[Unfit] = []
         if self.table.spans:
             self._write_spans(columns[0], body)
         for at, (write, column) in enumerate(zip(self._writers, columns[1:])):
             unfit += [(row, at) for row in write(column, body)]
-        _write_faults(len(rows), _with_unfit(flaws, unfit), body)
-        return body.message(len(rows)), unfit
+        _write_faults(rows, _with_unfit(flaws, unfit), body)
+        return body.message(rows), unfit
 
     def _write_spans(self, records: Sequence[Any], body: Body) -> None:
         try:
-            offsets, lengths = list(map(_offset_of, records)), list(map(_length_of, records))
+            # Read in a loop of ours: the interpreter learns where such a record keeps them, which no getter does.
+            offsets, lengths = [it.offset for it in records], [it.length for it in records]
         except AttributeError:
             spans = list(map(_span, records))
             offsets, lengths = [span.offset for span in spans], [span.length for span in spans]
@@ -269,9 +287,9 @@ class OpenTable:
         cells.nothing_missing(len(records), body)
         body.buffer(_packed_lengths(offsets, lengths))
 
-    def _tell_unfit(self, rows: list[tuple[Any, ...]], unfit: list[Unfit]) -> None:
+    def _tell_unfit(self, columns: list[list[Any]], unfit: list[Unfit]) -> None:
         for row, column in unfit:
-            field, record, cell = self._fields[column], rows[row][0], rows[row][1 + column]
+            field, record, cell = self._fields[column], columns[0][row], columns[1 + column][row]
             at = _span(record) if self.table.spans else None
             wire = "text" if self.table.is_text(field) else str(field.kind)
             self._backlog.tell(f"{self.table.name}.{field.name}: {_shown(cell)} does not fit {wire}", at)
@@ -320,10 +338,6 @@ def _shown(cell: object) -> str:
     return shown if len(shown) <= SHOWN_CHARS_MAX else shown[:SHOWN_CHARS_MAX] + "…"
 
 
-_offset_of = attrgetter("offset")
-_length_of = attrgetter("length")
-
-
 def _packed_lengths(offsets: list[int], lengths: list[int]) -> bytes:
     try:
         return cells.packed("I", lengths)
@@ -339,10 +353,6 @@ def _text_writer(column: Sequence[Any], body: Body) -> list[int]:
 
 def _typed_writer(kind: Kind) -> Callable[[Sequence[Any], Body], list[int]]:
     return lambda column, body: cells.write(kind, column, body)
-
-
-def _size(row: tuple[Any, ...]) -> int:
-    return sum(_cell_size(cell) for cell in row[1:])
 
 
 def _cell_size(cell: Any, depth: int = 8) -> int:
@@ -369,7 +379,7 @@ def _span(record: Any) -> Span:
 
 def _make_append(
     columns: Sequence[str],
-    rows: list[tuple[Any, ...]],
+    waiting: list[Any],
     flaws: dict[int, list[str]],
     look: list[int],
     looked: Callable[[], None],
@@ -383,15 +393,15 @@ def _make_append(
     source = [
         f"def append(record_, /, {parameters}*, faults=None{', **others_' if odd else ''}):",
         "    if faults:",
-        "        flaws_[len_(rows_)] = declared_(faults)",
+        f"        flaws_[len_(cells_) // {1 + len(columns)}] = declared_(faults)",
         *(f"    if {name!r} in others_: {other} = others_.pop({name!r})" for name, other in odd.items()),
         *(["    if others_: refuse_(others_)"] if odd else []),
         f"    push_((record_, {', '.join(names)}))",
-        "    if len_(rows_) >= look_[0]:",
+        "    if len_(cells_) >= look_[0]:",
         "        looked_()",
     ]
     # No column shadows these: a name that ends like them is no parameter.
-    scope: dict[str, Any] = {"flaws_": flaws, "rows_": rows, "push_": rows.append, "look_": look, "looked_": looked}
+    scope: dict[str, Any] = {"flaws_": flaws, "cells_": waiting, "push_": waiting.extend, "look_": look, "looked_": looked}
     scope |= {"declared_": declared, "len_": len, "refuse_": _refuse_columns}
     exec(compile("\n".join(source), "<casparian append>", "exec"), scope)
     return scope["append"]  # type: ignore[no-any-return]
