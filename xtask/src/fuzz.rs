@@ -17,7 +17,7 @@ const OF_HOST: [&str; 5] = ["precheck", "section", "bundle", "news", "packing"];
 const SECONDS: u64 = 60;
 /// Longest stored input and most of them for a target: the repository is no place for a corpus of megabytes.
 const KEPT_BYTES_MAX: usize = 1024;
-const KEPT_MAX: usize = 200;
+const KEPT_MAX: usize = 100;
 
 /// Coverage as libFuzzer reads it, and arithmetic as tests have it.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
