@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -217,6 +218,15 @@ pub(crate) fn seal(code: &[u8]) -> io::Result<File> {
     file.write_all(code)?;
     fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
     Ok(file)
+}
+
+/// Reads what was sealed, from its beginning and at most so many bytes. Several processes share the descriptor, and with it the
+/// position: it is left alone.
+pub(crate) fn read_sealed(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let bytes = usize::try_from(file.metadata()?.len().min(bytes_max)).map_err(io::Error::other)?;
+    let mut read = vec![0; bytes];
+    file.read_exact_at(&mut read, 0)?;
+    Ok(read)
 }
 
 #[cfg(test)]

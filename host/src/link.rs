@@ -48,6 +48,15 @@ impl From<rustix::io::Errno> for LinkFault {
     }
 }
 
+/// Returns a message as it is sent, if it may be.
+pub(crate) fn pack<T: Serialize>(message: &T) -> Result<Vec<u8>, LinkFault> {
+    let bytes = serde_json::to_vec(message)?;
+    match bytes.len() {
+        too_many if too_many > MESSAGE_BYTES_MAX => Err(LinkFault::TooLarge { bytes: too_many }),
+        _ => Ok(bytes),
+    }
+}
+
 /// One end of the socket.
 pub(crate) struct Link(OwnedFd);
 
@@ -98,18 +107,23 @@ impl Link {
         fds: &[BorrowedFd<'_>],
         flags: SendFlags,
     ) -> Result<(), LinkFault> {
-        let bytes = serde_json::to_vec(message)?;
-        if bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(LinkFault::TooLarge { bytes: bytes.len() });
-        }
+        self.send_bytes(&pack(message)?, fds, flags)
+    }
+
+    fn send_bytes(&self, bytes: &[u8], fds: &[BorrowedFd<'_>], flags: SendFlags) -> Result<(), LinkFault> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
             return Err(io::Error::other("too many descriptors for one message").into());
         }
         let flags = SendFlags::NOSIGNAL | flags;
-        retry_on_intr(|| sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, flags))?;
+        retry_on_intr(|| sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, flags))?;
         Ok(())
+    }
+
+    /// Sends a message that [`pack`] has made.
+    pub(crate) fn send_packed(&self, packed: &[u8]) -> Result<(), LinkFault> {
+        self.send_bytes(packed, &[], SendFlags::empty())
     }
 
     /// Waits for a message, for ever.

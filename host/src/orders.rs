@@ -1,8 +1,11 @@
 //! What supervisor and worker say to each other. One shape per thing, nothing optional that is not meant to be.
 
+use std::collections::BTreeMap;
+
 use casparian_core::description::Description;
 use casparian_core::fault::FaultReport;
 use casparian_core::flow::Tally;
+use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::ledger::Account;
 use casparian_core::limits::Limits;
@@ -17,7 +20,7 @@ use crate::request::TableChoice;
 use crate::sinks::Format;
 use crate::source::ReadSizes;
 
-/// What a supervisor asks of a worker: one thing, then the worker is gone.
+/// What a supervisor asks of a worker: one thing, or one input after another; then the worker is gone.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
     /// Check the component in the first descriptor, compile it into the second. A runtime may import what parsers may not.
@@ -30,10 +33,35 @@ pub(crate) enum Task {
     /// Run code (first descriptor) over an input (second), a runtime's with its program (two more), and judge by a contract, if
     /// there is one (the last).
     Run(Box<Order>),
+    /// Run code over inputs that come one after another, each as a [`Next`]. The descriptors are those of a run, but for the
+    /// input. The order is that of every input but for its name and its digest.
+    RunMany(Box<Order>),
+}
+
+/// What a worker with many inputs is to do next.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Next {
+    /// Expect tables to have these columns, by their digests: they have them in the rest of the dataset.
+    Expect(BTreeMap<TableName, Digest>),
+    /// Run the input that comes with it.
+    Input { name: String, sha256: Digest },
+    /// Complete the part that is open, and say [`News::Rests`].
+    Rest,
+}
+
+/// What of a part is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kept {
+    /// All of it.
+    All,
+    /// The quarantine: the one input in it was held.
+    Quarantine,
+    /// Nothing: the one input in it has failed.
+    Nothing,
 }
 
 /// One run.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) limits: Limits,
     /// What people call the input.
@@ -79,6 +107,16 @@ pub(crate) enum News {
     Log(LogLine),
     /// Some rows of a table.
     Preview(Preview),
+    /// A table of a dataset has these columns, name and type; none where they are too many to be told.
+    Columns {
+        table: TableName,
+        sha256: Digest,
+        columns: Vec<(GuestText, String)>,
+    },
+    /// The part that was open is complete: files that are asked for from now on are of another one.
+    PartEnded(Kept),
+    /// Nothing is open, as was asked.
+    Rests,
     /// The end of a compilation.
     Compiled,
     /// The end of an inspection.
@@ -93,7 +131,7 @@ pub(crate) enum News {
 }
 
 /// What a worker needs a file for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum FileFor {
     Table(TableName),
     Quarantine,

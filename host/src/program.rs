@@ -7,7 +7,7 @@ pub(crate) mod folder;
 pub(crate) mod one_file;
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use self::bundle::{Bundle, BundleFault, Dependency};
 pub(crate) use self::folder::collect;
-use crate::code_cache::seal;
+use crate::code_cache::{read_sealed, seal};
 use crate::source::Source;
 
 /// The default contract of a parser: beside its file, at the top of its folder or bundle.
@@ -216,11 +216,8 @@ pub(crate) fn receive(bundle: File, code: Option<File>) -> Result<casparian_sand
     Ok(casparian_sandbox::Program { entry: bundle.entry, files })
 }
 
-fn read_all(mut sealed: File) -> Result<Vec<u8>, FaultReport> {
-    let mut bytes = Vec::new();
-    let read = sealed.rewind().and_then(|()| sealed.read_to_end(&mut bytes));
-    read.map_err(|error| internal(format!("reading the parser: {error}")))?;
-    Ok(bytes)
+fn read_all(sealed: File) -> Result<Vec<u8>, FaultReport> {
+    read_sealed(&sealed, u64::MAX).map_err(|error| internal(format!("reading the parser: {error}")))
 }
 
 fn internal(message: String) -> FaultReport {

@@ -26,7 +26,10 @@ use casparian_core::flow::{Hold, PortFault};
 use casparian_core::id::{Digest, FieldHasher, TableName};
 
 pub use self::cells::CellsFault;
+pub(crate) use self::cells::schema_message;
 use self::columns::Gathered;
+use crate::orders::FileFor;
+use crate::sinks::parts::{Shared, lock};
 use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
 pub use crate::staging::QUARANTINE_FILE;
@@ -54,8 +57,10 @@ pub enum Quarantine {
 /// What every row of a quarantine has in common.
 #[derive(Debug, Clone)]
 pub struct Circumstances {
-    /// The parser, the contract, the digest of the input.
+    /// The parser and the contract.
     pub provenance: Provenance,
+    /// Digest of the input.
+    pub input_sha256: Digest,
     /// Digest of the parser's options: [`options_hash`].
     pub options_hash: Digest,
 }
@@ -63,8 +68,17 @@ pub struct Circumstances {
 impl Quarantine {
     /// Opens a quarantine in a file. `provide` is asked once, when there is something to hold, or never.
     pub fn file(provide: ProvideQuarantine, source: Arc<Source>, circumstances: Circumstances) -> Self {
+        Self::begin(FileState::Due(provide), source, circumstances)
+    }
+
+    /// Opens a quarantine in the parts of a dataset.
+    pub(crate) fn parts(parts: Shared, source: Arc<Source>, circumstances: Circumstances) -> Self {
+        Self::begin(FileState::Parts(parts, 0), source, circumstances)
+    }
+
+    fn begin(file: FileState, source: Arc<Source>, circumstances: Circumstances) -> Self {
         Self::File(Box::new(QuarantineFile {
-            file: FileState::Due(provide),
+            file,
             gathered: Gathered::default(),
             records: Records { source, window: Window::default(), lines: LineCounter::default(), last: None },
             noted: BTreeSet::new(),
@@ -120,6 +134,8 @@ enum FileState {
     /// Nothing was held yet.
     Due(ProvideQuarantine),
     Begun(Box<ParquetFile>),
+    /// Rows join a part of a dataset: so many of them so far.
+    Parts(Shared, u64),
     /// Writing failed.
     Broken,
 }
@@ -142,9 +158,14 @@ impl QuarantineFile {
             return Ok(());
         }
         let message = cells::schema_message(&row.place().0.schema()).map_err(unencoded)?;
-        let mut file = self.take_file()?;
-        file.note(format!("{ROW_SCHEMA}{}", row.table()), columns::hex(&message));
-        self.file = FileState::Begun(file);
+        let (key, value) = (format!("{ROW_SCHEMA}{}", row.table()), columns::hex(&message));
+        if let FileState::Parts(parts, _) = &self.file {
+            lock(parts).note(key, value);
+        } else {
+            let mut file = self.take_file()?;
+            file.note(key, value);
+            self.file = FileState::Begun(file);
+        }
         self.noted.insert(row.table().clone());
         Ok(())
     }
@@ -156,11 +177,19 @@ impl QuarantineFile {
         match self.file {
             FileState::Due(_) => Ok(None),
             FileState::Begun(file) => file.close().map(Some),
+            FileState::Parts(_, rows) => Ok((rows > 0).then_some(Written { rows, bytes: 0 })),
             FileState::Broken => Err(broken()),
         }
     }
 
     fn flush(&mut self) -> Result<(), SinkFault> {
+        if let FileState::Parts(parts, rows) = &mut self.file {
+            let gathered = std::mem::take(&mut self.gathered);
+            let batch = gathered.into_batch(&self.schema, &self.circumstances, &self.records.source);
+            let batch = batch.map_err(unwritten)?;
+            *rows += batch.num_rows() as u64;
+            return lock(parts).keep(FileFor::Quarantine, batch);
+        }
         let mut file = self.take_file()?;
         let gathered = self.gathered.take();
         let rows = gathered.into_batch(&self.schema, &self.circumstances, &self.records.source);
@@ -178,7 +207,7 @@ impl QuarantineFile {
                 let (schema, provenance) = (Arc::clone(&self.schema), &self.circumstances.provenance);
                 Ok(Box::new(ParquetFile::create(file, WHAT.to_owned(), schema, &layout(), provenance)?))
             }
-            FileState::Broken => Err(broken()),
+            FileState::Parts(..) | FileState::Broken => Err(broken()),
         }
     }
 
@@ -207,10 +236,15 @@ fn broken() -> SinkFault {
 }
 
 fn unencoded(error: ArrowError) -> PortFault {
-    SinkFault::Unwritten { file: WHAT.to_owned(), bytes: 0, error: error.to_string() }.into()
+    unwritten(error).into()
 }
 
-fn layout() -> Layout {
+fn unwritten(error: ArrowError) -> SinkFault {
+    SinkFault::Unwritten { file: WHAT.to_owned(), bytes: 0, error: error.to_string() }
+}
+
+/// Returns how a quarantine's file is laid out.
+pub(crate) fn layout() -> Layout {
     Layout {
         ascending: &["record_no", "line_first", "line_last", "byte_offset", "byte_length"],
         unique: &["q_id", "row_id"],
@@ -251,7 +285,7 @@ struct Ids {
 
 impl Circumstances {
     fn ids(&self, table: &str, at: Option<Span>, ordinal: u64) -> Ids {
-        let row = row_id(self.provenance.input_sha256, table, at.map(|at| at.offset), ordinal);
+        let row = row_id(self.input_sha256, table, at.map(|at| at.offset), ordinal);
         let contract = self.provenance.contract.as_ref().map(|contract| contract.hash);
         let quarantined = q_id(row, contract, self.provenance.parser_sha256, self.options_hash);
         Ids { quarantined, row }
@@ -348,11 +382,15 @@ mod tests {
             parser_name: GuestText::new("trades", 64),
             parser_version: GuestText::new("1.2.0", 64),
             parser_sha256: Digest::of(b"parser"),
-            input_sha256: Digest::of(b"input"),
+            input_sha256: Some(Digest::of(b"input")),
             packed: None,
             contract: None,
         };
-        Circumstances { provenance, options_hash: options_hash(&[]) }
+        Circumstances {
+            provenance,
+            input_sha256: Digest::of(b"input"),
+            options_hash: options_hash(&[]),
+        }
     }
 
     /// Runs what a guest said about `input` and returns what is in quarantine then.

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -25,11 +26,11 @@ use crate::scratch;
 use crate::sinks::Format;
 use crate::source::Source;
 use crate::staging::{Extent, QUARANTINE_FILE, RECEIPT_FILE, Staging, about};
-use crate::supervisor::Worker;
+use crate::supervisor::{SupervisorFault, Worker};
 use crate::terms::Terms;
 
 /// Most scratch files that a run may ask for, one for each key of its contract that outgrows memory.
-const SCRATCH_FILES_MAX: u64 = 64;
+pub(crate) const SCRATCH_FILES_MAX: u64 = 64;
 
 /// Runs one input through one parser. Never half-publishes; what went wrong is in the report.
 pub fn run(request: &RunRequest, progress: &mut dyn FnMut(Progress)) -> Report {
@@ -77,18 +78,40 @@ fn attempt(
     (report.input.bytes, report.input.sha256) = (source.size(), Some(sha256));
 
     let wish = Wish { compression: request.compression, member, name: source.name().to_owned() };
-    let order = order(request, &component, wish, terms.as_ref(), sha256);
-    let (staged, witnessed) = (staging.as_ref(), &mut witness);
+    let task = Task::Run(Box::new(order(request, &component, wish, terms.as_ref(), sha256)));
+    let deadline_ms = request.limits.deadline_ms(component.bytes() + source.size());
+    let fds = descriptors(&component, &compiled, Some(&source), terms.as_ref());
+    let mut worker = Worker::start(&request.worker_exe, &task, &fds, deadline_ms, &request.stop)?;
+    let shelf = &mut Outputs { request, staging: staging.as_ref(), files: 0 };
+    let witnessed = &mut witness;
+    let component_bytes = component.bytes();
     let mut supervision =
-        Supervision { request, report, progress, staging: staged, files: 0, spool: None, witness: witnessed };
-    supervision.run(order, &component, &compiled, &source, terms.as_ref())?;
+        Supervision { request, report, progress, shelf, witness: witnessed, component_bytes, spool: None };
+    supervision.hear_out(&mut worker).map_err(Ending::into_fault)?;
+    drop(worker);
     source.check_unchanged().map_err(|fault| fault.report())?;
     report.claim_sha256 = witness.claim_hash()?;
     report.claim = witness.claim().cloned();
     conclude(request, report, staging, &witness)
 }
 
-fn order(
+/// Returns what a worker is given in hand: code, the input where there is one, program and contract.
+pub(crate) fn descriptors<'a>(
+    component: &'a Component,
+    compiled: &'a Compiled,
+    source: Option<&'a Source>,
+    terms: Option<&'a Terms>,
+) -> Vec<BorrowedFd<'a>> {
+    let mut fds = vec![compiled.fd()];
+    fds.extend(source.map(Source::fd));
+    fds.extend(component.program().map(Program::fd));
+    fds.extend(compiled.program_fd());
+    fds.extend(terms.map(|terms| terms.text.as_fd()));
+    fds
+}
+
+/// Returns what a worker is to do with an input of this name.
+pub(crate) fn order(
     request: &RunRequest,
     component: &Component,
     wish: Wish,
@@ -114,36 +137,93 @@ fn order(
     }
 }
 
-/// One run as its supervisor sees it.
-struct Supervision<'a> {
+/// Where a worker's files come from.
+pub(crate) trait Shelf {
+    /// Makes a file. `None` where none is due: the worker is not to be listened to.
+    fn file(&mut self, what: &FileFor) -> Option<Result<File, String>>;
+
+    /// Returns where the output goes: scratch files are made beside it.
+    fn out(&self) -> Option<&Path>;
+
+    /// Hears what a worker tells of the parts of a dataset. Gives back what is not due.
+    fn part_news(&mut self, news: News) -> Result<(), News> {
+        Err(news)
+    }
+}
+
+/// The output of one run.
+struct Outputs<'a> {
     request: &'a RunRequest,
-    report: &'a mut Report,
-    progress: &'a mut dyn FnMut(Progress),
     staging: Option<&'a Staging>,
     /// Files that the worker has asked for.
     files: u64,
-    /// The one that it unpacks the input into.
-    spool: Option<File>,
-    witness: &'a mut Witness,
+}
+
+impl Shelf for Outputs<'_> {
+    /// A file's name is ours or a [`TableName`], so it stays inside the staging folder. There is one for each table that may be
+    /// opened, and one for the quarantine.
+    fn file(&mut self, what: &FileFor) -> Option<Result<File, String>> {
+        if self.files > self.request.limits.tables_max.saturating_add(SCRATCH_FILES_MAX) {
+            return None;
+        }
+        self.files += 1;
+        let name = match what {
+            FileFor::Scratch => return Some(scratch_file(self.out())),
+            FileFor::Spool => return None,
+            FileFor::Table(table) => table_file(table, self.request.format),
+            FileFor::Quarantine => QUARANTINE_FILE.to_owned(),
+        };
+        Some(self.staging?.create_file(&name).map_err(|fault| fault.to_string()))
+    }
+
+    fn out(&self) -> Option<&Path> {
+        self.request.out.as_deref()
+    }
+}
+
+/// Makes a scratch file beside an output.
+pub(crate) fn scratch_file(out: Option<&Path>) -> Result<File, String> {
+    scratch::beside(out).map_err(|error| format!("a scratch file: {error}"))
+}
+
+/// One run as its supervisor sees it.
+pub(crate) struct Supervision<'a> {
+    pub(crate) request: &'a RunRequest,
+    pub(crate) report: &'a mut Report,
+    pub(crate) progress: &'a mut dyn FnMut(Progress),
+    pub(crate) shelf: &'a mut dyn Shelf,
+    pub(crate) witness: &'a mut Witness,
+    /// Of the parser: the deadline follows from it, and from the input.
+    pub(crate) component_bytes: u64,
+    /// The file that the worker unpacks the input into.
+    pub(crate) spool: Option<File>,
+}
+
+/// How a run ended, when it did not end well.
+pub(crate) enum Ending {
+    /// Its worker says so, and is there for more.
+    Told(FaultReport),
+    /// Its worker did not come to an end of its own, or is not to be listened to.
+    Broken(FaultReport),
+}
+
+impl Ending {
+    pub(crate) fn into_fault(self) -> FaultReport {
+        match self {
+            Self::Told(fault) | Self::Broken(fault) => fault,
+        }
+    }
+}
+
+impl From<SupervisorFault> for Ending {
+    fn from(fault: SupervisorFault) -> Self {
+        Self::Broken(fault.into())
+    }
 }
 
 impl Supervision<'_> {
-    fn run(
-        &mut self,
-        order: Order,
-        component: &Component,
-        compiled: &Compiled,
-        source: &Source,
-        terms: Option<&Terms>,
-    ) -> Result<(), FaultReport> {
-        let mut fds = vec![compiled.fd(), source.fd()];
-        fds.extend(component.program().map(Program::fd));
-        fds.extend(compiled.program_fd());
-        fds.extend(terms.map(|terms| terms.text.as_fd()));
-        let deadline_ms = self.request.limits.deadline_ms(component.bytes() + source.size());
-        let task = Task::Run(Box::new(order));
-        let mut worker =
-            Worker::start(&self.request.worker_exe, &task, &fds, deadline_ms, &self.request.stop)?;
+    /// Listens to a worker until its run has ended.
+    pub(crate) fn hear_out(&mut self, worker: &mut Worker) -> Result<(), Ending> {
         loop {
             match worker.hear()? {
                 News::Done(done) => {
@@ -152,10 +232,10 @@ impl Supervision<'_> {
                 }
                 News::Failed { fault, used } => {
                     self.report.use_up(used);
-                    return Err(fault);
+                    return Err(Ending::Told(fault));
                 }
-                News::Unpacked(unpacked) => self.unpacked(&mut worker, component, unpacked)?,
-                News::File(what) => self.hand_over(&worker, &what)?,
+                News::Unpacked(unpacked) => self.unpacked(worker, unpacked)?,
+                News::File(what) => self.hand_over(worker, what)?,
                 News::Preview(preview) => self.keep_preview(preview),
                 News::Described { description, contract } => {
                     self.report.contract = contract;
@@ -168,61 +248,42 @@ impl Supervision<'_> {
                 News::Progress { bytes, accepted, quarantined } => {
                     (self.progress)(Progress::Committed { bytes, accepted, quarantined });
                 }
-                other @ (News::Compiled | News::Inspected(_)) => return Err(worker.misspoke(&other)),
+                other => {
+                    let heard = self.shelf.part_news(other);
+                    heard.map_err(|other| Ending::Broken(worker.misspoke(&other)))?;
+                }
             }
         }
     }
 
-    /// Gives the worker a file. Its name is ours or a [`TableName`], so it stays inside the staging folder. There is one for each
-    /// table that may be opened, and one for the quarantine.
-    fn hand_over(&mut self, worker: &Worker, what: &FileFor) -> Result<(), FaultReport> {
-        let misspoke = || worker.misspoke(&News::File(what.clone()));
-        if self.files > self.request.limits.tables_max.saturating_add(SCRATCH_FILES_MAX) {
-            return Err(misspoke());
-        }
-        self.files += 1;
-        let file = match (what, self.staging) {
-            (FileFor::Scratch, _) => self.scratch().map_err(|error| format!("a scratch file: {error}")),
-            (FileFor::Spool, _) if self.spool.is_some() => return Err(misspoke()),
-            (FileFor::Spool, _) => self.keep_spool().map_err(|error| format!("a spool: {error}")),
-            (FileFor::Table(table), Some(staging)) => staging
-                .create_file(&table_file(table, self.request.format))
-                .map_err(|fault| fault.to_string()),
-            (FileFor::Quarantine, Some(staging)) => {
-                staging.create_file(QUARANTINE_FILE).map_err(|fault| fault.to_string())
-            }
-            (_, None) => return Err(misspoke()),
+    fn hand_over(&mut self, worker: &Worker, what: FileFor) -> Result<(), Ending> {
+        let file = match what {
+            FileFor::Spool if self.spool.is_some() => None,
+            FileFor::Spool => Some(self.keep_spool().map_err(|error| format!("a spool: {error}"))),
+            _ => self.shelf.file(&what),
         };
         match file {
-            Ok(file) => Ok(worker.answer(&Answer { error: None }, &[file.as_fd()])?),
-            Err(error) => Ok(worker.answer(&Answer { error: Some(error) }, &[])?),
+            Some(Ok(file)) => Ok(worker.answer(&Answer { error: None }, &[file.as_fd()])?),
+            Some(Err(error)) => Ok(worker.answer(&Answer { error: Some(error) }, &[])?),
+            None => Err(Ending::Broken(worker.misspoke(&News::File(what)))),
         }
-    }
-
-    fn scratch(&self) -> io::Result<File> {
-        scratch::beside(self.request.out.as_deref())
     }
 
     /// Makes a scratch file to unpack into, and keeps an eye on it.
     fn keep_spool(&mut self) -> io::Result<File> {
-        let spool = self.scratch()?;
+        let spool = scratch::beside(self.shelf.out())?;
         self.spool = Some(spool.try_clone()?);
         Ok(spool)
     }
 
     /// Hears what a packed input holds, as far as that can be: it is as long as what is in the spool, and said once.
-    fn unpacked(
-        &mut self,
-        worker: &mut Worker,
-        component: &Component,
-        unpacked: Unpacked,
-    ) -> Result<(), FaultReport> {
+    fn unpacked(&mut self, worker: &mut Worker, unpacked: Unpacked) -> Result<(), Ending> {
         let kept = self.spool.as_ref().and_then(|spool| spool.metadata().ok()).map(|found| found.len());
         if kept != Some(unpacked.bytes) || self.report.input.unpacked.is_some() {
-            return Err(worker.misspoke(&News::Unpacked(unpacked)));
+            return Err(Ending::Broken(worker.misspoke(&News::Unpacked(unpacked))));
         }
         let read_bytes = self.report.input.bytes.saturating_add(unpacked.bytes);
-        worker.extend(self.request.limits.deadline_ms(component.bytes().saturating_add(read_bytes)));
+        worker.extend(self.request.limits.deadline_ms(self.component_bytes.saturating_add(read_bytes)));
         self.report.input.unpacked = Some(unpacked);
         Ok(())
     }
@@ -286,7 +347,7 @@ fn misnamed(request: &RunRequest, report: &Report) -> Option<FaultReport> {
     })
 }
 
-fn table_file(table: &TableName, format: Format) -> String {
+pub(crate) fn table_file(table: &TableName, format: Format) -> String {
     format!("{table}.{}", format.extension())
 }
 
@@ -310,6 +371,17 @@ fn conclude(
     staging: Option<Staging>,
     witness: &Witness,
 ) -> Result<(), FaultReport> {
+    let held = judge(request, report);
+    if held {
+        report.tables.iter_mut().for_each(|table| table.path = None);
+    }
+    let Some(staging) = staging else { return Ok(()) };
+    witness.write(request, report, &staging, held)?;
+    if held { hold(report, staging) } else { publish(request, report, staging) }
+}
+
+/// Says what a run came to. Returns whether its output is held.
+pub(crate) fn judge(request: &RunRequest, report: &mut Report) -> bool {
     let clean = report.quarantine.rows == 0;
     let held = (request.strict && !clean) || !report.held.is_empty();
     report.status = match (held, clean) {
@@ -318,12 +390,7 @@ fn conclude(
         (false, false) => Status::CompletedWithQuarantine,
     };
     report.exit = report.status.exit_code();
-    if held {
-        report.tables.iter_mut().for_each(|table| table.path = None);
-    }
-    let Some(staging) = staging else { return Ok(()) };
-    witness.write(request, report, &staging, held)?;
-    if held { hold(report, staging) } else { publish(request, report, staging) }
+    held
 }
 
 fn publish(request: &RunRequest, report: &mut Report, staging: Staging) -> Result<(), FaultReport> {

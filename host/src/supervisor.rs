@@ -121,6 +121,17 @@ impl Worker {
         Ok(worker)
     }
 
+    /// Gives it something more to do, with a deadline that begins now.
+    pub(crate) fn give<T: Serialize>(
+        &mut self,
+        next: &T,
+        fds: &[BorrowedFd<'_>],
+        deadline_ms: u64,
+    ) -> Result<(), SupervisorFault> {
+        (self.begun, self.deadline_ms) = (Instant::now(), deadline_ms);
+        Ok(self.link.send_now(next, fds)?)
+    }
+
     /// Waits for the worker's next word. The deadline holds for a worker that never stops talking, too.
     pub(crate) fn hear(&mut self) -> Result<News, SupervisorFault> {
         let deadline = self.begun + Duration::from_millis(self.deadline_ms);

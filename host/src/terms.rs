@@ -4,7 +4,7 @@
 //! them early. A component's contract is a stranger's text, so it is the worker that reads it.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use casparian_core::contract::odcs::{self, ContractFaults};
@@ -14,7 +14,7 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_sandbox::section::{self, CONTRACT_BYTES_MAX};
 
-use crate::code_cache::seal;
+use crate::code_cache::{read_sealed, seal};
 use crate::component::Component;
 use crate::report::{ContractOrigin, ContractReport};
 use crate::request::ContractChoice;
@@ -82,8 +82,7 @@ pub(crate) fn embedded(component: &[u8]) -> Result<Option<(Contract, ContractRep
 
 /// Reads a contract out of the memory that a supervisor has handed over.
 pub(crate) fn receive(origin: ContractOrigin, text: File) -> Result<(Contract, ContractReport), FaultReport> {
-    let rewound = |mut text: File| text.rewind().map(|()| text);
-    let text = rewound(text).and_then(read_to_limit).map_err(|error| FaultReport {
+    let text = read_sealed(&text, CONTRACT_BYTES_MAX as u64 + 1).map_err(|error| FaultReport {
         blame: Blame::Host,
         code: "internal".to_owned(),
         message: format!("the contract's memory: {error}"),

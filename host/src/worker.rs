@@ -1,5 +1,5 @@
-//! The process that does the run. It is handed descriptors over a socket and reports over it: it opens no file, sees no path,
-//! and is gone after one task. What it is locked into so far: resource limits, no new privileges, death with its parent.
+//! The process that does a run, or many of one parser. It is handed descriptors over a socket and reports over it: it opens no
+//! file, sees no path, and is gone after one task. What it is locked into so far: resource limits, no new privileges, death with its parent.
 //!
 //! Two threads: the guest's, where guests run and their bytes are guarded, and this one, where rows are judged and encoded.
 //! A bounded channel joins them, so parsing overlaps with encoding and memory follows the batches.
@@ -37,11 +37,13 @@ use crate::quarantine::{self, Circumstances, Quarantine};
 use crate::report::{ContractOrigin, ContractReport, Preview, Used};
 use crate::request::TableChoice;
 use crate::scratch::ScratchFile;
+use crate::sinks::parts::Shared;
 use crate::sinks::{Provenance, Tables};
 use crate::source::{Source, SourceFault};
 use crate::terms;
 
 mod guest_thread;
+mod many;
 
 use guest_thread::GuestThread;
 
@@ -146,11 +148,41 @@ fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
         Task::Run(order) => {
             confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
             let (code, input) = (next()?, next()?);
-            let program =
-                if order.has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
-            let contract = order.contract.map(|origin| terms::receive(origin, next()?)).transpose()?;
-            run(link, &order, code, input, program, contract).map(|done| News::Done(Box::new(done)))
+            let bench = Bench::set_up(&order, &code, next)?;
+            run(link, &order, &bench, input, None).map(|done| News::Done(Box::new(done)))
         }
+        Task::RunMany(order) => {
+            confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
+            let code = next()?;
+            let bench = Bench::set_up(&order, &code, next)?;
+            many::serve(link, &order, &bench)
+        }
+    }
+}
+
+/// What every input of a parser is run with. Nothing in it remembers an input.
+struct Bench {
+    loaded: Arc<Loaded>,
+    guest_thread: GuestThread,
+    program: Option<Arc<casparian_sandbox::Program>>,
+    contract: Option<(Contract, ContractReport)>,
+}
+
+impl Bench {
+    /// Loads code, and reads program and contract, where `next` has them.
+    fn set_up(
+        order: &Order,
+        code: &File,
+        mut next: impl FnMut() -> Result<File, FaultReport>,
+    ) -> Result<Self, Failed> {
+        let program = if order.has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
+        let contract = order.contract.map(|origin| terms::receive(origin, next()?)).transpose()?;
+        Ok(Self {
+            loaded: Arc::new(load(&order.limits, code)?),
+            guest_thread: GuestThread::start(&order.limits)?,
+            program: program.map(Arc::new),
+            contract,
+        })
     }
 }
 
@@ -288,17 +320,15 @@ impl Blob for Input {
     }
 }
 
+/// Runs one input. Its rows go to files of its own, or join `parts`.
 fn run(
     link: &Link,
     order: &Order,
-    code: File,
+    bench: &Bench,
     input: File,
-    program: Option<casparian_sandbox::Program>,
-    contract: Option<(Contract, ContractReport)>,
+    parts: Option<&Shared>,
 ) -> Result<Done, Failed> {
     let limits = &order.limits;
-    let loaded = load(limits, &code)?;
-    let guest_thread = GuestThread::start(limits)?;
     let (input, unpacked) = unpack(link, order, input)?;
     let source = |fd: OwnedFd| Source::from_fd(fd, order.input_name.clone()).map_err(failed);
     let for_hold = input.try_clone().map_err(|e| internal(format!("a second look at the input: {e}")))?;
@@ -312,13 +342,14 @@ fn run(
     let setup = Setup {
         limits: limits.clone(),
         attachments: BTreeMap::new(),
-        program: program.map(Arc::new),
+        program: bench.program.clone(),
         log_level: order.log_level,
         log,
     };
-    let opened = guest_thread.run(move || loaded.open(setup).and_then(Session::describe))?;
+    let loaded = Arc::clone(&bench.loaded);
+    let opened = bench.guest_thread.run(move || loaded.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
-    let (contract, contract_report) = contract.unzip();
+    let (contract, contract_report) = bench.contract.clone().unzip();
     let described =
         News::Described { description: Box::new(description.clone()), contract: contract_report.clone() };
     link.send(&described, &[]).map_err(|e| too_much_said(&e))?;
@@ -328,17 +359,22 @@ fn run(
         check_one_table(&wanted)?;
     }
     let options = description.resolve_options(&order.options).map_err(failed)?;
+    let input_sha256 = unpacked.as_ref().map_or(order.input_sha256, |unpacked| unpacked.sha256);
     let provenance = Provenance {
         parser_name: description.name.clone(),
         parser_version: description.version.clone(),
         parser_sha256: order.component_sha256,
-        input_sha256: unpacked.as_ref().map_or(order.input_sha256, |unpacked| unpacked.sha256),
+        input_sha256: Some(input_sha256),
         packed: unpacked.map(|unpacked| (unpacked.packing, order.input_sha256)),
         contract: contract_report,
     };
+    let options_hash = quarantine::options_hash(&options);
+    let circumstances = Circumstances { provenance, input_sha256, options_hash };
     let source_of_hold = source(for_hold.into())?;
-    let (sinks, hold) =
-        ports(link, order, provenance, source_of_hold, &options, files_at_most(&wanted, limits))?;
+    let (sinks, hold) = match parts {
+        Some(parts) => many::ports(parts, order, circumstances, source_of_hold),
+        None => ports(link, order, circumstances, source_of_hold, files_at_most(&wanted, limits))?,
+    };
     let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
     let mut flow = Flow::new(sinks, hold, wanted.clone(), codes);
     if let Some(contract) = contract {
@@ -349,7 +385,7 @@ fn run(
     let input_bytes = input.len();
     let range_bytes = order.range_bytes.unwrap_or(u64::MAX);
     let guest = Guest { session, description, wanted, options, input, range_bytes };
-    let (flow, Parsed { usage, ranges }) = join_threads(link, &guest_thread, guest, flow)?;
+    let (flow, Parsed { usage, ranges }) = join_threads(link, &bench.guest_thread, guest, flow)?;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {
         send_preview(link, preview)?;
@@ -515,9 +551,8 @@ fn named(name: &str, description: &Description) -> Result<TableName, FaultReport
 fn ports(
     link: &Link,
     order: &Order,
-    provenance: Provenance,
+    circumstances: Circumstances,
     source: Source,
-    options: &[(String, String)],
     files: usize,
 ) -> Result<(Tables, Quarantine), FaultReport> {
     if let Some(rows_max) = order.preview_rows {
@@ -525,8 +560,7 @@ fn ports(
     }
     let share = || link.share().map_err(|e| internal(format!("the rows' way out: {e}")));
     let (tables, hold) = (share()?, share()?);
-    let circumstances =
-        Circumstances { provenance: provenance.clone(), options_hash: quarantine::options_hash(options) };
+    let provenance = circumstances.provenance.clone();
     let provide_table =
         Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
     let provide_hold = Box::new(move || ask_for_file(&hold, FileFor::Quarantine));

@@ -50,12 +50,12 @@ fn flow(
         parser_name: description.name,
         parser_version: description.version,
         parser_sha256: Digest::of(b"native"),
-        input_sha256,
+        input_sha256: Some(input_sha256),
         packed: None,
         contract: None,
     };
-    let circumstances =
-        Circumstances { provenance: provenance.clone(), options_hash: quarantine::options_hash(&[]) };
+    let options_hash = quarantine::options_hash(&[]);
+    let circumstances = Circumstances { provenance: provenance.clone(), input_sha256, options_hash };
     let (for_tables, for_hold) = (Arc::clone(staging), Arc::clone(staging));
     let table = Box::new(move |table: &TableName| {
         for_tables.create_file(&format!("{table}.parquet")).map_err(io::Error::other)

@@ -51,7 +51,7 @@ pub enum CellsFault {
 }
 
 /// Returns a schema as an encapsulated Arrow IPC message.
-pub(super) fn schema_message(schema: &Schema) -> Result<Vec<u8>, ArrowError> {
+pub(crate) fn schema_message(schema: &Schema) -> Result<Vec<u8>, ArrowError> {
     let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
     let mut tracker = DictionaryTracker::new(true);
     let generator = IpcDataGenerator::default();

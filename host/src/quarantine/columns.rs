@@ -135,7 +135,7 @@ impl Gathered {
             Arc::new(UInt32Array::new_null(self.rows)),
             Arc::new(self.table.finish()),
             same.text(Some(source.name())),
-            same.text(Some(&provenance.input_sha256.to_string())),
+            same.text(Some(&circumstances.input_sha256.to_string())),
             Arc::new(self.record_no.finish()),
             Arc::new(self.line_first.finish()),
             Arc::new(self.line_last.finish()),

@@ -101,7 +101,7 @@ impl Chunks {
 }
 
 /// Returns the logical bytes of the first `count` rows. Cheap: it looks at ends, not at values.
-fn logical_bytes(rows: &RecordBatch, count: usize) -> u64 {
+pub(super) fn logical_bytes(rows: &RecordBatch, count: usize) -> u64 {
     rows.columns().iter().map(|column| array_bytes(column.as_ref(), 0, count)).sum()
 }
 

@@ -6,6 +6,7 @@ use arrow_schema::ArrowError;
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::flow::PortFault;
 use casparian_core::guest_text::GuestText;
+use casparian_core::id::TableName;
 use thiserror::Error;
 
 /// A file cannot be written.
@@ -28,6 +29,12 @@ pub enum SinkFault {
         column: GuestText,
         /// The value, and what it may be.
         error: ArrowError,
+    },
+    /// A table has other columns than in the rest of its dataset.
+    #[error("table `{table}` has other columns than the dataset")]
+    OtherColumns {
+        /// The table.
+        table: TableName,
     },
     /// There is no space left.
     #[error("no space left for {file} after {bytes} bytes of it: {error}")]
@@ -56,6 +63,7 @@ impl Blamed for SinkFault {
         match self {
             Self::NoFile { .. } | Self::Unwritten { .. } => Blame::Host,
             Self::Decimal { .. } => Blame::Guest,
+            Self::OtherColumns { .. } => Blame::Input,
             Self::NoSpace { .. } => Blame::Operator,
         }
     }
@@ -64,6 +72,7 @@ impl Blamed for SinkFault {
         match self {
             Self::NoFile { .. } | Self::Unwritten { .. } => "output-failed",
             Self::Decimal { .. } => "decimal-too-large",
+            Self::OtherColumns { .. } => "columns-differ",
             Self::NoSpace { .. } => "disk-full",
         }
     }
@@ -76,6 +85,7 @@ impl Blamed for SinkFault {
             Self::Decimal { .. } => {
                 Some("the parser must declare a decimal that holds its values".to_owned())
             }
+            Self::OtherColumns { .. } => Some("run it apart, into an output of its own".to_owned()),
             Self::NoFile { .. } | Self::Unwritten { .. } => None,
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod guest;
 mod jsonl;
 mod lines;
 mod parquet;
+pub(crate) mod parts;
 mod preview;
 
 use std::collections::BTreeMap;
@@ -32,11 +33,14 @@ use serde::{Deserialize, Serialize};
 pub use self::fault::SinkFault;
 use self::lines::LinesFile;
 pub(crate) use self::parquet::{Layout, ParquetFile};
+pub use self::parts::PartTables;
 use crate::report::{ContractReport, Preview};
 
 /// The version of what our files look like: columns of our own, keys of the footer, the quarantine.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// Which input a row is from, where there are many.
+pub const SOURCE: &str = "_cf_source";
 /// The number of a row's record within its input, from 0.
 pub const RECORD_NO: &str = "_cf_record_no";
 /// Where a row's record begins in its input, in bytes from 0.
@@ -114,8 +118,8 @@ pub struct Provenance {
     pub parser_version: GuestText,
     /// Digest of the component.
     pub parser_sha256: Digest,
-    /// Digest of what the parser reads, which is what every offset is about.
-    pub input_sha256: Digest,
+    /// Digest of what the parser reads, which is what every offset is about; none: of many inputs, rows or receipts say which.
+    pub input_sha256: Option<Digest>,
     /// How that was packed, and the digest of the packed file; none: it was read as it stood there.
     pub packed: Option<(Packing, Digest)>,
     /// The contract; none: the schema that the parser declares.
@@ -129,6 +133,8 @@ pub type Provide = Box<dyn FnMut(&TableName) -> io::Result<File> + Send>;
 pub enum Tables {
     /// Files are written.
     Files(Box<Files>),
+    /// Rows join the parts of a dataset.
+    Parts(PartTables),
     /// Nothing is written.
     Previews(Previews),
 }
@@ -160,6 +166,10 @@ impl Tables {
     pub fn finish(self, tally: &Tally) -> Result<Finished, SinkFault> {
         match self {
             Self::Files(files) => Ok(Finished { files: files.finish(tally)?, previews: Vec::new() }),
+            Self::Parts(parts) => {
+                parts.finish(tally);
+                Ok(Finished::default())
+            }
             Self::Previews(previews) => {
                 Ok(Finished { files: Vec::new(), previews: previews.tables.into_values().collect() })
             }
@@ -171,6 +181,10 @@ impl Sinks for Tables {
     fn open(&mut self, table: TableId, name: &TableName, schema: &SchemaRef) -> Result<(), PortFault> {
         match self {
             Self::Files(files) => Ok(files.open(table, name, schema)?),
+            Self::Parts(parts) => {
+                parts.open(table, name, schema);
+                Ok(())
+            }
             Self::Previews(previews) => {
                 previews.tables.insert(table, preview::begin(name.clone(), schema));
                 Ok(())
@@ -181,6 +195,7 @@ impl Sinks for Tables {
     fn write(&mut self, table: TableId, rows: &Accepted) -> Result<(), PortFault> {
         match self {
             Self::Files(files) => Ok(files.write(table, rows)?),
+            Self::Parts(parts) => Ok(parts.write(table, rows)?),
             Self::Previews(previews) => Ok(previews.write(table, rows)?),
         }
     }
@@ -391,7 +406,7 @@ mod tests {
             parser_name: GuestText::new("trades", 64),
             parser_version: GuestText::new("1.2.0", 64),
             parser_sha256: Digest::of(b"parser"),
-            input_sha256: Digest::of(b"input"),
+            input_sha256: Some(Digest::of(b"input")),
             packed: None,
             contract: None,
         }

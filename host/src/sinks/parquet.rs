@@ -227,7 +227,7 @@ fn key_values(provenance: &Provenance) -> Vec<KeyValue> {
         ("casparian.parser.name", Some(provenance.parser_name.raw().to_owned())),
         ("casparian.parser.version", Some(provenance.parser_version.raw().to_owned())),
         ("casparian.parser.sha256", Some(provenance.parser_sha256.to_string())),
-        ("casparian.input.sha256", Some(provenance.input_sha256.to_string())),
+        ("casparian.input.sha256", provenance.input_sha256.map(|sha256| sha256.to_string())),
         ("casparian.contract.id", contract.map(|contract| contract.id.clone())),
         ("casparian.contract.version", contract.map(|contract| contract.version.clone())),
         ("casparian.contract.sha256", contract.map(|contract| contract.hash.to_string())),

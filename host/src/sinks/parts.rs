@@ -1,0 +1,361 @@
+//! The parts of a dataset: files that input after input joins, each once it has ended well.
+//!
+//! Rows of the input at hand are held back in memory. When it ends well they join the part that stands open; when it fails they
+//! are dropped, and nothing of it was ever in a file. Past a bound they do not fit: then the open part ends, and the input has
+//! a part of its own, which is worth nothing until it has ended well.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_select::take::take_record_batch;
+use casparian_core::contract::verdict::Accepted;
+use casparian_core::flow::Tally;
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::{Digest, TableName};
+use casparian_core::intake::TableId;
+
+use super::{
+    Format, Layout, Making, Provenance, RECORD_NO, SOURCE, SinkFault, TableFile, decimals, file_rows,
+    file_schema, never_opened, what,
+};
+use crate::orders::{FileFor, Kept};
+use crate::quarantine;
+
+/// Most bytes of one input that are held back.
+const HELD_BYTES_MAX: u64 = 32 << 20;
+/// Rows may be a corner of a batch that they keep in memory as a whole. Past so many times their own size they are copied.
+const PINNED_TIMES_MAX: usize = 4;
+/// What rows may keep in memory without being copied.
+const PINNED_BYTES_MAX: usize = 64 << 10;
+
+/// Gives an empty file of the part that is open.
+pub(crate) type ProvidePart = Box<dyn FnMut(&FileFor) -> io::Result<File> + Send>;
+/// Hears that the part that was open is complete.
+pub(crate) type PartEnded = Box<dyn FnMut() -> io::Result<()> + Send>;
+
+/// The parts, for the two that write to them.
+pub(crate) type Shared = Arc<Mutex<Parts>>;
+
+/// Takes the parts. Who has panicked with them has ended the process.
+pub(crate) fn lock(parts: &Shared) -> MutexGuard<'_, Parts> {
+    parts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The parts that one worker writes.
+pub(crate) struct Parts {
+    provide: ProvidePart,
+    ended: PartEnded,
+    format: Format,
+    held_bytes_max: u64,
+    /// What the columns of each table are in the whole dataset, as far as anybody knows.
+    columns: BTreeMap<TableName, Columns>,
+    /// Tables that were seen here first, to be told.
+    new: Vec<(TableName, SchemaRef, Digest)>,
+    /// Files of the part that is open.
+    files: BTreeMap<FileFor, TableFile>,
+    /// What the footer of the open quarantine says of the cells in it.
+    notes: BTreeMap<String, String>,
+    input: Option<Input>,
+}
+
+/// The columns of a table: their digest, and what it was taken of where that is at hand.
+struct Columns {
+    sha256: Digest,
+    schema: Option<SchemaRef>,
+}
+
+/// The input at hand.
+struct Input {
+    provenance: Provenance,
+    /// Tables that it opened, with the columns that their rows have in a file.
+    tables: Vec<(TableName, SchemaRef)>,
+    held: Vec<(FileFor, RecordBatch)>,
+    held_bytes: u64,
+    notes: BTreeMap<String, String>,
+    /// Whether the open part is its own.
+    owns_part: bool,
+}
+
+impl Parts {
+    /// Opens no part yet.
+    pub(crate) fn new(format: Format, provide: ProvidePart, ended: PartEnded) -> Self {
+        Self {
+            provide,
+            ended,
+            format,
+            held_bytes_max: HELD_BYTES_MAX,
+            columns: BTreeMap::new(),
+            new: Vec::new(),
+            files: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            input: None,
+        }
+    }
+
+    /// Hears what the columns of tables are elsewhere. What was known before is forgotten.
+    pub(crate) fn expect(&mut self, known: BTreeMap<TableName, Digest>) {
+        let columns = |(table, sha256)| (table, Columns { sha256, schema: None });
+        self.columns = known.into_iter().map(columns).collect();
+        self.new.clear();
+    }
+
+    /// Begins an input. Whatever the one before has left behind is dropped.
+    pub(crate) fn begin(&mut self, provenance: Provenance) {
+        let provenance = Provenance { input_sha256: None, ..provenance };
+        self.input = Some(Input {
+            provenance,
+            tables: Vec::new(),
+            held: Vec::new(),
+            held_bytes: 0,
+            notes: BTreeMap::new(),
+            owns_part: false,
+        });
+    }
+
+    /// Whether an input has begun that has neither joined nor been dropped.
+    pub(crate) fn has_input(&self) -> bool {
+        self.input.is_some()
+    }
+
+    /// Takes rows of the input at hand.
+    pub(crate) fn keep(&mut self, to: FileFor, rows: RecordBatch) -> Result<(), SinkFault> {
+        let rows = without_ballast(rows).map_err(|error| unfit(&to, &error))?;
+        let held_bytes_max = self.held_bytes_max;
+        let Some(input) = self.input.as_mut() else { return Err(no_input()) };
+        if input.owns_part {
+            return self.put(&to, rows);
+        }
+        input.held_bytes = input.held_bytes.saturating_add(rows.get_array_memory_size() as u64);
+        input.held.push((to, rows));
+        if input.held_bytes > held_bytes_max { self.spill() } else { Ok(()) }
+    }
+
+    /// Notes what the cells of a table are, for the quarantine's footer.
+    pub(crate) fn note(&mut self, key: String, value: String) {
+        if let Some(input) = self.input.as_mut() {
+            input.notes.insert(key, value);
+        }
+    }
+
+    /// Hears that the input at hand has ended well, with all its tables. Its columns must be those of the dataset. Returns what is
+    /// to be kept of the part that was its own.
+    pub(crate) fn join(&mut self, tally: &Tally) -> Result<Option<Kept>, SinkFault> {
+        let Some(mut input) = self.input.take() else { return Err(no_input()) };
+        input.tables.iter().try_for_each(|(table, schema)| self.agree(table, schema))?;
+        let is_wanted = |to: &FileFor| tally.held.is_empty() || *to == FileFor::Quarantine;
+        let (tables, held) = (std::mem::take(&mut input.tables), std::mem::take(&mut input.held));
+        let owns_part = input.owns_part;
+        if !owns_part && self.is_noted_otherwise(&input.notes) {
+            self.close()?;
+        }
+        let notes = std::mem::take(&mut input.notes);
+        self.input = Some(input);
+        for (to, rows) in held.into_iter().filter(|(to, _)| is_wanted(to)) {
+            self.put(&to, rows)?;
+        }
+        // A table without rows has a file all the same: its columns are worth knowing.
+        for (table, schema) in tables {
+            let to = FileFor::Table(table);
+            if is_wanted(&to) {
+                self.file(&to, &schema)?;
+            }
+        }
+        self.write_notes(notes);
+        self.input = None;
+        if !owns_part {
+            return Ok(None);
+        }
+        self.close_files()?;
+        Ok(Some(if tally.held.is_empty() { Kept::All } else { Kept::Quarantine }))
+    }
+
+    /// Hears that the input at hand has failed. Returns what is to be kept of the part that was its own: nothing.
+    pub(crate) fn drop_input(&mut self) -> Option<Kept> {
+        let owned_part = self.input.take().is_some_and(|input| input.owns_part);
+        owned_part.then(|| {
+            self.files.clear();
+            self.notes.clear();
+            Kept::Nothing
+        })
+    }
+
+    /// Returns tables whose columns were not known before, once.
+    pub(crate) fn take_new(&mut self) -> Vec<(TableName, SchemaRef, Digest)> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Completes the part that is open, if one is, and says so.
+    pub(crate) fn close(&mut self) -> Result<(), SinkFault> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        self.close_files()?;
+        (self.ended)().map_err(|error| SinkFault::NoFile { file: "the next part".to_owned(), error })
+    }
+
+    fn close_files(&mut self) -> Result<(), SinkFault> {
+        self.notes.clear();
+        std::mem::take(&mut self.files).into_values().try_for_each(|file| file.close().map(drop))
+    }
+
+    /// Gives the input a part of its own, since it does not fit into memory.
+    fn spill(&mut self) -> Result<(), SinkFault> {
+        self.close()?;
+        let Some(input) = self.input.as_mut() else { return Err(no_input()) };
+        input.owns_part = true;
+        input.held_bytes = 0;
+        std::mem::take(&mut input.held).into_iter().try_for_each(|(to, rows)| self.put(&to, rows))
+    }
+
+    fn put(&mut self, to: &FileFor, rows: RecordBatch) -> Result<(), SinkFault> {
+        let schema = rows.schema();
+        self.file(to, &schema)?.write(rows)
+    }
+
+    /// Returns the file of the open part, begun where it is not there yet.
+    fn file(&mut self, to: &FileFor, schema: &SchemaRef) -> Result<&mut TableFile, SinkFault> {
+        if !self.files.contains_key(to) {
+            let file = self.begin_file(to, schema)?;
+            self.files.insert(to.clone(), file);
+        }
+        self.files.get_mut(to).ok_or_else(no_input)
+    }
+
+    fn begin_file(&mut self, to: &FileFor, schema: &SchemaRef) -> Result<TableFile, SinkFault> {
+        let provenance = self.input.as_ref().map(|input| input.provenance.clone()).ok_or_else(no_input)?;
+        let file = (self.provide)(to).map_err(|error| SinkFault::NoFile { file: shown(to), error })?;
+        let tables = self.columns.len().max(self.files.len() + 1);
+        let (format, layout) = match to {
+            FileFor::Quarantine => (Format::Parquet, quarantine::layout()),
+            // Numbers of records and offsets begin again with every input.
+            _ => (self.format, Layout { ascending: &[RECORD_NO], ..Layout::among(tables) }),
+        };
+        let making = Making { format, provenance, layout };
+        TableFile::create(file, shown(to), Arc::clone(schema), &making)
+    }
+
+    /// Checks that a table has the columns that it has in the rest of the dataset.
+    fn agree(&mut self, table: &TableName, schema: &SchemaRef) -> Result<(), SinkFault> {
+        let known = self.columns.get(table);
+        if known.and_then(|known| known.schema.as_ref()).is_some_and(|known| known == schema) {
+            return Ok(());
+        }
+        let message = quarantine::schema_message(schema).map_err(|error| unfit_table(table, &error))?;
+        let sha256 = Digest::of(&message);
+        let is_new = known.is_none();
+        if known.is_some_and(|known| known.sha256 != sha256) {
+            self.new.push((table.clone(), Arc::clone(schema), sha256));
+            return Err(SinkFault::OtherColumns { table: table.clone() });
+        }
+        if is_new {
+            self.new.push((table.clone(), Arc::clone(schema), sha256));
+        }
+        self.columns.insert(table.clone(), Columns { sha256, schema: Some(Arc::clone(schema)) });
+        Ok(())
+    }
+
+    /// Whether the open quarantine says other things of the cells of a table.
+    fn is_noted_otherwise(&self, notes: &BTreeMap<String, String>) -> bool {
+        notes.iter().any(|(key, value)| self.notes.get(key).is_some_and(|noted| noted != value))
+    }
+
+    fn write_notes(&mut self, notes: BTreeMap<String, String>) {
+        let Some(TableFile::Parquet(file)) = self.files.get_mut(&FileFor::Quarantine) else { return };
+        for (key, value) in notes {
+            if self.notes.insert(key.clone(), value.clone()).is_none() {
+                file.note(key, value);
+            }
+        }
+    }
+}
+
+fn no_input() -> SinkFault {
+    SinkFault::NoFile { file: "a part".to_owned(), error: io::Error::other("no input was begun") }
+}
+
+fn unfit(to: &FileFor, error: &ArrowError) -> SinkFault {
+    SinkFault::Unwritten { file: shown(to), bytes: 0, error: error.to_string() }
+}
+
+fn unfit_table(table: &TableName, error: &ArrowError) -> SinkFault {
+    unfit(&FileFor::Table(table.clone()), error)
+}
+
+fn shown(to: &FileFor) -> String {
+    match to {
+        FileFor::Table(table) => what(table),
+        FileFor::Quarantine => "the quarantine".to_owned(),
+        FileFor::Scratch => "a scratch file".to_owned(),
+    }
+}
+
+/// Copies rows that keep much more in memory than they are.
+fn without_ballast(rows: RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let count = rows.num_rows();
+    let own = usize::try_from(super::chunks::logical_bytes(&rows, count)).unwrap_or(usize::MAX);
+    let most = own.saturating_mul(PINNED_TIMES_MAX).saturating_add(PINNED_BYTES_MAX);
+    match (rows.get_array_memory_size() > most, u32::try_from(count)) {
+        (true, Ok(count)) => take_record_batch(&rows, &UInt32Array::from_iter_values(0..count)),
+        _ => Ok(rows),
+    }
+}
+
+/// The sinks of one input among many.
+pub struct PartTables {
+    parts: Shared,
+    /// What people call the input: in every row.
+    source: String,
+    tables: BTreeMap<TableId, (TableName, SchemaRef)>,
+}
+
+impl PartTables {
+    pub(crate) fn new(parts: Shared, source: String) -> Self {
+        Self { parts, source, tables: BTreeMap::new() }
+    }
+
+    pub(super) fn open(&mut self, table: TableId, name: &TableName, declared: &SchemaRef) {
+        self.tables.insert(table, (name.clone(), Arc::clone(declared)));
+    }
+
+    pub(super) fn write(&mut self, table: TableId, rows: &Accepted) -> Result<(), SinkFault> {
+        let Some((name, declared)) = self.tables.get(&table) else { return Err(never_opened(table)) };
+        if let Some((column, error)) = decimals::first_misfit(rows.rows()) {
+            let column = GuestText::new(&column, 64);
+            return Err(SinkFault::Decimal { file: what(name), column, error });
+        }
+        let rows = self.with_source(declared, rows).map_err(|error| unfit_table(name, &error))?;
+        lock(&self.parts).keep(FileFor::Table(name.clone()), rows)
+    }
+
+    /// Says which tables there were, with the columns that they have in a file.
+    pub(super) fn finish(self, tally: &Tally) {
+        let mut parts = lock(&self.parts);
+        let Some(input) = parts.input.as_mut() else { return };
+        for (id, (name, declared)) in self.tables {
+            let has_spans = tally.tables.get(id.0).is_some_and(|table| table.has_spans);
+            let written = file_schema(&declared, has_spans);
+            input.tables.push((name, part_schema(&written, declared.fields().len())));
+        }
+    }
+
+    /// Adds the column that says which input a row is from: behind the payload, before what says where in it.
+    fn with_source(&self, declared: &SchemaRef, rows: &Accepted) -> Result<RecordBatch, ArrowError> {
+        let rows = file_rows(declared, rows)?;
+        let payload = declared.fields().len();
+        let names = std::iter::repeat_n(self.source.as_str(), rows.num_rows());
+        let source: ArrayRef = Arc::new(StringArray::from_iter_values(names));
+        let mut columns = rows.columns().to_vec();
+        columns.insert(payload, source);
+        RecordBatch::try_new(part_schema(&rows.schema(), payload), columns)
+    }
+}
+
+fn part_schema(written: &Schema, payload: usize) -> SchemaRef {
+    let mut fields = written.fields().to_vec();
+    fields.insert(payload, Arc::new(Field::new(SOURCE, DataType::Utf8, false)));
+    Arc::new(Schema::new(fields))
+}
