@@ -2,6 +2,7 @@
 //!
 //! * [`run`], the supervisor's story of one run; `request`, what was asked for; [`report`], what it tells; [`inspect`], a
 //!   parser without an input.
+//! * [`dataset`], many inputs of one parser, and the one output that becomes of them.
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
 //! * `component`, a parser on disk; [`code_cache`], its compiled code; [`program`], one in Python; [`build`], made ready to
 //!   travel; [`watch`], run again on every save.
@@ -15,6 +16,7 @@ pub mod build;
 pub mod code_cache;
 mod component;
 pub mod contract;
+pub mod dataset;
 pub mod doctor;
 #[doc(hidden)]
 pub mod doors;

@@ -38,6 +38,10 @@ use crate::sinks::Format;
 pub const QUARANTINE_FILE: &str = "_quarantine.parquet";
 /// What the receipt beside the tables is called.
 pub const RECEIPT_FILE: &str = "_receipt.json";
+/// What the receipts of the inputs of a dataset are called: a line each.
+pub const RECEIPTS_FILE: &str = "_receipts.jsonl";
+/// The folder of the quarantine's parts, in a dataset.
+pub const QUARANTINE_PARTS: &str = "_quarantine";
 /// What comes behind the name of an output whose verdict is no.
 const HELD: &str = ".held";
 /// What comes behind the name of an output that is one file: the folder of what is known about it.
@@ -50,6 +54,9 @@ const STAGING_PREFIX: &str = ".casparian-staging-";
 const TREE: &str = "tree";
 const TREE_HELD: &str = "held";
 const TREE_STALE: &str = "stale";
+const PARTS: &str = "parts";
+/// Digits of a part's number: names sort as the parts do.
+const PART_DIGITS: usize = 6;
 const TABLE: &str = "table";
 /// How often a name for a staging folder is tried. Each time somebody must have guessed it, or swept it at once.
 const ATTEMPTS: usize = 16;
@@ -194,6 +201,8 @@ pub fn about(out: &Path, extent: Extent) -> PathBuf {
 pub struct Staging {
     scratch: Scratch,
     tree: Dir,
+    /// Of a dataset: parts that have no place yet.
+    parts: Option<Dir>,
     out: PathBuf,
     /// The last part of `out`.
     name: OsString,
@@ -216,7 +225,7 @@ impl Staging {
         sweep(&parent).map_err(unusable)?;
         let scratch = Scratch::create(parent).map_err(unusable)?;
         let tree = scratch.make(TREE, 0o777).map_err(|error| failed("make", out, error))?;
-        Ok(Self { scratch, tree, out: out.to_owned(), name, extent, replace })
+        Ok(Self { scratch, tree, parts: None, out: out.to_owned(), name, extent, replace })
     }
 
     /// Makes a file. Its name must be one that runs write: a table's, [`RECEIPT_FILE`], or [`QUARANTINE_FILE`], which nobody but its owner may
@@ -231,6 +240,57 @@ impl Staging {
         options.write(true).create_new(true).mode(mode);
         let made = self.tree.open_with(name, &options);
         made.map(cap_std::fs::File::into_std).map_err(|error| failed("make", &place, error))
+    }
+
+    /// Makes room for parts.
+    pub(crate) fn open_parts(&mut self) -> Result<(), StagingFault> {
+        let made = self.scratch.make(PARTS, 0o700).map_err(|error| failed("make", &self.out, error))?;
+        self.parts = Some(made);
+        Ok(())
+    }
+
+    /// Makes a part that has no place yet. Its name is ours.
+    pub(crate) fn create_part(&self, name: &str, owner_only: bool) -> Result<File, StagingFault> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(if owner_only { 0o600 } else { 0o644 });
+        let made = self.parts().and_then(|parts| parts.open_with(name, &options));
+        made.map(cap_std::fs::File::into_std).map_err(|error| failed("make a part of", &self.out, error))
+    }
+
+    /// Takes a part away that is worth nothing.
+    pub(crate) fn drop_part(&self, name: &str) -> Result<(), StagingFault> {
+        let dropped = self.parts().and_then(|parts| parts.remove_file(name));
+        dropped.map_err(|error| failed("take away a part of", &self.out, error))
+    }
+
+    /// Gives a part its place: in the folder of its table, or of the quarantine, with its number.
+    pub(crate) fn place_part(
+        &self,
+        name: &str,
+        folder: &str,
+        number: u64,
+        extension: &str,
+    ) -> Result<String, StagingFault> {
+        let file = format!("{folder}/{number:0PART_DIGITS$}.{extension}");
+        let place = || {
+            if number == 0 {
+                let mode = if folder == QUARANTINE_PARTS { 0o700 } else { 0o777 };
+                rustix::fs::mkdirat(&self.tree, folder, Mode::from_bits_truncate(mode))?;
+            }
+            self.parts()?.rename(name, &self.tree, &file)
+        };
+        place().map_err(|error| failed("move", &self.out.join(&file), error))?;
+        Ok(file)
+    }
+
+    /// Opens a file that was made, to be read.
+    pub(crate) fn open_file(&self, name: &str) -> Result<File, StagingFault> {
+        let opened = self.tree.open(name).map(cap_std::fs::File::into_std);
+        opened.map_err(|error| failed("read", &self.out.join(name), error))
+    }
+
+    fn parts(&self) -> io::Result<&Dir> {
+        self.parts.as_ref().ok_or_else(|| io::Error::other("there is no room for parts"))
     }
 
     /// Moves everything to its place, safe on disk: a folder in one step, a file after what is known about it. Returns the
@@ -323,13 +383,7 @@ impl Staging {
 
     /// Makes sure that the files of `tree` and their names are on disk.
     fn sync(&self, tree: &Dir, place: &Path) -> Result<(), StagingFault> {
-        let sync = || {
-            for entry in tree.entries()? {
-                entry?.open()?.sync_all()?;
-            }
-            rustix::fs::fsync(tree).map_err(io::Error::from)
-        };
-        sync().map_err(|error| failed("sync", place, error))
+        sync_folder(tree).map_err(|error| failed("sync", place, error))
     }
 
     /// Moves `from`, a folder of the staging folder, to `name` beside it.
@@ -380,6 +434,18 @@ impl Staging {
     fn rename(&self, from: &str, name: &OsStr, flags: RenameFlags) -> rustix::io::Result<()> {
         rustix::fs::renameat_with(&self.scratch.dir, from, &self.scratch.parent, name, flags)
     }
+}
+
+/// Makes sure that the files of a folder and their names are on disk, and those of the folders in it.
+fn sync_folder(folder: &Dir) -> io::Result<()> {
+    for entry in folder.entries()? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_folder(&open_beneath(folder, entry.file_name())?)?,
+            false => entry.open()?.sync_all()?,
+        }
+    }
+    rustix::fs::fsync(folder).map_err(io::Error::from)
 }
 
 fn is_unsupported(error: Errno) -> bool {
@@ -487,7 +553,8 @@ fn is_hold(parent: &Dir, name: &OsStr) -> io::Result<bool> {
     let folder = open_beneath(parent, name)?;
     for entry in folder.entries()? {
         let name = entry?.file_name();
-        if name != RECEIPT_FILE && name != QUARANTINE_FILE {
+        let is_ours = [RECEIPT_FILE, RECEIPTS_FILE, QUARANTINE_FILE].iter().any(|ours| name == *ours);
+        if !is_ours && (name != QUARANTINE_PARTS || first_no_part(&folder, &name)?.is_some()) {
             return Ok(false);
         }
     }
@@ -496,9 +563,16 @@ fn is_hold(parent: &Dir, name: &OsStr) -> io::Result<bool> {
 
 /// Finds something in a folder that no run writes. What is replaced is deleted: `--out ~ --replace` must not be the end.
 fn first_stranger(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
-    for entry in open_beneath(parent, name)?.entries()? {
+    let folder = open_beneath(parent, name)?;
+    for entry in folder.entries()? {
         let entry = entry?;
         let name = entry.file_name();
+        if entry.file_type()?.is_dir() && is_parts_folder(&name) {
+            match first_no_part(&folder, &name)? {
+                None => continue,
+                Some(stranger) => return Ok(Some(Path::new(&name).join(stranger).into_os_string())),
+            }
+        }
         let is_ours = is_written_by_runs(&name) || name == UNFINISHED;
         if !entry.file_type()?.is_file() || !is_ours {
             return Ok(Some(entry.file_name()));
@@ -507,8 +581,33 @@ fn first_stranger(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
     Ok(None)
 }
 
+/// Finds something in a folder of parts that is none.
+fn first_no_part(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
+    for entry in open_beneath(parent, name)?.entries()? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() || !is_part(&entry.file_name()) {
+            return Ok(Some(entry.file_name()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a folder of this name holds the parts of a table, or of the quarantine.
+pub(crate) fn is_parts_folder(name: &OsStr) -> bool {
+    name == QUARANTINE_PARTS || name.to_str().and_then(TableName::new).is_some()
+}
+
+fn is_part(name: &OsStr) -> bool {
+    let parts = name.to_str().and_then(|name| name.split_once('.'));
+    parts.is_some_and(|(number, ending)| {
+        number.len() >= PART_DIGITS
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && Format::EXTENSIONS.contains(&ending)
+    })
+}
+
 fn is_written_by_runs(file: &OsStr) -> bool {
-    is_table_file(file) || file == QUARANTINE_FILE || file == RECEIPT_FILE
+    is_table_file(file) || [QUARANTINE_FILE, RECEIPT_FILE, RECEIPTS_FILE].iter().any(|ours| file == *ours)
 }
 
 pub(crate) fn is_table_file(file: &OsStr) -> bool {

@@ -179,35 +179,6 @@ fn whatif_and_a_preview_write_nothing() {
 }
 
 #[test]
-fn of_several_inputs_each_is_a_run_of_its_own_and_the_gravest_exit_counts() {
-    let desk = Desk::new(FILE);
-    desk.write("second", FILE);
-    let call = desk
-        .call(&["run"])
-        .arg(guest("evil"))
-        .args(&["input", "nowhere", "second", "--json", "--out", "all"]);
-    let said = call.done();
-    let exits: Vec<_> = said.reports().iter().map(|report| report["exit"].clone()).collect();
-    assert_eq!(
-        (said.exit, exits.as_slice()),
-        (12, [Json::from(0), Json::from(12), Json::from(0)].as_slice())
-    );
-    assert_eq!(host::names(&desk.path("all")), ["input", "second"]);
-}
-
-#[test]
-fn one_input_that_fails_does_not_take_the_others_with_it() {
-    let desk = Desk::new(FILE);
-    desk.write("second", b"");
-    let call = desk.call(&["run"]).arg(guest("evil")).args(&["input", "second", "--json", "--out", "all"]);
-    let said = call.option("evil", "loud_panic").option("n", 1).done();
-    assert_eq!(said.exit, 10);
-    let statuses: Vec<_> = said.reports().iter().map(|report| report["status"].clone()).collect();
-    assert_eq!(statuses, ["failed", "completed"]);
-    assert_eq!(host::names(&desk.path("all")), ["second"]);
-}
-
-#[test]
 fn inspect_says_what_a_parser_is() {
     let desk = Desk::new(FILE);
     let said = desk.call(&["inspect"]).arg(guest("fix")).arg("--json").done();

@@ -2,6 +2,7 @@
 //!
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
+//! * [`many`]: many inputs, and the one dataset that becomes of them.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
 //! * [`fuzz`]: any bytes at all, at every door; [`calls`]: any calls in any order; [`sweep`]: faults at any system call.
 //! * [`tidy`]: that the house stands as its plan says.
@@ -23,6 +24,7 @@ mod fuzz;
 mod host;
 mod imports;
 mod limits;
+mod many;
 mod python;
 mod python_guests;
 mod quarantine;

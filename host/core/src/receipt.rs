@@ -5,6 +5,7 @@
 
 mod circumstances;
 mod comparison;
+pub mod dataset;
 mod input;
 mod json;
 
@@ -455,9 +456,20 @@ impl Receipt {
 
     /// Returns the receipt as it is written: JSON for people, with whatever would steer a terminal escaped.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        let text = serde_json::to_string_pretty(self)?;
-        Ok(text.chars().fold(String::with_capacity(text.len() + 1), escaped) + "\n")
+        page(self)
     }
+}
+
+/// Returns JSON on several lines in which nothing steers a terminal.
+fn page(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(text.chars().fold(String::with_capacity(text.len() + 1), escaped) + "\n")
+}
+
+/// Returns JSON in one line in which nothing steers a terminal.
+pub fn line(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string(value)?;
+    Ok(text.chars().fold(String::with_capacity(text.len() + 1), escaped) + "\n")
 }
 
 /// Outside of strings JSON has no character but ASCII that shows and line ends of its own.

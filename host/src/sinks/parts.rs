@@ -359,3 +359,150 @@ fn part_schema(written: &Schema, payload: usize) -> SchemaRef {
     fields.insert(payload, Arc::new(Field::new(SOURCE, DataType::Utf8, false)));
     Arc::new(Schema::new(fields))
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Int64Array;
+    use casparian_core::flow::{BrokenBudget, TableTally};
+
+    use super::*;
+
+    /// Files that parts were given, with what is in them, and how often a part has ended.
+    #[derive(Default, Clone)]
+    struct Given(Arc<Mutex<(Vec<(FileFor, File)>, usize)>>);
+
+    impl Given {
+        fn parts(&self) -> Parts {
+            let (files, ends) = (Arc::clone(&self.0), Arc::clone(&self.0));
+            let provide = move |what: &FileFor| {
+                let file = tempfile::tempfile()?;
+                files.lock().unwrap().0.push((what.clone(), file.try_clone()?));
+                Ok(file)
+            };
+            let ended = move || {
+                ends.lock().unwrap().1 += 1;
+                Ok(())
+            };
+            Parts::new(Format::JsonLines, Box::new(provide), Box::new(ended))
+        }
+
+        fn texts(&self) -> Vec<String> {
+            let read = |(_, file): &(FileFor, File)| {
+                use std::os::unix::fs::FileExt as _;
+                let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+                file.read_exact_at(&mut bytes, 0).unwrap();
+                String::from_utf8(bytes).unwrap()
+            };
+            self.0.lock().unwrap().0.iter().map(read).collect()
+        }
+
+        fn ends(&self) -> usize {
+            self.0.lock().unwrap().1
+        }
+    }
+
+    fn orders() -> TableName {
+        TableName::new("orders").unwrap()
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
+            parser_name: GuestText::new("p", 64),
+            parser_version: GuestText::new("1", 64),
+            parser_sha256: Digest::of(b"p"),
+            input_sha256: Some(Digest::of(b"i")),
+            contract: None,
+        }
+    }
+
+    fn numbers(numbers: &[i64]) -> RecordBatch {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(numbers.to_vec()))]).unwrap()
+    }
+
+    fn tally(held: bool) -> Tally {
+        let broken = BrokenBudget {
+            table: orders(),
+            rule: "r".to_owned(),
+            expected: String::new(),
+            observed: String::new(),
+        };
+        Tally { held: held.then_some(broken).into_iter().collect(), tables: Vec::<TableTally>::new(), ..Tally::default() }
+    }
+
+    fn begin(parts: &mut Parts, rows: &RecordBatch) {
+        parts.begin(provenance());
+        parts.input.as_mut().unwrap().tables.push((orders(), rows.schema()));
+        parts.keep(FileFor::Table(orders()), rows.clone()).unwrap();
+    }
+
+    #[test]
+    fn rows_of_many_inputs_join_one_file_once_each_has_ended_well() {
+        let given = Given::default();
+        let mut parts = given.parts();
+        begin(&mut parts, &numbers(&[1]));
+        assert_eq!(given.texts(), [""; 0], "nothing is written before the end");
+        assert_eq!(parts.join(&tally(false)).unwrap(), None);
+        begin(&mut parts, &numbers(&[2]));
+        assert_eq!(parts.drop_input(), None);
+        begin(&mut parts, &numbers(&[3]));
+        parts.join(&tally(false)).unwrap();
+        parts.close().unwrap();
+        assert_eq!((given.texts(), given.ends()), (vec!["{\"n\":1}\n{\"n\":3}\n".to_owned()], 1));
+    }
+
+    #[test]
+    fn an_input_that_does_not_fit_has_a_part_of_its_own_between_those_of_the_others() {
+        let given = Given::default();
+        let mut parts = given.parts();
+        begin(&mut parts, &numbers(&[1]));
+        parts.join(&tally(false)).unwrap();
+        parts.held_bytes_max = 0;
+        begin(&mut parts, &numbers(&[2]));
+        assert_eq!(given.ends(), 1, "what the others have written is complete");
+        assert_eq!(parts.join(&tally(false)).unwrap(), Some(Kept::All));
+        begin(&mut parts, &numbers(&[3]));
+        assert_eq!(parts.drop_input(), Some(Kept::Nothing));
+        assert_eq!(given.texts()[..2], ["{\"n\":1}\n", "{\"n\":2}\n"]);
+    }
+
+    #[test]
+    fn an_input_with_other_columns_does_not_join() {
+        let given = Given::default();
+        let mut parts = given.parts();
+        begin(&mut parts, &numbers(&[1]));
+        parts.join(&tally(false)).unwrap();
+        assert_eq!(parts.take_new().len(), 1);
+        let other = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let other = RecordBatch::try_new(other, vec![Arc::new(Int64Array::from(vec![2]))]).unwrap();
+        begin(&mut parts, &other);
+        let fault = parts.join(&tally(false)).unwrap_err();
+        assert_eq!(fault.to_string(), "table `orders` has other columns than the dataset");
+        parts.drop_input();
+        begin(&mut parts, &numbers(&[3]));
+        parts.join(&tally(false)).unwrap();
+        parts.close().unwrap();
+        assert_eq!(given.texts(), ["{\"n\":1}\n{\"n\":3}\n"]);
+    }
+
+    #[test]
+    fn an_input_that_is_held_leaves_its_quarantine_alone() {
+        let given = Given::default();
+        let mut parts = given.parts();
+        begin(&mut parts, &numbers(&[1]));
+        parts.join(&tally(true)).unwrap();
+        parts.close().unwrap();
+        assert_eq!((given.texts(), given.ends()), (vec![], 0));
+        parts.held_bytes_max = 0;
+        begin(&mut parts, &numbers(&[1]));
+        assert_eq!(parts.join(&tally(true)).unwrap(), Some(Kept::Quarantine));
+    }
+
+    #[test]
+    fn a_corner_of_a_batch_does_not_keep_the_batch() {
+        let corner = numbers(&vec![7; 1 << 20]).slice(5, 3);
+        let copied = without_ballast(corner.clone()).unwrap();
+        assert_eq!(copied, corner);
+        assert!(copied.get_array_memory_size() < 4096, "{}", copied.get_array_memory_size());
+    }
+}

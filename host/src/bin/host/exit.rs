@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Done,
     /// The verdict is no.
     No,
+    /// Of many inputs some are published, and some failed or were held.
+    Partial,
     /// The input's fault.
     Input,
     /// The parser's fault.
@@ -36,6 +38,7 @@ Exit codes:
     0  done; rows may be in quarantine, and the summary says so
     1  the verdict is no: `--strict` and something is in quarantine, or a check failed
     2  the command line cannot be understood
+    3  of many inputs some failed or were held; the others are published
    10  the parser's fault: it trapped, broke the interface or met a limit
    11  the input's fault
    12  the operator's fault: a path, an option, a policy
@@ -43,7 +46,7 @@ Exit codes:
    75  the machine is short of something; try again
   130  interrupted; nothing was published
 
-Of several inputs the gravest counts: 130, 70, 75, 12, 10, 11, 1, 0.";
+Where all inputs failed the gravest counts: 70, 75, 12, 10, 11.";
 
 impl Exit {
     /// Returns the number that the shell sees.
@@ -52,6 +55,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::No => 1,
             Exit::Usage => 2,
+            Exit::Partial => 3,
             Exit::Guest => 10,
             Exit::Input => 11,
             Exit::Operator => 12,
@@ -67,6 +71,7 @@ impl Exit {
             0 => Exit::Done,
             1 => Exit::No,
             2 => Exit::Usage,
+            3 => Exit::Partial,
             10 => Exit::Guest,
             11 => Exit::Input,
             12 => Exit::Operator,
@@ -92,9 +97,10 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
 
-    const ALL: [Exit; 9] = [
+    const ALL: [Exit; 10] = [
         Exit::Done,
         Exit::No,
+        Exit::Partial,
         Exit::Input,
         Exit::Guest,
         Exit::Operator,

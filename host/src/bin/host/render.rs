@@ -3,6 +3,7 @@
 
 mod amendment;
 mod contract;
+mod dataset;
 mod fault;
 mod held;
 mod inspection;
@@ -24,6 +25,7 @@ use std::path::Path;
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_host::contract::{Difference, Lint, Shown};
+use casparian_host::dataset::report::DatasetReport;
 use casparian_host::doctor::Diagnosis;
 use casparian_host::explain;
 use casparian_host::inspect::Inspection;
@@ -81,6 +83,14 @@ impl Render {
             self.print(&preview::previews(report, self.data_page));
         }
         self.say(&summary::summary(report, outcome, self.talk_page));
+    }
+
+    /// Prints a run over many inputs: first rows, then its summary.
+    pub(crate) fn dataset(&mut self, report: &DatasetReport, outcome: Outcome) {
+        if outcome == Outcome::Previewed {
+            self.print(&dataset::previews(report, self.data_page));
+        }
+        self.say(&dataset::summary(report, outcome, self.talk_page));
     }
 
     /// Prints what a parser is.

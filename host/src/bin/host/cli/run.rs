@@ -1,18 +1,18 @@
 //! `host run PARSER INPUT…`
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::io::{self, ErrorKind};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{fmt, fs, thread};
+use std::{fmt, thread};
 
-use casparian_core::fault::{Blame, FaultReport};
+use casparian_core::fault::FaultReport;
 use casparian_core::id::TableName;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Packing;
-use casparian_host::input::{STDIN, STDIN_NAME};
+use casparian_host::dataset::report::DatasetStatus;
+use casparian_host::dataset::{self, ManyRequest, RECYCLE_AFTER, Told};
+use casparian_host::input::STDIN;
 use casparian_host::packing::Compression;
 use casparian_host::report::{Report, Status};
 use casparian_host::run::{ContractChoice, LogLevel, RunRequest, TableChoice};
@@ -32,15 +32,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 const HELP: &str = "\
 Without `--out` nothing is written: the first rows of each table are shown.
-Tables go to standard output, all else to standard error. Of several inputs
-each is a run of its own, and the gravest exit code counts.
+Tables go to standard output, all else to standard error. Several inputs, or a
+folder, become one dataset: each table is a folder of parts, and a column
+`_cf_source` says which input a row is from. An input that fails is left out
+and said; the others are published, and the exit code is 3.
 
 Examples:
   host run fix.wasm orders.log                     look at it
   host run fix.wasm orders.log --out orders        one Parquet file per table
   host run fix.wasm orders.log --out m.csv --tables messages
                                                    one table as CSV
-  host run fix.wasm logs/*.log --out all --json    each to all/<its name>
+  host run fix.wasm logs --out all                 all files below logs/
   host run fix.wasm day.zip!orders.log             one file of an archive
   zcat a.gz b.gz | host run fix.wasm - --out ab    what is piped in";
 
@@ -51,10 +53,14 @@ pub(crate) struct Args {
     /// The parser: a WebAssembly component, or a Python program: a .py, a folder with a parser.py, a .zip of `host build`
     parser: PathBuf,
 
-    /// The files to parse; `-` for what is piped in. gzip and zstd are unpacked, of a .zip the only file in it, or one as
-    /// ARCHIVE!MEMBER
+    /// The files to parse, and folders whose files are: links, and what is hidden, are passed by in folders. `-` for what is
+    /// piped in. gzip and zstd are unpacked, of a .zip the only file in it, or one as ARCHIVE!MEMBER
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
+
+    /// How many inputs are run side by side; else as many as there are cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
 
     /// How inputs are packed: `auto` goes by how they begin, and takes for a ZIP only what is called .zip
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Packed::Auto)]
@@ -64,8 +70,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     input_name: Option<String>,
 
-    /// Write one file per table, and the quarantine, into this new folder; of several inputs each gets a folder of its name
-    /// in there. A name that ends in .parquet, .csv or .jsonl is the file of one table; what is known about it, the
+    /// Write one file per table, and the quarantine, into this new folder; of several inputs a folder of parts per table.
+    /// A name that ends in .parquet, .csv or .jsonl is the file of one table; what is known about it, the
     /// quarantine too, stands beside it in FILE.about. A folder with another ending is written with a / behind it
     #[arg(long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
@@ -102,7 +108,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "contract")]
     no_contract: bool,
 
-    /// Publish nothing and exit with 1 if any row is in quarantine
+    /// Publish nothing and exit with 1 if any row is in quarantine, or any input of several failed
     #[arg(long)]
     strict: bool,
 
@@ -110,7 +116,7 @@ pub(crate) struct Args {
     #[arg(long)]
     whatif: bool,
 
-    /// Print one JSON object per input instead of tables and summary
+    /// Print one JSON object per input instead of tables and summary; of several, and one for all of them
     #[arg(long)]
     json: bool,
 
@@ -141,6 +147,10 @@ pub(crate) struct Args {
     /// Ask the parser for ranges of this size, in bytes, and parse them one after the other
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), hide = true)]
     range_bytes: Option<u64>,
+
+    /// Replace a worker after so many inputs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide = true)]
+    recycle_after: Option<u64>,
 }
 
 /// Reads `SEED:MAX`: two decimal numbers, the second at least 1.
@@ -227,25 +237,20 @@ struct Misuse {
     hint: &'static str,
 }
 
-/// Runs the parser over each input, and returns the gravest exit.
+/// Runs the parser over its input, or over all of them.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
-    let understood = limits_of(args).and_then(|limits| Ok((limits, output_of(args)?, outs_of(args)?)));
-    let (limits, output, outs) = match understood {
+    let understood = limits_of(args).and_then(|limits| Ok((limits, output_of(args)?)));
+    let (limits, output) = match understood {
         Ok(understood) => understood,
         Err(misuse) => {
             render.usage(&misuse.message, misuse.hint);
             return Exit::Usage;
         }
     };
-    let prepared = prepare(args, limits, output).and_then(|request| Ok((request, Parent::make(args)?)));
-    match prepared {
-        Ok((request, parent)) => {
-            if args.watch {
-                return watch(args, &request, outs, render);
-            }
-            let exit = run_all(args, &request, outs, render);
-            exit.max(parent.leave(render))
-        }
+    match prepare(args, limits, output) {
+        Ok(request) if args.watch => watch(args, &request, render),
+        Ok(request) if args.is_dataset() => run_many(args, request, render),
+        Ok(request) => run_one(args, &request, render),
         Err(fault) => {
             render.fault(&fault, None);
             Exit::from_blame(fault.blame)
@@ -253,25 +258,37 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
     }
 }
 
-fn run_all(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, render: &mut Render) -> Exit {
-    let mut worst = Exit::Done;
-    let mut left = args.inputs.len();
-    for (input, out) in args.inputs.iter().zip(outs) {
-        if template.stop.load(Ordering::Relaxed) {
-            render.remark(&format!("interrupted; {left} of {} inputs were not run", args.inputs.len()));
-            return Exit::Interrupted;
-        }
-        let request = RunRequest { input: input.clone(), out, ..template.clone() };
-        worst = worst.max(run_one(args, &request, render));
-        left -= 1;
+/// Runs the parser over many inputs.
+fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    let request = ManyRequest {
+        each,
+        inputs: args.inputs.clone(),
+        jobs: args.jobs.map_or_else(cores, usize::from),
+        recycle_after: args.recycle_after.unwrap_or(RECYCLE_AFTER),
+    };
+    let name = args.inputs.first().map(|input| input.to_string_lossy()).unwrap_or_default();
+    let more = if args.inputs.len() > 1 { format!(" and {} more", args.inputs.len() - 1) } else { String::new() };
+    let mut view = render.progress(&format!("{name}{more}"), !args.no_progress, args.log.floor());
+    let report = dataset::run_many(&request, &mut |told| match told {
+        Told::Progress(progress) => render.hear(&mut view, progress),
+        Told::Input(report) if args.json => render.json(&report),
+        Told::Input(_) => {}
+    });
+    view.close();
+    if args.json {
+        render.json(&report);
+    } else {
+        render.dataset(&report, args.outcome());
     }
-    worst
+    if report.status == DatasetStatus::Failed && request.each.stop.load(Ordering::Relaxed) {
+        return Exit::Interrupted;
+    }
+    Exit::from_code(report.exit)
 }
 
 /// Runs the one input again and again, until somebody has seen enough. The exit is the last run's.
-fn watch(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, render: &mut Render) -> Exit {
-    let input = args.inputs.first().cloned().unwrap_or_default();
-    let request = RunRequest { input, out: outs.into_iter().next().flatten(), ..template.clone() };
+fn watch(args: &Args, request: &RunRequest, render: &mut Render) -> Exit {
     let look = || {
         Look::at(
             [&args.parser, &request.input].map(PathBuf::as_path).into_iter().chain(beside(args).as_deref()),
@@ -281,7 +298,7 @@ fn watch(args: &Args, template: &RunRequest, outs: Vec<Option<PathBuf>>, render:
     loop {
         // Looked at first, so that whoever saves during the run is not missed.
         let seen = look();
-        let report = report_one(args, &request, render);
+        let report = report_one(args, request, render);
         let failed = report.status == Status::Failed;
         if let Some(before) = before.as_ref().filter(|_| !failed) {
             let lines = watch::difference(before, &report);
@@ -334,7 +351,7 @@ fn exit_of(report: &Report, stop: &AtomicBool) -> Exit {
     Exit::from_code(report.exit)
 }
 
-/// Makes the request that all inputs share; input and output are filled in for each.
+/// Makes the request: of one input, or what all of them share.
 fn prepare(
     args: &Args,
     limits: Limits,
@@ -344,10 +361,10 @@ fn prepare(
     let stop = stop_flag()?;
     Ok(RunRequest {
         component: args.parser.clone(),
-        input: PathBuf::new(),
+        input: args.inputs.first().cloned().unwrap_or_default(),
         compression: args.compression.into(),
         member: None,
-        out: None,
+        out: args.out.clone().filter(|_| !args.whatif),
         extent,
         format,
         replace: args.replace,
@@ -390,8 +407,8 @@ fn output_of(args: &Args) -> Result<(Format, Extent), Misuse> {
             hint: "leave `--format` out; a folder of that name is written with a / behind it",
         });
     }
-    if ending.is_some() && args.inputs.len() > 1 {
-        let message = format!("{} inputs do not fit into one file", args.inputs.len());
+    if ending.is_some() && args.is_dataset() {
+        let message = "several inputs do not fit into one file".to_owned();
         return Err(Misuse { message, hint: "name a folder with `--out`, and say how with `--format`" });
     }
     let format = args.format.or(ending).unwrap_or(FormatName::Parquet);
@@ -405,70 +422,12 @@ fn output_of(args: &Args) -> Result<(Format, Extent), Misuse> {
     ))
 }
 
-/// Returns where each input's tables go: nowhere, to `--out` itself, or with several inputs to a folder of its name in it.
-fn outs_of(args: &Args) -> Result<Vec<Option<PathBuf>>, Misuse> {
-    let Some(out) = args.out.as_ref().filter(|_| !args.whatif) else {
-        return Ok(vec![None; args.inputs.len()]);
-    };
-    if args.inputs.len() == 1 {
-        return Ok(vec![Some(out.clone())]);
-    }
-    let mut seen = BTreeSet::new();
-    args.inputs.iter().map(|input| folder_of(input, &mut seen).map(|name| Some(out.join(name)))).collect()
-}
-
-fn folder_of<'a>(input: &'a Path, seen: &mut BTreeSet<&'a OsStr>) -> Result<&'a OsStr, Misuse> {
-    let hint = "with several inputs each goes to a folder of its name in `--out`; run these apart";
-    let input = if input.as_os_str() == STDIN { Path::new(STDIN_NAME) } else { input };
-    let name = input.file_name().ok_or_else(|| {
-        let message = format!("input `{}` has no name of its own", input.display());
-        Misuse { message, hint }
-    })?;
-    if !seen.insert(name) {
-        return Err(Misuse { message: format!("two inputs are called `{}`", name.to_string_lossy()), hint });
-    }
-    Ok(name)
-}
-
-/// The folder that holds the folders of several inputs, where this program made it.
-struct Parent(Option<PathBuf>);
-
-impl Parent {
-    fn make(args: &Args) -> Result<Self, FaultReport> {
-        let Some(out) = args.out.as_ref().filter(|_| args.inputs.len() > 1 && !args.whatif) else {
-            return Ok(Self(None));
-        };
-        match fs::create_dir(out) {
-            Ok(()) => Ok(Self(Some(out.clone()))),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && out.is_dir() => Ok(Self(None)),
-            Err(error) => Err(Self::refused(out, &error)),
-        }
-    }
-
-    /// Takes the folder away again if no input left anything in it.
-    fn leave(self, render: &mut Render) -> Exit {
-        let Some(out) = self.0 else { return Exit::Done };
-        match fs::remove_dir(&out) {
-            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
-                render.fault(&Self::refused(&out, &error), None);
-                Exit::Operator
-            }
-            _ => Exit::Done,
-        }
-    }
-
-    fn refused(out: &Path, error: &io::Error) -> FaultReport {
-        FaultReport {
-            blame: Blame::Operator,
-            code: "out-refused".to_owned(),
-            message: format!("folder `{}` for several inputs: {error}", out.display()),
-            hint: Some("its parent must exist and be writable".to_owned()),
-            at: None,
-        }
-    }
-}
-
 impl Args {
+    /// Whether what comes out is a dataset. It follows from the words and not from how many files a folder has.
+    fn is_dataset(&self) -> bool {
+        self.inputs.len() > 1 || self.inputs.iter().any(|input| input.is_dir())
+    }
+
     fn outcome(&self) -> Outcome {
         match (self.whatif, self.out.is_some()) {
             (true, _) => Outcome::Judged,
@@ -498,8 +457,8 @@ impl Args {
     }
 
     fn check_watch(&self) -> Result<(), Misuse> {
-        if self.watch && self.inputs.len() > 1 {
-            let message = format!("`--watch` watches one input, not {}", self.inputs.len());
+        if self.watch && self.is_dataset() {
+            let message = "`--watch` watches one input, and no folder".to_owned();
             return Err(Misuse { message, hint: "name the one that shows what you work on" });
         }
         if self.watch && self.out.is_some() && !self.replace {
@@ -513,9 +472,9 @@ impl Args {
         let piped = self.inputs.iter().filter(|input| input.as_os_str() == STDIN).count();
         let misuse = |message: &str, hint| Err(Misuse { message: message.to_owned(), hint });
         match (piped, &self.input_name) {
-            (2.., _) => misuse("`-` is named twice, and can be read once", "name it once"),
+            (1.., _) if self.is_dataset() => misuse("`-` is one input, and not one of several", "run it apart"),
             (1.., _) if self.watch => misuse("`--watch` watches a file, not `-`", "write it to a file first"),
-            (_, Some(_)) if self.inputs.len() > 1 => {
+            (_, Some(_)) if self.is_dataset() => {
                 misuse("`--input-name` names one input", "leave it out, or run these apart")
             }
             _ => Ok(()),
@@ -593,13 +552,12 @@ mod tests {
         assert_eq!(args.preview_rows_wanted(), 10);
         assert_eq!(args.outcome(), Outcome::Previewed);
         assert_eq!(limits_of(&args).unwrap(), Limits::default());
-        assert_eq!(outs_of(&args).unwrap(), [None]);
         assert!(refused(&["p.wasm"]).contains("<INPUTS>..."));
     }
 
     #[test]
     fn flags_that_are_not_there_yet_are_unknown() {
-        for flag in ["--sink=x", "--jobs=2", "--append", "--on-trap=fail"] {
+        for flag in ["--sink=x", "--append", "--on-trap=fail"] {
             assert!(refused(&["p", "a", flag]).contains("unexpected argument"), "{flag}");
         }
     }
@@ -636,13 +594,6 @@ mod tests {
     }
 
     #[test]
-    fn one_input_gets_the_folder_and_several_get_one_each_in_it() {
-        assert_eq!(outs_of(&args(&["p", "x/a.log", "--out", "o"])).unwrap(), [Some(PathBuf::from("o"))]);
-        let outs = outs_of(&args(&["p", "x/a.log", "y/b.log", "--out", "o"])).unwrap();
-        assert_eq!(outs, [Some(PathBuf::from("o/a.log")), Some(PathBuf::from("o/b.log"))]);
-    }
-
-    #[test]
     fn the_ending_of_a_file_says_how_it_is_written() {
         let output = |words: &[&str]| output_of(&args(words)).unwrap();
         let csv = Format::Csv { escapes_formulas: false };
@@ -661,7 +612,7 @@ mod tests {
         let misuse = |words: &[&str]| output_of(&args(words)).unwrap_err().message;
         let words = ["p", "a", "--out", "x.csv", "--format", "jsonl"];
         assert_eq!(misuse(&words), "`--format jsonl` and the ending of `--out` do not agree");
-        assert_eq!(misuse(&["p", "a", "b", "--out", "x.csv"]), "2 inputs do not fit into one file");
+        assert_eq!(misuse(&["p", "a", "b", "--out", "x.csv"]), "several inputs do not fit into one file");
         let words = ["p", "a", "--out", "x.jsonl", "--csv-escape-formulas"];
         assert_eq!(misuse(&words), "`--csv-escape-formulas` has no meaning in jsonl");
         for out in ["x.tsv", "x.d", "x.csv.gz"] {
@@ -671,17 +622,8 @@ mod tests {
     }
 
     #[test]
-    fn two_inputs_of_one_name_cannot_share_a_folder() {
-        let misuse = outs_of(&args(&["p", "x/a.log", "y/a.log", "--out", "o"])).unwrap_err();
-        assert_eq!(misuse.message, "two inputs are called `a.log`");
-        assert!(outs_of(&args(&["p", "x/a.log", "y/a.log"])).is_ok());
-        assert!(outs_of(&args(&["p", "x/..", "a.log", "--out", "o"])).is_err());
-    }
-
-    #[test]
     fn whatif_writes_nothing_wherever_out_points() {
         let args = args(&["p", "a", "--out", "o", "--whatif"]);
-        assert_eq!(outs_of(&args).unwrap(), [None]);
         assert_eq!(args.outcome(), Outcome::Judged);
         assert_eq!(args.preview_rows_wanted(), 0);
     }

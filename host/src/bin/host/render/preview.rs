@@ -24,7 +24,8 @@ fn accepted(report: &Report, preview: &Preview) -> u64 {
     table.map_or(preview.rows.len() as u64, |table| table.accepted)
 }
 
-fn table(preview: &Preview, accepted: u64, page: Page) -> String {
+/// Returns the preview of one table.
+pub(super) fn table(preview: &Preview, accepted: u64, page: Page) -> String {
     let shown = preview.rows.len() as u64;
     let extent = match shown {
         0 if accepted > 0 => return String::new(),

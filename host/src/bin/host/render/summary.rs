@@ -16,10 +16,10 @@ use super::shown;
 /// Most dark ranges that the summary lists.
 const DARK_RANGES_SHOWN: usize = 4;
 /// Most rules that the summary counts one by one.
-const RULES_SHOWN: usize = 8;
+pub(super) const RULES_SHOWN: usize = 8;
 
 /// Below this a rate tells more of starting processes than of parsing.
-const RATE_MS_MIN: u64 = 500;
+pub(super) const RATE_MS_MIN: u64 = 500;
 
 /// What a run that went well leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +205,7 @@ fn quarantine(report: &Report, outcome: Outcome, page: Page) -> String {
 }
 
 /// Returns counts, the largest first, at most `most` of them.
-fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> Vec<String> {
+pub(super) fn by_count<K: Display>(counts: &BTreeMap<K, u64>, most: usize) -> Vec<String> {
     let mut sorted: Vec<(&K, &u64)> = counts.iter().collect();
     sorted.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
     let mut parts: Vec<String> = sorted
@@ -265,7 +265,7 @@ fn next_look(report: &Report) -> String {
 }
 
 /// Returns a word as a shell takes it.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=".contains(c);
     match !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
         true => text.to_owned(),

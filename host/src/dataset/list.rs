@@ -1,0 +1,272 @@
+//! Which inputs are meant: files as they were given, and the files of folders, sorted.
+//!
+//! In a folder nothing is followed or guessed: links, pipes and devices are passed by, and so is what is hidden or too deep, and
+//! the report says so. What was named itself is opened as it was named.
+
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use casparian_core::fault::{Blame, FaultReport};
+use casparian_core::guest_text::GuestText;
+use serde::Serialize;
+use walkdir::{DirEntry, WalkDir};
+
+/// Folders within folders that are looked into.
+const DEPTH_MAX: usize = 64;
+/// Most inputs of one run.
+const INPUTS_MAX: usize = 1_000_000;
+/// Most things passed by that are named.
+const PASSED_BY_NAMED: usize = 100;
+
+/// An input that is to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listing {
+    pub(super) path: PathBuf,
+    /// Its size when it was listed. It says how inputs are shared out and nothing else.
+    pub(super) bytes: u64,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub(super) inputs: Vec<Listing>,
+    /// Things in folders that are no inputs; the first of them.
+    pub(super) passed_by: Vec<PassedBy>,
+    /// How many there are in all.
+    pub(super) passed_by_count: u64,
+}
+
+/// Something in a folder that is no input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassedBy {
+    /// Its path.
+    pub path: String,
+    /// What it is.
+    pub why: String,
+}
+
+/// Lists the inputs that were given, `out` left out.
+pub(super) fn list(given: &[PathBuf], out: Option<&Path>) -> Result<Listed, FaultReport> {
+    let mut listing = Lister { out: out.and_then(identity), ..Lister::default() };
+    for path in given {
+        match path.is_dir() {
+            true => listing.folder(path)?,
+            false => listing.add(path.clone(), path.metadata().map_or(0, |found| found.len()))?,
+        }
+    }
+    match listing.listed.inputs.is_empty() {
+        true => Err(no_inputs(given, listing.listed.passed_by_count)),
+        false => Ok(listing.listed),
+    }
+}
+
+#[derive(Default)]
+struct Lister {
+    listed: Listed,
+    /// What inputs are called: rows name them, so no two may be called alike.
+    names: HashSet<String>,
+    /// The output of an earlier run may stand among the inputs.
+    out: Option<(u64, u64)>,
+}
+
+impl Lister {
+    fn folder(&mut self, folder: &Path) -> Result<(), FaultReport> {
+        let walk = WalkDir::new(folder).min_depth(1).max_depth(DEPTH_MAX).sort_by_file_name();
+        let mut walk = walk.into_iter();
+        while let Some(entry) = walk.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(folder).to_owned();
+                    self.pass_by(&path, &error.io_error().map_or_else(|| error.to_string(), ToString::to_string));
+                    continue;
+                }
+            };
+            match self.why_not(&entry) {
+                None if entry.file_type().is_dir() => {}
+                None => {
+                    let bytes = entry.metadata().map_or(0, |found| found.len());
+                    self.add(entry.into_path(), bytes)?;
+                }
+                Some(why) => {
+                    self.pass_by(entry.path(), why);
+                    if entry.file_type().is_dir() {
+                        walk.skip_current_dir();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says why an entry is no input, and no folder to look into.
+    fn why_not(&self, entry: &DirEntry) -> Option<&'static str> {
+        use std::os::unix::fs::FileTypeExt as _;
+        let kind = entry.file_type();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            return Some("hidden");
+        }
+        match () {
+            () if kind.is_symlink() => Some("a symbolic link"),
+            () if kind.is_fifo() => Some("a pipe"),
+            () if kind.is_socket() => Some("a socket"),
+            () if kind.is_dir() && self.is_out(entry.path()) => Some("the output"),
+            () if kind.is_dir() && entry.depth() == DEPTH_MAX => Some("too deep"),
+            () if kind.is_dir() || kind.is_file() => None,
+            () => Some("a device"),
+        }
+    }
+
+    fn is_out(&self, folder: &Path) -> bool {
+        self.out.is_some() && identity(folder) == self.out
+    }
+
+    fn add(&mut self, path: PathBuf, bytes: u64) -> Result<(), FaultReport> {
+        let name = path.to_string_lossy().into_owned();
+        if !self.names.insert(name) {
+            self.pass_by(&path, "named twice");
+            return Ok(());
+        }
+        if self.listed.inputs.len() == INPUTS_MAX {
+            return Err(too_many());
+        }
+        self.listed.inputs.push(Listing { path, bytes });
+        Ok(())
+    }
+
+    fn pass_by(&mut self, path: &Path, why: &str) {
+        self.listed.passed_by_count += 1;
+        if self.listed.passed_by.len() < PASSED_BY_NAMED {
+            let path = path.to_string_lossy().into_owned();
+            self.listed.passed_by.push(PassedBy { path, why: why.to_owned() });
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|found| (found.dev(), found.ino()))
+}
+
+fn no_inputs(given: &[PathBuf], passed_by: u64) -> FaultReport {
+    let name = given.first().map(|path| path.to_string_lossy()).unwrap_or_default();
+    let name = GuestText::new(&name, 4096);
+    let message = match (given.len(), passed_by) {
+        (1, 0) => format!("{name} has no files in it"),
+        (1, passed_by) => format!("{name} has no files in it that are inputs, and {passed_by} other things"),
+        (several, passed_by) => {
+            format!("no files are in the {several} folders that were given, and {passed_by} other things")
+        }
+    };
+    FaultReport {
+        blame: Blame::Operator,
+        code: "no-inputs".to_owned(),
+        message,
+        hint: Some("hidden files and symbolic links in a folder are passed by; name them to run them".to_owned()),
+        at: None,
+    }
+}
+
+fn too_many() -> FaultReport {
+    FaultReport {
+        blame: Blame::Operator,
+        code: "too-many-inputs".to_owned(),
+        message: format!("inputs: limit {INPUTS_MAX}, and there are more"),
+        hint: Some("run the folders one by one, into an output each".to_owned()),
+        at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn listed(given: &[&Path], out: Option<&Path>) -> Listed {
+        let given: Vec<PathBuf> = given.iter().map(|path| path.to_path_buf()).collect();
+        list(&given, out).unwrap()
+    }
+
+    fn names(listed: &Listed, root: &Path) -> Vec<String> {
+        let name = |listing: &Listing| listing.path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        listed.inputs.iter().map(name).collect()
+    }
+
+    #[test]
+    fn files_of_folders_come_sorted_and_what_was_named_in_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("logs/b")).unwrap();
+        for name in ["z", "logs/c", "logs/a", "logs/b/x"] {
+            fs::write(path(name), name).unwrap();
+        }
+        let found = listed(&[&path("z"), &path("logs"), &path("missing")], None);
+        assert_eq!(names(&found, root.path()), ["z", "logs/a", "logs/b/x", "logs/c", "missing"]);
+        assert_eq!(found.inputs[2].bytes, 8);
+        assert_eq!(found.passed_by_count, 0);
+    }
+
+    #[test]
+    fn links_pipes_hidden_files_and_the_output_are_passed_by_and_said() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir(path("out")).unwrap();
+        for name in ["a", ".hidden", "out/t.parquet"] {
+            fs::write(path(name), "").unwrap();
+        }
+        symlink(path("a"), path("link")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            path("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        let found = listed(&[root.path()], Some(&path("out")));
+        assert_eq!(names(&found, root.path()), ["a"]);
+        let why: Vec<&str> = found.passed_by.iter().map(|passed| passed.why.as_str()).collect();
+        assert_eq!(why, ["hidden", "a symbolic link", "the output", "a pipe"]);
+    }
+
+    #[test]
+    fn an_input_that_is_named_twice_is_run_once() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a");
+        fs::write(&file, "").unwrap();
+        let found = listed(&[root.path(), &file], None);
+        assert_eq!((found.inputs.len(), found.passed_by_count), (1, 1));
+        assert_eq!(found.passed_by[0].why, "named twice");
+    }
+
+    #[test]
+    fn folders_without_files_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let fault = list(&[root.path().to_owned()], None).unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.blame), ("no-inputs", Blame::Operator));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_passed_by() {
+        let root = tempfile::tempdir().unwrap();
+        let mut deep = root.path().to_owned();
+        for level in 0..DEPTH_MAX + 2 {
+            deep.push("d");
+            fs::create_dir(&deep).unwrap();
+            fs::write(deep.join(format!("f{level:03}")), "").unwrap();
+        }
+        let found = listed(&[root.path()], None);
+        assert_eq!(found.inputs.len(), DEPTH_MAX - 1);
+        assert_eq!(found.passed_by[0].why, "too deep");
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_an_input_all_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff\x1b")), "").unwrap();
+        assert_eq!(listed(&[root.path()], None).inputs.len(), 1);
+    }
+}

@@ -1,0 +1,418 @@
+//! One segment, input after input, in one worker as long as that one is well.
+//!
+//! A worker whose guest ended badly completes its part and is replaced. One that crashed, or met its deadline, takes its part with
+//! it: the inputs in it that had ended well are run again by another one, into a part that is complete before anything else is
+//! tried. So each input is run again at most once for an input that takes a worker down.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::time::Instant;
+
+use casparian_core::fault::{Blame, Blamed as _, FaultReport};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::{Digest, TableName};
+
+use super::crew::{Columns, Crew, Word};
+use crate::orders::{FileFor, Kept, News, Next};
+use crate::receipt::Witness;
+use crate::report::Report;
+use crate::request::{Progress, RunRequest};
+use crate::run::{Ending, SCRATCH_FILES_MAX, Shelf, Supervision, judge, scratch_file};
+use crate::source::Source;
+use crate::staging::Staging;
+use crate::supervisor::{SupervisorFault, Worker};
+
+/// Most columns that a fault names.
+const COLUMNS_NAMED: usize = 3;
+
+/// What became of a segment.
+pub(super) struct Segment {
+    /// Of each input, in their order.
+    pub(super) reports: Vec<Report>,
+    /// Files without a place, in the order of their rows.
+    pub(super) parts: Vec<Part>,
+    /// Columns of tables that were seen in it.
+    pub(super) columns: Columns,
+    /// Why all of it must end.
+    pub(super) fatal: Option<FaultReport>,
+}
+
+/// Files of a part, by what is in them.
+pub(super) type Part = BTreeMap<FileFor, String>;
+
+impl Segment {
+    /// Takes its files away.
+    pub(super) fn drop_parts(&self, staging: Option<&Staging>) -> Result<(), FaultReport> {
+        self.parts.iter().try_for_each(|part| drop_files(staging, part.values()))
+    }
+}
+
+fn drop_files<'a>(
+    staging: Option<&Staging>,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), FaultReport> {
+    let Some(staging) = staging else { return Ok(()) };
+    let mut names = names;
+    names.try_for_each(|name| staging.drop_part(name)).map_err(|fault| fault.report())
+}
+
+/// A thread's hand on a worker.
+pub(super) struct Hand<'a> {
+    crew: &'a Crew<'a>,
+    words: SyncSender<Word>,
+    worker: Option<Worker>,
+    /// Inputs that the worker has had.
+    served: u64,
+}
+
+/// How an attempt on an input ended, when it did not end well.
+enum Bad {
+    /// Before a worker saw it.
+    Input(FaultReport),
+    /// The worker says so.
+    Told(FaultReport),
+    /// The worker, or its part, is worth nothing any more.
+    Broken(FaultReport),
+    /// It would meet every input.
+    Fatal(FaultReport),
+}
+
+impl From<Ending> for Bad {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            // What an operator must mend is nothing of this input's.
+            Ending::Told(fault) if fault.blame == Blame::Operator => Self::Fatal(fault),
+            Ending::Told(fault) if fault.blame == Blame::Host => Self::Broken(fault),
+            Ending::Told(fault) => Self::Told(fault),
+            Ending::Broken(fault) => match fault.code.as_str() {
+                "interrupted" | "worker-not-started" => Self::Fatal(fault),
+                _ => Self::Broken(fault),
+            },
+        }
+    }
+}
+
+impl From<SupervisorFault> for Bad {
+    fn from(fault: SupervisorFault) -> Self {
+        Ending::from(fault).into()
+    }
+}
+
+/// A segment in the making.
+struct Making<'a> {
+    shelf: PartShelf<'a>,
+    reports: BTreeMap<usize, Report>,
+    due: VecDeque<usize>,
+    /// Inputs at the head of `due` that had ended well before: behind them a part is completed.
+    again: usize,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(crew: &'a Crew<'a>, words: &SyncSender<Word>) -> Self {
+        Self { crew, words: words.clone(), worker: None, served: 0 }
+    }
+
+    /// Runs a segment. `columns` are those of the dataset, as far as they are known.
+    pub(super) fn run(&mut self, range: Range<usize>, columns: Columns) -> Segment {
+        let mut making = Making {
+            shelf: PartShelf::new(self.crew, columns),
+            reports: BTreeMap::new(),
+            due: range.collect(),
+            again: 0,
+        };
+        let fatal = self.run_all(&mut making).err();
+        if fatal.is_some() {
+            self.worker = None;
+        }
+        let Making { shelf, reports, .. } = making;
+        Segment { reports: reports.into_values().collect(), parts: shelf.done, columns: shelf.columns, fatal }
+    }
+
+    fn run_all(&mut self, making: &mut Making<'_>) -> Result<(), FaultReport> {
+        self.expect(&making.shelf)?;
+        while let Some(at) = making.due.pop_front() {
+            if self.served >= self.crew.request.recycle_after {
+                self.replace(&mut making.shelf)?;
+            }
+            let report = self.run_one(at, making)?;
+            making.reports.insert(at, report);
+            if making.again > 0 {
+                making.again -= 1;
+                if making.again == 0 {
+                    self.rest(&mut making.shelf)?;
+                }
+            }
+        }
+        self.rest(&mut making.shelf)
+    }
+
+    /// Runs one input, whatever becomes of it. An error is about all of them.
+    fn run_one(&mut self, at: usize, making: &mut Making<'_>) -> Result<Report, FaultReport> {
+        let Some(listing) = self.crew.inputs.get(at) else { return Err(no_such_input(at)) };
+        let begun = Instant::now();
+        let each = &self.crew.request.each;
+        let request = RunRequest { input: listing.path.clone(), input_name: None, out: None, ..each.clone() };
+        let mut report = Report::begin(&each.component, &listing.path);
+        report.component.sha256 = Some(self.crew.component.sha256());
+        match self.attempt(&request, &mut report, &mut making.shelf) {
+            Ok(()) => making.shelf.inputs.push(at),
+            Err(Bad::Fatal(fault)) => return Err(fault),
+            Err(Bad::Input(fault)) => report.fail(fault),
+            Err(Bad::Told(fault)) => {
+                let ended_badly = fault.blame == Blame::Guest;
+                report.fail(making.shelf.explain(fault));
+                if ended_badly {
+                    self.replace(&mut making.shelf)?;
+                }
+            }
+            Err(Bad::Broken(fault)) => {
+                report.fail(fault);
+                self.worker = None;
+                let lost = making.shelf.drop_open()?;
+                // This one is not run again, and whoever counts it off is still to come.
+                making.again = making.again.max(1) + lost.len();
+                lost.into_iter().rev().for_each(|at| making.due.push_front(at));
+            }
+        }
+        self.crew.pace.bytes.fetch_add(report.input.bytes, Ordering::Relaxed);
+        report.wall_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(report)
+    }
+
+    fn attempt(
+        &mut self,
+        request: &RunRequest,
+        report: &mut Report,
+        shelf: &mut PartShelf<'_>,
+    ) -> Result<(), Bad> {
+        let source = Source::open(&request.input).map_err(|fault| Bad::Input(fault.report()))?;
+        report.input.bytes = source.size();
+        let sha256 = source.hash(&mut |_| {}).map_err(|fault| Bad::Input(fault.report()))?;
+        report.input.sha256 = Some(sha256);
+        let deadline_ms = self.crew.deadline_ms(source.size());
+        let words = self.words.clone();
+        let worker = self.worker(shelf)?;
+        let next = Next::Input { name: source.name().to_owned(), sha256 };
+        worker.give(&next, &[source.fd()], deadline_ms)?;
+        let mut witness = Witness::new();
+        let progress = &mut |progress| {
+            if let Progress::Log { level, line } = progress {
+                // Nobody listens once all of it is to end.
+                let _ = words.send(Word::Log { level, line });
+            }
+        };
+        shelf.files = 0;
+        Supervision { request, report: &mut *report, progress, shelf, witness: &mut witness }.hear_out(worker)?;
+        // Its rows have joined the others: with what has changed they must go.
+        source.check_unchanged().map_err(|fault| Bad::Broken(fault.report()))?;
+        report.claim_sha256 = witness.claim_hash().map_err(Bad::Broken)?;
+        report.claim = witness.claim().cloned();
+        judge(request, report);
+        let accepted = report.tables.iter().map(|table| table.accepted).sum();
+        self.crew.pace.accepted.fetch_add(accepted, Ordering::Relaxed);
+        self.crew.pace.quarantined.fetch_add(report.quarantine.rows, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Returns the worker, started where there is none.
+    fn worker(&mut self, shelf: &PartShelf<'_>) -> Result<&mut Worker, Bad> {
+        if self.worker.is_none() {
+            let mut worker = self.crew.start()?;
+            match worker.hear()? {
+                News::Rests => {}
+                // It has read what every input is run with, and nothing else.
+                News::Failed { fault, .. } => return Err(Bad::Fatal(fault)),
+                other => return Err(Bad::Fatal(worker.misspoke(&other))),
+            }
+            self.served = 0;
+            self.worker = Some(worker);
+            self.expect(shelf).map_err(Bad::Fatal)?;
+        }
+        self.served += 1;
+        self.worker.as_mut().ok_or_else(|| Bad::Fatal(no_such_input(0)))
+    }
+
+    /// Tells the worker, if there is one, what columns the dataset has.
+    fn expect(&mut self, shelf: &PartShelf<'_>) -> Result<(), FaultReport> {
+        let Some(worker) = self.worker.as_mut() else { return Ok(()) };
+        let digests = shelf.columns.iter().map(|(table, (sha256, _))| (table.clone(), *sha256)).collect();
+        Ok(worker.give(&Next::Expect(digests), &[], self.crew.deadline_ms(0))?)
+    }
+
+    /// Has the worker complete its part, and lets it go.
+    fn replace(&mut self, shelf: &mut PartShelf<'_>) -> Result<(), FaultReport> {
+        self.rest(shelf)?;
+        self.worker = None;
+        Ok(())
+    }
+
+    /// Has the worker complete its part.
+    fn rest(&mut self, shelf: &mut PartShelf<'_>) -> Result<(), FaultReport> {
+        let Some(worker) = self.worker.as_mut() else { return Ok(()) };
+        worker.give(&Next::Rest, &[], self.crew.deadline_ms(0))?;
+        loop {
+            match worker.hear()? {
+                News::Rests if shelf.open.is_empty() => return Ok(()),
+                News::Failed { fault, .. } => return Err(fault),
+                other => shelf.part_news(other).map_err(|other| worker.misspoke(&other))?,
+            }
+        }
+    }
+}
+
+/// Files for the parts of a segment, and what is told of them.
+struct PartShelf<'a> {
+    crew: &'a Crew<'a>,
+    /// Of the part that is open.
+    open: Part,
+    /// Inputs that have joined the part that is open.
+    inputs: Vec<usize>,
+    done: Vec<Part>,
+    columns: Columns,
+    /// A table that was seen with other columns.
+    other: Option<(TableName, Vec<(GuestText, String)>)>,
+    /// Files that were asked for during one input.
+    files: u64,
+}
+
+impl<'a> PartShelf<'a> {
+    fn new(crew: &'a Crew<'a>, columns: Columns) -> Self {
+        Self { crew, open: Part::new(), inputs: Vec::new(), done: Vec::new(), columns, other: None, files: 0 }
+    }
+
+    /// Takes away what the open part has so far. Returns the inputs that were in it.
+    fn drop_open(&mut self) -> Result<Vec<usize>, FaultReport> {
+        drop_files(self.crew.staging, std::mem::take(&mut self.open).values())?;
+        Ok(std::mem::take(&mut self.inputs))
+    }
+
+    /// Completes the open part, or what is to be kept of it.
+    fn end_part(&mut self, kept: Kept) -> Result<(), FaultReport> {
+        let is_kept = |what: &FileFor| match kept {
+            Kept::All => true,
+            Kept::Quarantine => *what == FileFor::Quarantine,
+            Kept::Nothing => false,
+        };
+        let (keep, lose): (Part, Part) =
+            std::mem::take(&mut self.open).into_iter().partition(|(what, _)| is_kept(what));
+        drop_files(self.crew.staging, lose.values())?;
+        self.inputs.clear();
+        if !keep.is_empty() {
+            self.done.push(keep);
+        }
+        Ok(())
+    }
+
+    fn see_columns(
+        &mut self,
+        table: TableName,
+        sha256: Digest,
+        columns: Vec<(GuestText, String)>,
+    ) -> Result<(), (TableName, Digest)> {
+        match self.columns.get(&table) {
+            Some((known, _)) if *known != sha256 => self.other = Some((table, columns)),
+            Some(_) => {}
+            None if self.columns.len() as u64 > self.crew.request.each.limits.tables_max.saturating_mul(16) => {
+                return Err((table, sha256));
+            }
+            None => drop(self.columns.insert(table, (sha256, columns))),
+        }
+        Ok(())
+    }
+
+    /// Says in what the columns of a table differ, where that is why an input failed.
+    fn explain(&mut self, fault: FaultReport) -> FaultReport {
+        let Some((table, found)) = self.other.take().filter(|_| fault.code == "columns-differ") else {
+            return fault;
+        };
+        let known = self.columns.get(&table).map(|(_, columns)| columns.as_slice()).unwrap_or_default();
+        let message = format!("{}: {}", fault.message, difference(known, &found));
+        FaultReport { message, ..fault }
+    }
+}
+
+impl Shelf for PartShelf<'_> {
+    fn file(&mut self, what: &FileFor) -> Option<Result<File, String>> {
+        let each = &self.crew.request.each;
+        self.files += 1;
+        if self.files > each.limits.tables_max.saturating_mul(2).saturating_add(SCRATCH_FILES_MAX) {
+            return None;
+        }
+        if *what == FileFor::Scratch {
+            return Some(scratch_file(each));
+        }
+        let staging = self.crew.staging?;
+        if self.open.contains_key(what) {
+            return None;
+        }
+        let name = self.crew.name_part();
+        let made = staging.create_part(&name, *what == FileFor::Quarantine);
+        Some(made.map_err(|fault| fault.to_string()).inspect(|_| drop(self.open.insert(what.clone(), name))))
+    }
+
+    fn part_news(&mut self, news: News) -> Result<(), News> {
+        match news {
+            News::PartEnded(kept) if !self.open.is_empty() => {
+                self.end_part(kept).map_err(|_| News::PartEnded(kept))
+            }
+            News::Columns { table, sha256, columns } => {
+                let seen = self.see_columns(table, sha256, columns);
+                seen.map_err(|(table, sha256)| News::Columns { table, sha256, columns: Vec::new() })
+            }
+            other => Err(other),
+        }
+    }
+}
+
+/// Says in what columns differ: the first few that are not alike.
+fn difference(known: &[(GuestText, String)], found: &[(GuestText, String)]) -> String {
+    if known.is_empty() || found.is_empty() {
+        return "there are too many of them to say in what".to_owned();
+    }
+    let one = |at: usize| {
+        let say = |column: Option<&(GuestText, String)>| {
+            column.map_or("nothing".to_owned(), |(name, kind)| format!("`{name}` ({kind})"))
+        };
+        let (known, found) = (known.get(at), found.get(at));
+        (known != found).then(|| format!("column {} is {}, there {}", at + 1, say(found), say(known)))
+    };
+    let all: Vec<String> = (0..known.len().max(found.len())).filter_map(one).collect();
+    let named = all.iter().take(COLUMNS_NAMED).cloned().collect::<Vec<_>>().join("; ");
+    match all.len().saturating_sub(COLUMNS_NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
+}
+
+fn no_such_input(at: usize) -> FaultReport {
+    FaultReport {
+        blame: Blame::Host,
+        code: "internal".to_owned(),
+        message: format!("there is no input number {at}"),
+        hint: None,
+        at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(columns: &[(&str, &str)]) -> Vec<(GuestText, String)> {
+        columns.iter().map(|(name, kind)| (GuestText::new(name, 64), (*kind).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_difference_names_the_first_columns_that_are_not_alike() {
+        let known = columns(&[("id", "Int64"), ("px", "Utf8")]);
+        let found = columns(&[("id", "Int64"), ("px", "Int64"), ("qty", "Int64")]);
+        assert_eq!(
+            difference(&known, &found),
+            "column 2 is `px` (Int64), there `px` (Utf8); column 3 is `qty` (Int64), there nothing"
+        );
+        assert!(difference(&[], &found).contains("too many"));
+    }
+}
