@@ -88,6 +88,12 @@ impl Named {
         Ok(Self::File { source, member: request.member.clone().or(member) })
     }
 
+    /// Takes a file that was found beneath a folder, and opened there.
+    pub(crate) fn found(source: Source, request: &RunRequest) -> Result<Self, FaultReport> {
+        source.check_size(request.limits.input.bytes_max).map_err(|fault| fault.report())?;
+        Ok(Self::File { source, member: None })
+    }
+
     /// Says what is known of it before it is read.
     pub(crate) fn describe(&self, called: &str, report: &mut InputReport) {
         match self {

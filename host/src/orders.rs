@@ -43,8 +43,8 @@ pub(crate) enum Task {
 pub(crate) enum Next {
     /// Expect tables to have these columns, by their digests: they have them in the rest of the dataset.
     Expect(BTreeMap<TableName, Digest>),
-    /// Run the input that comes with it.
-    Input { name: String, sha256: Digest },
+    /// Run the input that comes with it: what it is called, its digest, and what is to be read of it.
+    Input { name: String, sha256: Digest, wish: Wish },
     /// Complete the part that is open, and say [`News::Rests`].
     Rest,
 }

@@ -386,11 +386,7 @@ mod tests {
             packed: None,
             contract: None,
         };
-        Circumstances {
-            provenance,
-            input_sha256: Digest::of(b"input"),
-            options_hash: options_hash(&[]),
-        }
+        Circumstances { provenance, input_sha256: Digest::of(b"input"), options_hash: options_hash(&[]) }
     }
 
     /// Runs what a guest said about `input` and returns what is in quarantine then.

@@ -4,6 +4,7 @@
 //! and ranges of other sizes, which ones the receipt's own digest says. A claim that depends on any of them does not come
 //! out again. What it writes goes to a folder of the moment, is compared with the files beside the receipt, and is gone.
 
+mod dataset;
 mod files;
 mod output;
 
@@ -122,11 +123,15 @@ pub fn verify(
     request: &VerifyRequest,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Verification, FaultReport> {
-    let receipt = read_receipt(&request.receipt)?;
     let folder = match request.receipt.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let text = read_text(&request.receipt)?;
+    if dataset::is_dataset(&text) {
+        return verify_dataset(request, &text, folder);
+    }
+    let receipt = understand(&request.receipt, &text)?;
     // A wrong file is said before an hour's work.
     let again = match &request.again {
         Some(again) => Some(second_request(request, &receipt, again)?),
@@ -150,8 +155,36 @@ pub fn verify(
     })
 }
 
+/// Verifies a dataset: by its files, and by the claims of its inputs.
+fn verify_dataset(request: &VerifyRequest, text: &str, folder: &Path) -> Result<Verification, FaultReport> {
+    if request.again.is_some() {
+        return Err(refused(
+            Blame::Operator,
+            "dataset-not-run-again",
+            "a dataset cannot be run again to be verified, as yet".to_owned(),
+            "leave out --input and --component; a run over one of its inputs alone gives the claim in its line",
+        ));
+    }
+    let name = shown(&request.receipt.to_string_lossy());
+    let (claim_sha256, files) = dataset::check(text, folder)
+        .map_err(|fault| FaultReport { message: format!("{name}: {}", fault.message), ..fault })?;
+    Ok(Verification {
+        schema: VERIFICATION_SCHEMA,
+        receipt: request.receipt.to_string_lossy().into_owned(),
+        claim_sha256,
+        agrees: files.different.is_empty(),
+        files,
+        unread: Vec::new(),
+        run: None,
+    })
+}
+
 /// Reads a receipt and checks what it says of itself.
 pub fn read_receipt(path: &Path) -> Result<Receipt, FaultReport> {
+    understand(path, &read_text(path)?)
+}
+
+fn read_text(path: &Path) -> Result<String, FaultReport> {
     let name = GuestText::new(&path.to_string_lossy(), 4096);
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(RECEIPT_BYTES_MAX + 1).read_to_string(&mut text));
@@ -166,7 +199,12 @@ pub fn read_receipt(path: &Path) -> Result<Receipt, FaultReport> {
         let message = format!("{name}: receipt bytes: limit {RECEIPT_BYTES_MAX}, and there are more");
         return Err(refused(Blame::Input, "receipt-too-large", message, "no run writes one of this size"));
     }
-    Receipt::read(&text).map_err(|fault| {
+    Ok(text)
+}
+
+fn understand(path: &Path, text: &str) -> Result<Receipt, FaultReport> {
+    let name = GuestText::new(&path.to_string_lossy(), 4096);
+    Receipt::read(text).map_err(|fault| {
         let report = fault.report();
         FaultReport { message: format!("{name}: {}", report.message), ..report }
     })

@@ -371,9 +371,10 @@ fn run(
     let options_hash = quarantine::options_hash(&options);
     let circumstances = Circumstances { provenance, input_sha256, options_hash };
     let source_of_hold = source(for_hold.into())?;
+    let files = files_at_most(&wanted, limits);
     let (sinks, hold) = match parts {
-        Some(parts) => many::ports(parts, order, circumstances, source_of_hold),
-        None => ports(link, order, circumstances, source_of_hold, files_at_most(&wanted, limits))?,
+        Some(parts) => many::ports(parts, order, circumstances, source_of_hold, files),
+        None => ports(link, order, circumstances, source_of_hold, files)?,
     };
     let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
     let mut flow = Flow::new(sinks, hold, wanted.clone(), codes);
@@ -388,7 +389,10 @@ fn run(
     let (flow, Parsed { usage, ranges }) = join_threads(link, &bench.guest_thread, guest, flow)?;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {
-        send_preview(link, preview)?;
+        // Of many inputs most have nothing that is new.
+        if parts.is_none() || !preview.rows.is_empty() {
+            send_preview(link, preview)?;
+        }
     }
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
     Ok(Done { has_quarantine, tally, account, ranges, used: usage.into() })

@@ -13,7 +13,7 @@ use crate::tables;
 /// Some FIX messages: good ones, and where `bad` one that cannot be read.
 fn log(at: usize, bad: bool) -> Vec<u8> {
     let samples = host::root().join("guests/fix/samples");
-    let demo = std::fs::read(samples.join("demo.log")).expect("a sample");
+    let demo = std::fs::read(samples.join("good/soh_lines.log")).expect("a sample");
     let lines: Vec<&[u8]> = demo.split_inclusive(|byte| *byte == b'\n').collect();
     let mut log: Vec<u8> = (0..=at % 3).flat_map(|line| lines[(at + line) % lines.len()]).copied().collect();
     if bad {
@@ -76,7 +76,9 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     for name in host::names(folder) {
         let path = folder.join(&name);
         match path.is_dir() {
-            true => found.extend(files(&path).into_iter().map(|(file, bytes)| (format!("{name}/{file}"), bytes))),
+            true => {
+                found.extend(files(&path).into_iter().map(|(file, bytes)| (format!("{name}/{file}"), bytes)))
+            }
             false => drop(found.insert(name, std::fs::read(&path).expect("a file"))),
         }
     }
@@ -99,7 +101,9 @@ fn a_folder_becomes_one_table_in_the_order_of_its_files() {
     assert_eq!(sources(&messages), due);
     assert_eq!(Some(tables::count(&messages)), all["tables"][1]["accepted"].as_u64());
     let held = rows(&desk.path(OUT), "_quarantine");
-    assert_eq!(tables::texts(&held, "input_path"), [Some("logs/0002.log".to_owned())]);
+    let mut paths = tables::texts(&held, "input_path");
+    paths.dedup();
+    assert_eq!(paths, [Some("logs/0002.log".to_owned())]);
     assert_eq!(tables::texts(&held, "input_sha256")[0].as_deref(), inputs[2]["input"]["sha256"].as_str());
 }
 
@@ -168,7 +172,8 @@ fn an_input_that_ends_badly_is_left_out_wherever_it_stands() {
         let bad = format!("logs/{place:04}.log");
         assert_eq!(all["left_out"][0]["input"], bad.as_str());
         assert_eq!(all["left_out"][0]["fault"]["code"], "fuel-exhausted");
-        let statuses: Vec<_> = inputs.iter().map(|input| input["status"].as_str() == Some("completed")).collect();
+        let statuses: Vec<_> =
+            inputs.iter().map(|input| input["status"].as_str() == Some("completed")).collect();
         assert_eq!(statuses, (0..5).map(|at| at != place).collect::<Vec<_>>());
         let due: Vec<String> =
             (0..5).filter(|at| *at != place).map(|at| format!("logs/{at:04}.log")).collect();
@@ -297,7 +302,8 @@ fn every_input_of_a_dataset_has_a_line_in_its_receipts() {
     }
     assert_eq!(lines[2]["fault"]["code"], "input-missing");
     let receipt: Json =
-        serde_json::from_slice(&std::fs::read(desk.path("out/_receipt.json")).expect("a receipt")).expect("JSON");
+        serde_json::from_slice(&std::fs::read(desk.path("out/_receipt.json")).expect("a receipt"))
+            .expect("JSON");
     assert_eq!(receipt["claim_sha256"], all["claim_sha256"]);
     assert_eq!(receipt["claim"]["inputs"]["failed"], 1);
 }

@@ -19,6 +19,7 @@ use super::settle::Settled;
 use super::{ManyRequest, Told};
 use crate::component::{Compiled, Component};
 use crate::orders::{Order, Task};
+use crate::packing::Wish;
 use crate::request::Progress;
 use crate::run::{descriptors, order};
 use crate::staging::Staging;
@@ -26,7 +27,7 @@ use crate::supervisor::{SupervisorFault, Worker};
 use crate::terms::Terms;
 
 /// Most inputs of a segment.
-const SEGMENT_INPUTS: usize = 256;
+const SEGMENT_INPUTS: usize = 250;
 /// Past so many bytes of input a segment ends.
 const SEGMENT_BYTES: u64 = 32 << 20;
 /// How far ahead of what is settled workers may be, in segments each: what they bring waits in memory.
@@ -88,8 +89,8 @@ impl<'a> Crew<'a> {
         staging: Option<&'a Staging>,
         inputs: &'a [Listing],
     ) -> Self {
-        let nobody = Digest::of(b"");
-        let order = order(&request.each, component, String::new(), terms, nobody);
+        let wish = Wish { compression: request.each.compression, member: None, name: String::new() };
+        let order = order(&request.each, component, wish, terms, Digest::of(b""));
         Self {
             request,
             component,
@@ -105,8 +106,14 @@ impl<'a> Crew<'a> {
     }
 
     /// Runs all inputs, and settles them in their order.
-    pub(super) fn work(&self, settled: &mut Settled<'_>, tell: &mut dyn FnMut(Told)) -> Result<(), FaultReport> {
-        let segments = cut(self.inputs);
+    pub(super) fn work(
+        &self,
+        settled: &mut Settled<'_>,
+        tell: &mut dyn FnMut(Told),
+    ) -> Result<(), FaultReport> {
+        let most = usize::try_from(self.request.recycle_after)
+            .map_or(SEGMENT_INPUTS, |most| most.min(SEGMENT_INPUTS));
+        let segments = cut(self.inputs, most);
         let jobs = self.request.jobs.clamp(1, segments.len());
         let board = Board::new();
         let (words, heard) = sync_channel(jobs * AHEAD);
@@ -181,7 +188,8 @@ impl<'a> Crew<'a> {
         settled: &Settled<'_>,
     ) -> Result<Segment, FaultReport> {
         segment.drop_parts(self.staging)?;
-        let (words, _heard) = sync_channel(1 << 10);
+        // What it logs has been told.
+        let (words, _) = sync_channel(1);
         let range = segments.get(at).cloned().unwrap_or_default();
         Ok(Hand::new(self, &words).run(range, settled.columns().clone()))
     }
@@ -249,11 +257,11 @@ impl Board {
 }
 
 /// Cuts inputs into segments: by their order and sizes, so that it is the same for any number of workers.
-fn cut(inputs: &[Listing]) -> Vec<Range<usize>> {
+fn cut(inputs: &[Listing], inputs_max: usize) -> Vec<Range<usize>> {
     let (mut segments, mut from, mut bytes) = (Vec::new(), 0, 0_u64);
     for (at, input) in inputs.iter().enumerate() {
         bytes = bytes.saturating_add(input.bytes);
-        if at + 1 - from == SEGMENT_INPUTS || bytes >= SEGMENT_BYTES {
+        if at + 1 - from == inputs_max || bytes >= SEGMENT_BYTES {
             segments.push(from..at + 1);
             (from, bytes) = (at + 1, 0);
         }
@@ -280,8 +288,8 @@ mod tests {
     proptest! {
         #[test]
         fn segments_hold_every_input_once_in_order(sizes in vec(0_u64..SEGMENT_BYTES * 2, 0..2_000)) {
-            let inputs: Vec<_> = sizes.iter().map(|bytes| Listing { path: PathBuf::new(), bytes: *bytes }).collect();
-            let segments = cut(&inputs);
+            let inputs: Vec<_> = sizes.iter().map(|bytes| Listing::named(PathBuf::new(), *bytes)).collect();
+            let segments = cut(&inputs, SEGMENT_INPUTS);
             let all: Vec<usize> = segments.iter().cloned().flatten().collect();
             prop_assert_eq!(all, (0..inputs.len()).collect::<Vec<_>>());
             for segment in segments {

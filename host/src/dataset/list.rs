@@ -4,13 +4,20 @@
 //! the report says so. What was named itself is opened as it was named.
 
 use std::collections::HashSet;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use casparian_core::fault::{Blame, FaultReport};
+use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
+use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use walkdir::{DirEntry, WalkDir};
+
+use crate::input::Named;
+use crate::request::RunRequest;
+use crate::source::Source;
 
 /// Folders within folders that are looked into.
 const DEPTH_MAX: usize = 64;
@@ -20,11 +27,27 @@ const INPUTS_MAX: usize = 1_000_000;
 const PASSED_BY_NAMED: usize = 100;
 
 /// An input that is to be run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Listing {
     pub(super) path: PathBuf,
     /// Its size when it was listed. It says how inputs are shared out and nothing else.
     pub(super) bytes: u64,
+    /// The folder that it was found in, and where beneath it; none: somebody named it.
+    beneath: Option<(Arc<OwnedFd>, PathBuf)>,
+}
+
+impl Listing {
+    /// Makes the listing of an input that somebody named.
+    pub(super) fn named(path: PathBuf, bytes: u64) -> Self {
+        Self { path, bytes, beneath: None }
+    }
+
+    /// Opens it: what was named as it was named, what was found beneath its folder and nowhere else.
+    pub(super) fn open(&self, request: &RunRequest) -> Result<Named, FaultReport> {
+        let Some((folder, inside)) = &self.beneath else { return Named::open(request) };
+        let source = Source::open_beneath(folder.as_fd(), inside, &self.path);
+        Named::found(source.map_err(|fault| fault.report())?, request)
+    }
 }
 
 /// What was found.
@@ -52,7 +75,9 @@ pub(super) fn list(given: &[PathBuf], out: Option<&Path>) -> Result<Listed, Faul
     for path in given {
         match path.is_dir() {
             true => listing.folder(path)?,
-            false => listing.add(path.clone(), path.metadata().map_or(0, |found| found.len()))?,
+            false => {
+                listing.add(Listing::named(path.clone(), path.metadata().map_or(0, |found| found.len())))?
+            }
         }
     }
     match listing.listed.inputs.is_empty() {
@@ -72,6 +97,7 @@ struct Lister {
 
 impl Lister {
     fn folder(&mut self, folder: &Path) -> Result<(), FaultReport> {
+        let opened = Arc::new(open_folder(folder)?);
         let walk = WalkDir::new(folder).min_depth(1).max_depth(DEPTH_MAX).sort_by_file_name();
         let mut walk = walk.into_iter();
         while let Some(entry) = walk.next() {
@@ -79,7 +105,10 @@ impl Lister {
                 Ok(entry) => entry,
                 Err(error) => {
                     let path = error.path().unwrap_or(folder).to_owned();
-                    self.pass_by(&path, &error.io_error().map_or_else(|| error.to_string(), ToString::to_string));
+                    self.pass_by(
+                        &path,
+                        &error.io_error().map_or_else(|| error.to_string(), ToString::to_string),
+                    );
                     continue;
                 }
             };
@@ -87,7 +116,9 @@ impl Lister {
                 None if entry.file_type().is_dir() => {}
                 None => {
                     let bytes = entry.metadata().map_or(0, |found| found.len());
-                    self.add(entry.into_path(), bytes)?;
+                    let path = entry.into_path();
+                    let inside = path.strip_prefix(folder).unwrap_or(&path).to_owned();
+                    self.add(Listing { path, bytes, beneath: Some((Arc::clone(&opened), inside)) })?;
                 }
                 Some(why) => {
                     self.pass_by(entry.path(), why);
@@ -122,16 +153,16 @@ impl Lister {
         self.out.is_some() && identity(folder) == self.out
     }
 
-    fn add(&mut self, path: PathBuf, bytes: u64) -> Result<(), FaultReport> {
-        let name = path.to_string_lossy().into_owned();
+    fn add(&mut self, listing: Listing) -> Result<(), FaultReport> {
+        let name = listing.path.to_string_lossy().into_owned();
         if !self.names.insert(name) {
-            self.pass_by(&path, "named twice");
+            self.pass_by(&listing.path, "named twice");
             return Ok(());
         }
         if self.listed.inputs.len() == INPUTS_MAX {
             return Err(too_many());
         }
-        self.listed.inputs.push(Listing { path, bytes });
+        self.listed.inputs.push(listing);
         Ok(())
     }
 
@@ -142,6 +173,17 @@ impl Lister {
             self.listed.passed_by.push(PassedBy { path, why: why.to_owned() });
         }
     }
+}
+
+fn open_folder(folder: &Path) -> Result<OwnedFd, FaultReport> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(folder, flags, Mode::empty()).map_err(|error| FaultReport {
+        blame: Blame::Operator,
+        code: "input-unopened".to_owned(),
+        message: format!("{} cannot be opened: {error}", GuestText::new(&folder.to_string_lossy(), 4096)),
+        hint: None,
+        at: None,
+    })
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -162,7 +204,9 @@ fn no_inputs(given: &[PathBuf], passed_by: u64) -> FaultReport {
         blame: Blame::Operator,
         code: "no-inputs".to_owned(),
         message,
-        hint: Some("hidden files and symbolic links in a folder are passed by; name them to run them".to_owned()),
+        hint: Some(
+            "hidden files and symbolic links in a folder are passed by; name them to run them".to_owned(),
+        ),
         at: None,
     }
 }
@@ -191,7 +235,8 @@ mod tests {
     }
 
     fn names(listed: &Listed, root: &Path) -> Vec<String> {
-        let name = |listing: &Listing| listing.path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        let name =
+            |listing: &Listing| listing.path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
         listed.inputs.iter().map(name).collect()
     }
 
@@ -218,14 +263,8 @@ mod tests {
             fs::write(path(name), "").unwrap();
         }
         symlink(path("a"), path("link")).unwrap();
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            path("pipe"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR,
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, Mode::RUSR, 0)
+            .unwrap();
         let found = listed(&[root.path()], Some(&path("out")));
         assert_eq!(names(&found, root.path()), ["a"]);
         let why: Vec<&str> = found.passed_by.iter().map(|passed| passed.why.as_str()).collect();

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
@@ -16,12 +17,14 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 
 use super::crew::{Columns, Crew, Word};
+use super::list::Listing;
+use crate::input::Settled;
 use crate::orders::{FileFor, Kept, News, Next};
+use crate::packing::Wish;
 use crate::receipt::Witness;
 use crate::report::Report;
 use crate::request::{Progress, RunRequest};
 use crate::run::{Ending, SCRATCH_FILES_MAX, Shelf, Supervision, judge, scratch_file};
-use crate::source::Source;
 use crate::staging::Staging;
 use crate::supervisor::{SupervisorFault, Worker};
 
@@ -80,6 +83,13 @@ enum Bad {
     Fatal(FaultReport),
 }
 
+impl Bad {
+    /// Of an input that no worker has seen yet. Who presses Ctrl-C means all of them.
+    fn before(fault: FaultReport) -> Self {
+        if fault.code == "interrupted" { Self::Fatal(fault) } else { Self::Input(fault) }
+    }
+}
+
 impl From<Ending> for Bad {
     fn from(ending: Ending) -> Self {
         match ending {
@@ -117,6 +127,10 @@ impl<'a> Hand<'a> {
 
     /// Runs a segment. `columns` are those of the dataset, as far as they are known.
     pub(super) fn run(&mut self, range: Range<usize>, columns: Columns) -> Segment {
+        // Only between segments: where parts end must not follow from who has run what before.
+        if self.served.saturating_add(range.len() as u64) > self.crew.request.recycle_after {
+            self.worker = None;
+        }
         let mut making = Making {
             shelf: PartShelf::new(self.crew, columns),
             reports: BTreeMap::new(),
@@ -134,9 +148,6 @@ impl<'a> Hand<'a> {
     fn run_all(&mut self, making: &mut Making<'_>) -> Result<(), FaultReport> {
         self.expect(&making.shelf)?;
         while let Some(at) = making.due.pop_front() {
-            if self.served >= self.crew.request.recycle_after {
-                self.replace(&mut making.shelf)?;
-            }
             let report = self.run_one(at, making)?;
             making.reports.insert(at, report);
             if making.again > 0 {
@@ -157,7 +168,7 @@ impl<'a> Hand<'a> {
         let request = RunRequest { input: listing.path.clone(), input_name: None, out: None, ..each.clone() };
         let mut report = Report::begin(&each.component, &listing.path);
         report.component.sha256 = Some(self.crew.component.sha256());
-        match self.attempt(&request, &mut report, &mut making.shelf) {
+        match self.attempt(listing, &request, &mut report, &mut making.shelf) {
             Ok(()) => making.shelf.inputs.push(at),
             Err(Bad::Fatal(fault)) => return Err(fault),
             Err(Bad::Input(fault)) => report.fail(fault),
@@ -184,18 +195,21 @@ impl<'a> Hand<'a> {
 
     fn attempt(
         &mut self,
+        listing: &Listing,
         request: &RunRequest,
         report: &mut Report,
         shelf: &mut PartShelf<'_>,
     ) -> Result<(), Bad> {
-        let source = Source::open(&request.input).map_err(|fault| Bad::Input(fault.report()))?;
-        report.input.bytes = source.size();
-        let sha256 = source.hash(&mut |_| {}).map_err(|fault| Bad::Input(fault.report()))?;
-        report.input.sha256 = Some(sha256);
-        let deadline_ms = self.crew.deadline_ms(source.size());
+        let named = listing.open(request).map_err(Bad::before)?;
+        named.describe(&request.called(), &mut report.input);
+        let Settled { source, member, sha256 } = named.settle(request).map_err(Bad::before)?;
+        (report.input.bytes, report.input.sha256) = (source.size(), Some(sha256));
+        let crew = self.crew;
+        let deadline_ms = crew.deadline_ms(source.size());
         let words = self.words.clone();
         let worker = self.worker(shelf)?;
-        let next = Next::Input { name: source.name().to_owned(), sha256 };
+        let wish = Wish { compression: request.compression, member, name: source.name().to_owned() };
+        let next = Next::Input { name: request.called(), sha256, wish };
         worker.give(&next, &[source.fd()], deadline_ms)?;
         let mut witness = Witness::new();
         let progress = &mut |progress| {
@@ -205,15 +219,26 @@ impl<'a> Hand<'a> {
             }
         };
         shelf.files = 0;
-        Supervision { request, report: &mut *report, progress, shelf, witness: &mut witness }.hear_out(worker)?;
+        let component_bytes = crew.component.bytes();
+        let (told, witnessed) = (&mut *report, &mut witness);
+        Supervision {
+            request,
+            report: told,
+            progress,
+            shelf,
+            witness: witnessed,
+            component_bytes,
+            spool: None,
+        }
+        .hear_out(worker)?;
         // Its rows have joined the others: with what has changed they must go.
         source.check_unchanged().map_err(|fault| Bad::Broken(fault.report()))?;
         report.claim_sha256 = witness.claim_hash().map_err(Bad::Broken)?;
         report.claim = witness.claim().cloned();
         judge(request, report);
         let accepted = report.tables.iter().map(|table| table.accepted).sum();
-        self.crew.pace.accepted.fetch_add(accepted, Ordering::Relaxed);
-        self.crew.pace.quarantined.fetch_add(report.quarantine.rows, Ordering::Relaxed);
+        crew.pace.accepted.fetch_add(accepted, Ordering::Relaxed);
+        crew.pace.quarantined.fetch_add(report.quarantine.rows, Ordering::Relaxed);
         Ok(())
     }
 
@@ -315,7 +340,9 @@ impl<'a> PartShelf<'a> {
         match self.columns.get(&table) {
             Some((known, _)) if *known != sha256 => self.other = Some((table, columns)),
             Some(_) => {}
-            None if self.columns.len() as u64 > self.crew.request.each.limits.tables_max.saturating_mul(16) => {
+            None if self.columns.len() as u64
+                > self.crew.request.each.limits.tables_max.saturating_mul(16) =>
+            {
                 return Err((table, sha256));
             }
             None => drop(self.columns.insert(table, (sha256, columns))),
@@ -341,8 +368,11 @@ impl Shelf for PartShelf<'_> {
         if self.files > each.limits.tables_max.saturating_mul(2).saturating_add(SCRATCH_FILES_MAX) {
             return None;
         }
+        if *what == FileFor::Spool {
+            return None;
+        }
         if *what == FileFor::Scratch {
-            return Some(scratch_file(each));
+            return Some(scratch_file(self.out()));
         }
         let staging = self.crew.staging?;
         if self.open.contains_key(what) {
@@ -351,6 +381,10 @@ impl Shelf for PartShelf<'_> {
         let name = self.crew.name_part();
         let made = staging.create_part(&name, *what == FileFor::Quarantine);
         Some(made.map_err(|fault| fault.to_string()).inspect(|_| drop(self.open.insert(what.clone(), name))))
+    }
+
+    fn out(&self) -> Option<&Path> {
+        self.crew.request.each.out.as_deref()
     }
 
     fn part_news(&mut self, news: News) -> Result<(), News> {

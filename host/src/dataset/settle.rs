@@ -178,7 +178,7 @@ impl<'a> Settled<'a> {
         if report.status == Status::Failed {
             return;
         }
-        self.report.inputs.bytes += report.input.bytes;
+        self.report.inputs.bytes += report.input.read_bytes();
         self.report.records += report.records;
         self.report.dark_bytes += report.accounting.dark_bytes;
         self.report.fuel = self.report.fuel.saturating_add(report.fuel);
@@ -267,7 +267,9 @@ impl<'a> Settled<'a> {
     fn place(&mut self, staging: &Staging, what: FileFor, name: &str) -> Result<(), FaultReport> {
         let number = self.parts.entry(what.clone()).or_default();
         let (folder, extension, table) = match &what {
-            FileFor::Table(table) => (table.as_str(), self.request.each.format.extension(), Some(table.clone())),
+            FileFor::Table(table) => {
+                (table.as_str(), self.request.each.format.extension(), Some(table.clone()))
+            }
             _ => (QUARANTINE_PARTS, "parquet", None),
         };
         let placed = staging.place_part(name, folder, *number, extension).map_err(|fault| fault.report())?;
@@ -389,7 +391,8 @@ impl<'a> Settled<'a> {
         let receipts = (None, RECEIPTS_FILE.to_owned());
         let describe = |(table, name): &(Option<TableName>, String)| {
             let file = staging.open_file(name).map_err(|fault| fault.report())?;
-            let hashed = hash_file(file).map_err(|error| internal(format!("reading what was written: {error}")));
+            let hashed =
+                hash_file(file).map_err(|error| internal(format!("reading what was written: {error}")));
             let (bytes, sha256) = hashed?;
             Ok(FileCircumstances { name: name.clone(), table: table.clone(), bytes, sha256 })
         };

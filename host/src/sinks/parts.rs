@@ -71,6 +71,7 @@ struct Columns {
 /// The input at hand.
 struct Input {
     provenance: Provenance,
+    tables_wanted: usize,
     /// Tables that it opened, with the columns that their rows have in a file.
     tables: Vec<(TableName, SchemaRef)>,
     held: Vec<(FileFor, RecordBatch)>,
@@ -104,10 +105,12 @@ impl Parts {
     }
 
     /// Begins an input. Whatever the one before has left behind is dropped.
-    pub(crate) fn begin(&mut self, provenance: Provenance) {
-        let provenance = Provenance { input_sha256: None, ..provenance };
+    /// `tables_wanted` of them share the memory there is.
+    pub(crate) fn begin(&mut self, provenance: Provenance, tables_wanted: usize) {
+        let provenance = Provenance { input_sha256: None, packed: None, ..provenance };
         self.input = Some(Input {
             provenance,
+            tables_wanted,
             tables: Vec::new(),
             held: Vec::new(),
             held_bytes: 0,
@@ -144,16 +147,16 @@ impl Parts {
     /// Hears that the input at hand has ended well, with all its tables. Its columns must be those of the dataset. Returns what is
     /// to be kept of the part that was its own.
     pub(crate) fn join(&mut self, tally: &Tally) -> Result<Option<Kept>, SinkFault> {
-        let Some(mut input) = self.input.take() else { return Err(no_input()) };
-        input.tables.iter().try_for_each(|(table, schema)| self.agree(table, schema))?;
+        let Some(input) = self.input.as_mut() else { return Err(no_input()) };
+        let tables = std::mem::take(&mut input.tables);
+        self.agree(&tables)?;
         let is_wanted = |to: &FileFor| tally.held.is_empty() || *to == FileFor::Quarantine;
-        let (tables, held) = (std::mem::take(&mut input.tables), std::mem::take(&mut input.held));
+        let Some(input) = self.input.as_mut() else { return Err(no_input()) };
+        let (held, notes) = (std::mem::take(&mut input.held), std::mem::take(&mut input.notes));
         let owns_part = input.owns_part;
-        if !owns_part && self.is_noted_otherwise(&input.notes) {
+        if !owns_part && self.is_noted_otherwise(&notes) {
             self.close()?;
         }
-        let notes = std::mem::take(&mut input.notes);
-        self.input = Some(input);
         for (to, rows) in held.into_iter().filter(|(to, _)| is_wanted(to)) {
             self.put(&to, rows)?;
         }
@@ -226,9 +229,9 @@ impl Parts {
     }
 
     fn begin_file(&mut self, to: &FileFor, schema: &SchemaRef) -> Result<TableFile, SinkFault> {
-        let provenance = self.input.as_ref().map(|input| input.provenance.clone()).ok_or_else(no_input)?;
+        let Some(input) = &self.input else { return Err(no_input()) };
+        let (provenance, tables) = (input.provenance.clone(), input.tables_wanted);
         let file = (self.provide)(to).map_err(|error| SinkFault::NoFile { file: shown(to), error })?;
-        let tables = self.columns.len().max(self.files.len() + 1);
         let (format, layout) = match to {
             FileFor::Quarantine => (Format::Parquet, quarantine::layout()),
             // Numbers of records and offsets begin again with every input.
@@ -238,23 +241,27 @@ impl Parts {
         TableFile::create(file, shown(to), Arc::clone(schema), &making)
     }
 
-    /// Checks that a table has the columns that it has in the rest of the dataset.
-    fn agree(&mut self, table: &TableName, schema: &SchemaRef) -> Result<(), SinkFault> {
-        let known = self.columns.get(table);
-        if known.and_then(|known| known.schema.as_ref()).is_some_and(|known| known == schema) {
-            return Ok(());
+    /// Checks that tables have the columns that they have in the rest of the dataset. Those of new ones are theirs from now on.
+    fn agree(&mut self, tables: &[(TableName, SchemaRef)]) -> Result<(), SinkFault> {
+        let mut fresh = Vec::new();
+        for (table, schema) in tables {
+            let known = self.columns.get(table);
+            if known.and_then(|known| known.schema.as_ref()).is_some_and(|known| known == schema) {
+                continue;
+            }
+            let message = quarantine::schema_message(schema).map_err(|error| unfit_table(table, &error))?;
+            let sha256 = Digest::of(&message);
+            let is_new = known.is_none();
+            if known.is_some_and(|known| known.sha256 != sha256) {
+                self.new.push((table.clone(), Arc::clone(schema), sha256));
+                return Err(SinkFault::OtherColumns { table: table.clone() });
+            }
+            fresh.push((table.clone(), Arc::clone(schema), sha256, is_new));
         }
-        let message = quarantine::schema_message(schema).map_err(|error| unfit_table(table, &error))?;
-        let sha256 = Digest::of(&message);
-        let is_new = known.is_none();
-        if known.is_some_and(|known| known.sha256 != sha256) {
-            self.new.push((table.clone(), Arc::clone(schema), sha256));
-            return Err(SinkFault::OtherColumns { table: table.clone() });
+        for (table, schema, sha256, is_new) in fresh {
+            self.columns.insert(table.clone(), Columns { sha256, schema: Some(Arc::clone(&schema)) });
+            self.new.extend(is_new.then_some((table, schema, sha256)));
         }
-        if is_new {
-            self.new.push((table.clone(), Arc::clone(schema), sha256));
-        }
-        self.columns.insert(table.clone(), Columns { sha256, schema: Some(Arc::clone(schema)) });
         Ok(())
     }
 
@@ -289,7 +296,7 @@ fn shown(to: &FileFor) -> String {
     match to {
         FileFor::Table(table) => what(table),
         FileFor::Quarantine => "the quarantine".to_owned(),
-        FileFor::Scratch => "a scratch file".to_owned(),
+        FileFor::Scratch | FileFor::Spool => "a scratch file".to_owned(),
     }
 }
 
@@ -411,6 +418,7 @@ mod tests {
             parser_version: GuestText::new("1", 64),
             parser_sha256: Digest::of(b"p"),
             input_sha256: Some(Digest::of(b"i")),
+            packed: None,
             contract: None,
         }
     }
@@ -427,11 +435,15 @@ mod tests {
             expected: String::new(),
             observed: String::new(),
         };
-        Tally { held: held.then_some(broken).into_iter().collect(), tables: Vec::<TableTally>::new(), ..Tally::default() }
+        Tally {
+            held: held.then_some(broken).into_iter().collect(),
+            tables: Vec::<TableTally>::new(),
+            ..Tally::default()
+        }
     }
 
     fn begin(parts: &mut Parts, rows: &RecordBatch) {
-        parts.begin(provenance());
+        parts.begin(provenance(), 1);
         parts.input.as_mut().unwrap().tables.push((orders(), rows.schema()));
         parts.keep(FileFor::Table(orders()), rows.clone()).unwrap();
     }

@@ -34,9 +34,9 @@ pub(super) fn serve(link: &Link, order: &Order, bench: &Bench) -> Result<News, F
                 lock(&parts).close().map_err(failed)?;
                 tell(link, &News::Rests)?;
             }
-            Next::Input { name, sha256 } => {
+            Next::Input { name, sha256, wish } => {
                 let input = fds.next().ok_or_else(|| internal("a descriptor is missing".to_owned()))?;
-                let order = Order { input_name: name, input_sha256: sha256, ..order.clone() };
+                let order = Order { input_name: name, input_sha256: sha256, wish, ..order.clone() };
                 let done = run(link, &order, bench, input.into(), Some(&parts));
                 settle(link, &parts, done)?;
             }
@@ -50,11 +50,12 @@ pub(super) fn ports(
     order: &Order,
     circumstances: Circumstances,
     source: Source,
+    files: usize,
 ) -> (Tables, Quarantine) {
     if let Some(rows_max) = order.preview_rows {
         return (Tables::previews(rows_max), Quarantine::Nowhere);
     }
-    lock(parts).begin(circumstances.provenance.clone());
+    lock(parts).begin(circumstances.provenance.clone(), files);
     let tables = PartTables::new(Arc::clone(parts), source.name().to_owned());
     (Tables::Parts(tables), Quarantine::parts(Arc::clone(parts), Arc::new(source), circumstances))
 }

@@ -268,7 +268,8 @@ fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
         recycle_after: args.recycle_after.unwrap_or(RECYCLE_AFTER),
     };
     let name = args.inputs.first().map(|input| input.to_string_lossy()).unwrap_or_default();
-    let more = if args.inputs.len() > 1 { format!(" and {} more", args.inputs.len() - 1) } else { String::new() };
+    let more =
+        if args.inputs.len() > 1 { format!(" and {} more", args.inputs.len() - 1) } else { String::new() };
     let mut view = render.progress(&format!("{name}{more}"), !args.no_progress, args.log.floor());
     let report = dataset::run_many(&request, &mut |told| match told {
         Told::Progress(progress) => render.hear(&mut view, progress),
@@ -472,7 +473,9 @@ impl Args {
         let piped = self.inputs.iter().filter(|input| input.as_os_str() == STDIN).count();
         let misuse = |message: &str, hint| Err(Misuse { message: message.to_owned(), hint });
         match (piped, &self.input_name) {
-            (1.., _) if self.is_dataset() => misuse("`-` is one input, and not one of several", "run it apart"),
+            (1.., _) if self.is_dataset() => {
+                misuse("`-` is one input, and not one of several", "run it apart")
+            }
             (1.., _) if self.watch => misuse("`--watch` watches a file, not `-`", "write it to a file first"),
             (_, Some(_)) if self.is_dataset() => {
                 misuse("`--input-name` names one input", "leave it out, or run these apart")

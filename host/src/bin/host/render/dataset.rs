@@ -17,7 +17,9 @@ const PASSED_BY_SHOWN: usize = 4;
 
 /// Returns the first rows of each table.
 pub(super) fn previews(report: &DatasetReport, page: Page) -> String {
-    let accepted = |name: &TableName| report.tables.iter().find(|table| table.name == *name).map_or(0, |table| table.accepted);
+    let accepted = |name: &TableName| {
+        report.tables.iter().find(|table| table.name == *name).map_or(0, |table| table.accepted)
+    };
     report.previews.iter().map(|found| preview::table(found, accepted(&found.table), page)).collect()
 }
 
@@ -47,12 +49,8 @@ fn failure(found: &casparian_core::fault::FaultReport, paint: Paint) -> String {
 fn head(report: &DatasetReport, paint: Paint) -> String {
     let Some(version) = &report.component.version else { return String::new() };
     let parser = paint.tone(Tone::Strong, format!("{} {version}", report.component.name));
-    let mut parts = vec![
-        parser,
-        counted(report.inputs.found, "input"),
-        bytes(report.inputs.bytes),
-        time(report.wall_ms),
-    ];
+    let mut parts =
+        vec![parser, counted(report.inputs.found, "input"), bytes(report.inputs.bytes), time(report.wall_ms)];
     if report.wall_ms >= RATE_MS_MIN {
         parts.extend(rate(report.inputs.bytes, report.wall_ms));
     }
@@ -145,7 +143,10 @@ fn last_word(report: &DatasetReport, outcome: Outcome, paint: Paint) -> String {
     match (report.status, outcome) {
         (DatasetStatus::Held, _) => format!("{} no table was published\n", paint.tone(Tone::Bad, "held:")),
         (DatasetStatus::Failed, _) => {
-            format!("{} no input came to a good end; nothing was published\n", paint.tone(Tone::Bad, "failed:"))
+            format!(
+                "{} no input came to a good end; nothing was published\n",
+                paint.tone(Tone::Bad, "failed:")
+            )
         }
         (_, Outcome::Previewed) => {
             hint_line("nothing was written; `--out DIR` writes the tables and the quarantine", paint)

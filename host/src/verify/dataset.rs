@@ -1,0 +1,192 @@
+//! The receipt of a dataset: its files, the claims of its inputs, and how many rows there are, against what it claims.
+//!
+//! What an input claims can be had again by a run over that input alone: no second run is made here.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use casparian_core::fault::{Blame, Blamed as _, FaultReport};
+use casparian_core::guest_text::GuestText;
+use casparian_core::id::Digest;
+use casparian_core::receipt::dataset::{DatasetReceipt, InputsDigest, KIND};
+use casparian_core::receipt::{Claim, Comparison, FileCircumstances};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::files::{Found, is_parquet, open_regular};
+use super::refused;
+use crate::receipt::hash_file;
+use crate::staging::{RECEIPT_FILE, RECEIPTS_FILE, is_parts_folder};
+
+/// The longest line of the receipts of inputs.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// Whether a receipt says that it is a dataset's.
+pub(super) fn is_dataset(text: &str) -> bool {
+    let kind = serde_json::from_str::<Value>(text).ok().and_then(|receipt| receipt.get("kind").cloned());
+    kind.is_some_and(|kind| kind == KIND)
+}
+
+/// Checks a dataset by its receipt. Returns the digest of its claim, and what was compared.
+pub(super) fn check(text: &str, folder: &Path) -> Result<(Digest, Comparison), FaultReport> {
+    let receipt = DatasetReceipt::read(text).map_err(|fault| fault.report())?;
+    let mut found = Found::default();
+    for file in &receipt.circumstances.files {
+        check_file(folder, file, &mut found)?;
+    }
+    check_no_others(folder, &receipt, &mut found)?;
+    check_inputs(folder, &receipt, &mut found)?;
+    check_rows(folder, &receipt, &mut found);
+    Ok((receipt.claim_sha256, found.into_comparison()))
+}
+
+fn check_file(folder: &Path, file: &FileCircumstances, found: &mut Found) -> Result<(), FaultReport> {
+    let name = &file.name;
+    let Some(path) = place(folder, name) else {
+        found.compare(format!("{name}.place"), "in the dataset", Value::Null);
+        return Ok(());
+    };
+    let opened = match open_regular(&path) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            found.compare(format!("{name}.sha256"), file.sha256.to_string(), Value::Null);
+            return Ok(());
+        }
+        Err(error) => return Err(unreadable(&path, &error)),
+    };
+    let hashed = hash_file(opened.take(file.bytes.saturating_add(1)));
+    let (bytes, sha256) = hashed.map_err(|error| unreadable(&path, &error))?;
+    found.compare(format!("{name}.bytes"), file.bytes, bytes);
+    found.compare(format!("{name}.sha256"), file.sha256.to_string(), sha256.to_string());
+    Ok(())
+}
+
+/// Returns where a file stands: beside the receipt or in a folder of parts, and nowhere else.
+fn place(folder: &Path, name: &str) -> Option<PathBuf> {
+    if name == RECEIPTS_FILE {
+        return Some(folder.join(name));
+    }
+    let (parts, file) = name.split_once('/')?;
+    let is_plain = !file.contains('/') && file.starts_with(|c: char| c.is_ascii_digit());
+    (is_plain && is_parts_folder(parts.as_ref())).then(|| folder.join(parts).join(file))
+}
+
+/// Finds parts that the receipt does not name: a reader of the whole folder would take their rows for the dataset's.
+fn check_no_others(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> Result<(), FaultReport> {
+    let list = |folder: &Path| -> Result<Vec<(String, bool)>, FaultReport> {
+        let entries = folder.read_dir().map_err(|error| unreadable(folder, &error))?;
+        let entry = |entry: io::Result<std::fs::DirEntry>| {
+            let entry = entry?;
+            Ok((entry.file_name().to_string_lossy().into_owned(), entry.file_type()?.is_dir()))
+        };
+        entries.map(entry).collect::<io::Result<_>>().map_err(|error| unreadable(folder, &error))
+    };
+    let is_named = |name: &str| receipt.circumstances.files.iter().any(|file| file.name == name);
+    for (name, is_dir) in list(folder)? {
+        let within = if is_dir { list(&folder.join(&name))? } else { Vec::new() };
+        let names: Vec<String> = match is_dir {
+            true => within.into_iter().map(|(file, _)| format!("{name}/{file}")).collect(),
+            false => vec![name],
+        };
+        for name in names.iter().filter(|name| *name != RECEIPT_FILE && !is_named(name)) {
+            found.compare(format!("{name}.place"), Value::Null, "in the dataset");
+        }
+    }
+    Ok(())
+}
+
+/// One line of the receipts of inputs, as far as it is looked at.
+#[derive(Deserialize)]
+struct Line {
+    sha256: Option<Digest>,
+    status: String,
+    claim_sha256: Option<Digest>,
+    claim: Option<Claim>,
+}
+
+/// Checks every input's claim against its digest, and all of them against the dataset's.
+fn check_inputs(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> Result<(), FaultReport> {
+    let path = folder.join(RECEIPTS_FILE);
+    let Ok(file) = open_regular(&path) else { return Ok(()) };
+    let (mut digest, mut counts, mut number) = (InputsDigest::default(), BTreeMap::new(), 0_u64);
+    let mut lines = BufReader::new(file);
+    while let Some(line) = read_line(&mut lines, &path)? {
+        number += 1;
+        let line: Line = match serde_json::from_str(&line) {
+            Ok(line) => line,
+            Err(error) => {
+                found.compare(format!("inputs.{number}"), "a receipt", error.to_string());
+                return Ok(());
+            }
+        };
+        let hash = line.claim.as_ref().and_then(|claim| claim.hash().ok());
+        if hash != line.claim_sha256 {
+            let hex = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
+            found.compare(format!("inputs.{number}.claim_sha256"), hex(line.claim_sha256), hex(hash));
+        }
+        digest.add(line.sha256, line.claim_sha256, &line.status);
+        *counts.entry(line.status).or_insert(0_u64) += 1;
+    }
+    let inputs = &receipt.claim.inputs;
+    let count = |status: &str| counts.get(status).copied().unwrap_or_default();
+    found.compare("inputs.completed".to_owned(), inputs.completed, count("completed"));
+    let with_quarantine = count("completed_with_quarantine");
+    found.compare(
+        "inputs.completed_with_quarantine".to_owned(),
+        inputs.completed_with_quarantine,
+        with_quarantine,
+    );
+    found.compare("inputs.held".to_owned(), inputs.held, count("held"));
+    found.compare("inputs.failed".to_owned(), inputs.failed, count("failed"));
+    found.compare("inputs.sha256".to_owned(), inputs.sha256.to_string(), digest.finish().to_string());
+    Ok(())
+}
+
+fn read_line(lines: &mut BufReader<File>, path: &Path) -> Result<Option<String>, FaultReport> {
+    let mut line = Vec::new();
+    let read = lines.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line);
+    match read.map_err(|error| unreadable(path, &error))? {
+        0 => Ok(None),
+        bytes if bytes as u64 > LINE_BYTES_MAX => {
+            let message = format!("{}: line bytes: limit {LINE_BYTES_MAX}, and there are more", shown(path));
+            Err(refused(Blame::Input, "receipt-too-large", message, "no run writes one of this size"))
+        }
+        _ => Ok(Some(String::from_utf8_lossy(&line).into_owned())),
+    }
+}
+
+/// Compares how many rows Parquet files have with what is claimed. What is held has no tables.
+fn check_rows(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) {
+    let files = &receipt.circumstances.files;
+    let rows_of = |wanted: &dyn Fn(&FileCircumstances) -> bool| -> Option<u64> {
+        let parts = files.iter().filter(|file| wanted(file) && file.name != RECEIPTS_FILE);
+        let rows = |file: &FileCircumstances| {
+            let path = place(folder, &file.name).filter(|path| is_parquet(path))?;
+            let reader = ParquetRecordBatchReaderBuilder::try_new(open_regular(&path).ok()?).ok()?;
+            u64::try_from(reader.metadata().file_metadata().num_rows()).ok()
+        };
+        parts.map(rows).try_fold(0_u64, |sum, rows| sum.checked_add(rows?))
+    };
+    let has_tables = files.iter().any(|file| file.table.is_some());
+    for (name, claimed) in receipt.claim.tables.iter().filter(|_| has_tables) {
+        // Text has no count of its rows; a file that is damaged differs already.
+        if let Some(rows) = rows_of(&|file| file.table.as_ref() == Some(name)) {
+            found.compare(format!("tables.{name}.accepted"), claimed.accepted, rows);
+        }
+    }
+    if let Some(rows) = rows_of(&|file| file.table.is_none()) {
+        found.compare("quarantine.rows".to_owned(), receipt.claim.quarantine.rows, rows);
+    }
+}
+
+fn shown(path: &Path) -> GuestText {
+    GuestText::new(&path.to_string_lossy(), 4096)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> FaultReport {
+    let message = format!("{}: {error}", shown(path));
+    refused(Blame::Operator, "file-unreadable", message, "it must be a readable file of the dataset")
+}
