@@ -112,7 +112,7 @@ fn check_regular(file: BorrowedFd<'_>, name: &str) -> Result<(), SourceFault> {
 fn is_of_kernel(file: BorrowedFd<'_>) -> bool {
     let Ok(found) = fstatfs(file) else { return false };
     // What the kernel gives is as wide as it likes to be on this machine, and signed on some.
-    #[expect(clippy::unnecessary_cast, reason = "the type differs from machine to machine")]
+    #[allow(clippy::unnecessary_cast, reason = "the type differs from machine to machine")]
     let magic = found.f_type as u64 & 0xffff_ffff;
     found.f_type == PROC_SUPER_MAGIC || KERNEL_FILE_SYSTEMS.contains(&magic)
 }
