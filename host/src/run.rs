@@ -235,7 +235,14 @@ impl Supervision<'_> {
                     return Err(Ending::Told(fault));
                 }
                 News::Unpacked(unpacked) => self.unpacked(worker, unpacked)?,
-                News::File(what) => self.hand_over(worker, what)?,
+                News::File(what) => {
+                    if what == FileFor::Spool {
+                        // As long as nobody knows how much it holds, it may hold as much as it may.
+                        let most = self.request.limits.input.unpacked_bytes(self.report.input.bytes);
+                        worker.set_deadline(self.deadline_ms(most));
+                    }
+                    self.hand_over(worker, what)?;
+                }
                 News::Preview(preview) => self.keep_preview(preview),
                 News::Described { description, contract } => {
                     self.report.contract = contract;
@@ -276,14 +283,19 @@ impl Supervision<'_> {
         Ok(spool)
     }
 
+    /// Returns the deadline of a run that has so much to unpack.
+    fn deadline_ms(&self, unpacked_bytes: u64) -> u64 {
+        let as_it_stands = self.component_bytes.saturating_add(self.report.input.bytes);
+        self.request.limits.deadline_ms(as_it_stands.saturating_add(unpacked_bytes))
+    }
+
     /// Hears what a packed input holds, as far as that can be: it is as long as what is in the spool, and said once.
     fn unpacked(&mut self, worker: &mut Worker, unpacked: Unpacked) -> Result<(), Ending> {
         let kept = self.spool.as_ref().and_then(|spool| spool.metadata().ok()).map(|found| found.len());
         if kept != Some(unpacked.bytes) || self.report.input.unpacked.is_some() {
             return Err(Ending::Broken(worker.misspoke(&News::Unpacked(unpacked))));
         }
-        let read_bytes = self.report.input.bytes.saturating_add(unpacked.bytes);
-        worker.extend(self.request.limits.deadline_ms(self.component_bytes.saturating_add(read_bytes)));
+        worker.set_deadline(self.deadline_ms(unpacked.bytes));
         self.report.input.unpacked = Some(unpacked);
         Ok(())
     }

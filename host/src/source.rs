@@ -94,7 +94,7 @@ pub enum SourceFault {
 impl Blamed for SourceFault {
     fn blame(&self) -> Blame {
         match self {
-            Self::Changed { .. } => Blame::Input,
+            Self::Changed { .. } | Self::TooLarge { .. } => Blame::Input,
             Self::Unread { .. } => Blame::Host,
             _ => Blame::Operator,
         }

@@ -151,9 +151,9 @@ impl Worker {
         }
     }
 
-    /// Gives it more time: its work has turned out to be larger than it looked. Never less.
-    pub(crate) fn extend(&mut self, deadline_ms: u64) {
-        self.deadline_ms = self.deadline_ms.max(deadline_ms);
+    /// Gives it another deadline, from its beginning on: its work is not as large as it looked.
+    pub(crate) fn set_deadline(&mut self, deadline_ms: u64) {
+        self.deadline_ms = deadline_ms;
     }
 
     /// Answers a worker's question. Whoever asks listens: there is room for the answer, or the worker is not ours any more.

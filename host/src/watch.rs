@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use casparian_core::id::Digest;
 
+use crate::input;
 use crate::program::folder::{is_aside, is_output, is_source};
 use crate::report::Report;
 
@@ -24,7 +25,8 @@ impl Look {
     /// Looks at files, and at the sources in folders. What cannot be seen looks like nothing.
     pub fn at<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut seen = BTreeMap::new();
-        paths.into_iter().for_each(|path| look(path, 0, &mut seen));
+        // Of a member the archive is what can be seen.
+        paths.into_iter().for_each(|path| look(&input::find(path).0, 0, &mut seen));
         Self(seen)
     }
 }
@@ -114,6 +116,17 @@ mod tests {
     fn rows_more_and_rows_fewer_are_said_with_their_sign() {
         assert_eq!(difference(&report(3), &report(5)), ["fills rows: 3 -> 5 (+2)"]);
         assert_eq!(difference(&report(3), &report(0)), ["fills rows: 3 -> 0 (-3)"]);
+    }
+
+    #[test]
+    fn an_archive_that_was_saved_looks_different_to_who_watches_a_member() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("a.zip");
+        fs::write(&archive, "1").unwrap();
+        let member = folder.path().join("a.zip!b");
+        let before = Look::at([member.as_path()]);
+        fs::write(&archive, "12").unwrap();
+        assert_ne!(Look::at([member.as_path()]), before);
     }
 
     #[test]

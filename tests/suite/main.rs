@@ -1,6 +1,7 @@
 //! Every test that needs the whole house: the program that people run, over guests as they are built.
 //!
 //! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
+//! * [`inputs`]: that what is read is the same however it came, or is not read.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
 //! * [`many`]: many inputs, and the one dataset that becomes of them.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
@@ -23,6 +24,7 @@ mod formats;
 mod fuzz;
 mod host;
 mod imports;
+mod inputs;
 mod limits;
 mod many;
 mod python;

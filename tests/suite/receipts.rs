@@ -79,7 +79,7 @@ fn different(said: &Said) -> Vec<String> {
 }
 
 /// What the verifier in Python says of receipts: whether nothing is wrong, and a line for each.
-fn python(words: &[&dyn AsRef<std::ffi::OsStr>]) -> (bool, String) {
+pub(crate) fn python(words: &[&dyn AsRef<std::ffi::OsStr>]) -> (bool, String) {
     let python = host::root().join("target/venv-verifier/bin/python");
     assert!(python.exists(), "{} is not there; `cargo xtask test` makes it", python.display());
     let mut command = Command::new(python);

@@ -229,7 +229,7 @@ fn a_gzip_stream_with_a_flipped_bit_is_refused_or_what_it_was() {
 
 #[test]
 fn a_zstd_stream_with_a_flipped_bit_is_refused_or_what_it_was() {
-    let content = mixed(600);
+    let content = mixed(800);
     flip_every_bit(&zstd(&content, 3), &content);
 }
 

@@ -214,7 +214,7 @@ struct Member {
     /// Bytes that are no UTF-8 are replaced.
     name: String,
     raw_name: Vec<u8>,
-    /// What wrote it: 3 for Unix, in the upper half.
+    /// What wrote it: in the upper half 3 for Unix, 19 for macOS.
     made_by: u64,
     flags: u64,
     method: u64,
@@ -243,7 +243,8 @@ impl Member {
 
     fn check_readable(&self) -> Result<(), ZipFault> {
         let name = self.shown();
-        let unix_kind = if self.made_by >> 8 == 3 { self.attributes >> 16 & UNIX_KIND } else { 0 };
+        let unix_kind =
+            if [3, 19].contains(&(self.made_by >> 8)) { self.attributes >> 16 & UNIX_KIND } else { 0 };
         if self.is_folder() {
             return Err(ZipFault::NotFile { name, kind: "a folder" });
         }
