@@ -277,13 +277,9 @@ fn head_of(source: &Source) -> Result<Vec<u8>, UnpackFault> {
 }
 
 fn begins_as(head: &[u8]) -> Option<Packing> {
-    let is = |magic: &[u8]| head.starts_with(magic);
-    match () {
-        () if is(GZIP) => Some(Packing::Gzip),
-        () if is(ZSTD) => Some(Packing::Zstd),
-        () if is(ZIP) || is(ZIP_OF_NOTHING) => Some(Packing::Zip),
-        () => None,
-    }
+    let known =
+        [(GZIP, Packing::Gzip), (ZSTD, Packing::Zstd), (ZIP, Packing::Zip), (ZIP_OF_NOTHING, Packing::Zip)];
+    known.into_iter().find_map(|(magic, packing)| head.starts_with(magic).then_some(packing))
 }
 
 /// Refuses what is packed within what is packed: nobody knows how often it goes on.

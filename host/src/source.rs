@@ -418,7 +418,7 @@ mod tests {
         file
     }
 
-    const GO_ON: AtomicBool = AtomicBool::new(false);
+    static GO_ON: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn a_file_is_hashed_to_the_digest_of_its_bytes() {
