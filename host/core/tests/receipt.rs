@@ -21,7 +21,7 @@ fn receipt() -> Receipt {
             version: GuestText::new("1.0.0", 64),
             sha256: digest("parser"),
         },
-        input: InputClaim { name: "a.log".to_owned(), sha256: digest("input"), bytes: 10 },
+        input: InputClaim { name: "a.log".to_owned(), sha256: digest("input"), bytes: 10, unpacked: None },
         contract: None,
         options: OptionsClaim {
             sha256: digest("options"),
@@ -38,6 +38,7 @@ fn receipt() -> Receipt {
         engine: "engine 1".to_owned(),
         isolation: "L1".to_owned(),
         input_path: "logs/a.log".to_owned(),
+        input_path_hex: None,
         contract_origin: None,
         fuel: 1,
         memory_peak_bytes: 2,

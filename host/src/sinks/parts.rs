@@ -374,9 +374,11 @@ mod tests {
 
     use super::*;
 
+    type Files = Vec<(FileFor, File)>;
+
     /// Files that parts were given, with what is in them, and how often a part has ended.
     #[derive(Default, Clone)]
-    struct Given(Arc<Mutex<(Vec<(FileFor, File)>, usize)>>);
+    struct Given(Arc<Mutex<(Files, usize)>>);
 
     impl Given {
         fn parts(&self) -> Parts {
