@@ -232,7 +232,7 @@ fn what_is_piped_in_gives_what_a_file_gives() {
 fn no_more_is_piped_in_than_may_be_and_nothing_is_left_of_it() {
     let desk = Desk::new(b"");
     let said = piped(&run(&desk, "-", OUT).args(&["--limit", "unpacked=1000"]), &log());
-    said.assert_fault("input", "input-too-large");
+    said.assert_fault("operator", "input-too-large");
     desk.assert_untouched();
     let twice = desk.call(&["run"]).arg(guest("fix")).args(&["-", "-"]).done();
     assert_eq!(twice.exit, 2, "{twice:?}");
@@ -265,7 +265,7 @@ fn i_05_a_file_larger_than_any_is_refused_at_once_and_one_of_no_bytes_is_read() 
     let largest = (30..63).rev().find(|bits| sparse.set_len(1 << bits).is_ok()).expect("a file with a hole");
     let limit = format!("input={}", (1_u64 << largest) - 1);
     let said = run(&desk, INPUT, OUT).args(&["--limit", &limit]).done();
-    said.assert_fault("input", "input-too-large");
+    said.assert_fault("operator", "input-too-large");
 }
 
 #[test]

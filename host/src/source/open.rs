@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn beneath_a_folder_files_are_opened_and_links_are_not() {
+    fn i_01_beneath_a_folder_files_are_opened_and_links_are_not() {
         let (_scene, folder) = scene();
         let open = |inside: &str| Source::open_beneath(folder.as_fd(), Path::new(inside), Path::new(inside));
         assert_eq!((code(open("plain")), code(open("sub/deep"))), ("opened", "opened"));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_swapped_for_a_link_before_it_is_opened_is_refused() {
+    fn i_02_a_file_that_is_swapped_for_a_link_before_it_is_opened_is_refused() {
         let (scene, folder) = scene();
         let plain = scene.path().join("root/plain");
         std::fs::remove_file(&plain).unwrap();
