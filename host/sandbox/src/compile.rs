@@ -77,6 +77,19 @@ impl Sandbox {
         set_up().map_err(|error| CompileFault::Engine(format!("{error:#}")))
     }
 
+    /// Starts the threads that compile, and waits until they stand. Without it the first compilation does: too late for a
+    /// process that is not to start threads then.
+    ///
+    /// # Errors
+    ///
+    /// Fails where threads cannot be started.
+    pub fn start_compilers(threads: usize) -> Result<(), CompileFault> {
+        let started = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        started.map_err(|error| CompileFault::Engine(format!("threads that compile: {error}")))?;
+        rayon::broadcast(|_| ());
+        Ok(())
+    }
+
     /// Compiles a checked component. The result is native code: keep it where nobody else can write.
     pub fn compile(&self, component: &Checked<'_>) -> Result<Vec<u8>, CompileFault> {
         let compiled = self.engine.precompile_component(component.bytes());
@@ -98,6 +111,8 @@ impl Sandbox {
         let path = format!("/proc/self/fd/{}", code.as_raw_fd());
         // SAFETY: the caller's promise is the one that wasmtime asks for.
         let component = unsafe { Component::deserialize_file(&self.engine, path) };
+        // The images that fresh memories are copied from are made now: later there may be no memory files to be had.
+        let component = component.and_then(|it| it.initialize_copy_on_write_image().map(|()| it));
         let component = component.map_err(|error| CompileFault::Code(format!("{error:#}")))?;
         self.link(&component)
     }

@@ -44,3 +44,4 @@ pub use handles::Blob;
 pub use program::Program;
 pub use session::{Ended, Session, Setup, Usage};
 pub use state::{Ear, Hangup};
+pub use wasi::on_this_thread_alone;

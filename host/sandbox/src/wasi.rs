@@ -1,6 +1,6 @@
 //! WASI 0.2 for components that were built elsewhere and import it: all of it is there and none of it holds anything. No
-//! files, no environment, no arguments, no input; a clock that stands still, randomness that repeats; what is printed goes
-//! to the journal.
+//! files, no environment, no arguments, no input; a clock that stands still, so that every wait is over at once; randomness
+//! that repeats; what is printed goes to the journal.
 //!
 //! Our own guests import nothing of this. The interfaces are linked one by one: sockets are not among them.
 
@@ -12,14 +12,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use casparian_core::id::FieldHasher;
 use casparian_core::limits::Limits;
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use tokio::runtime::{Builder, Runtime};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subscribe};
 use wasmtime_wasi::random::{Deterministic, WasiRandom};
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::journal::{Journal, Level};
 use crate::state::State;
@@ -55,7 +56,9 @@ pub(crate) fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
+    clocks::monotonic_clock::add_to_linker::<State, WaitsOf>(l, |state| Waits {
+        handles: &mut state.handles,
+    })?;
     clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
     filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
     sync::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
@@ -75,7 +78,6 @@ pub(crate) fn context(limits: &Limits, journal: &Journal) -> WasiCtx {
     wasi.stdout(Printed { journal: journal.clone(), level: Level::Info })
         .stderr(Printed { journal: journal.clone(), level: Level::Warn })
         .wall_clock(StoppedClock)
-        .monotonic_clock(StoppedClock)
         .secure_random(Deterministic::new(RANDOMNESS.clone()))
         .insecure_random(Deterministic::new(RANDOMNESS.clone()))
         .insecure_random_seed(0)
@@ -105,14 +107,60 @@ impl HostWallClock for StoppedClock {
     }
 }
 
-impl HostMonotonicClock for StoppedClock {
-    fn resolution(&self) -> u64 {
-        1
+/// The clock that guests wait by. Time does not pass, so whatever they wait for is due already: a wait in real time would
+/// cost a worker its deadline, and a run its repeatability.
+struct Waits<'a> {
+    handles: &'a mut ResourceTable,
+}
+
+struct WaitsOf;
+
+impl HasData for WaitsOf {
+    type Data<'a> = Waits<'a>;
+}
+
+impl clocks::monotonic_clock::Host for Waits<'_> {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(0)
     }
 
-    fn now(&self) -> u64 {
-        0
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1)
     }
+
+    fn subscribe_instant(&mut self, _when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let due = self.handles.push(Due)?;
+        subscribe(self.handles, due)
+    }
+
+    fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.subscribe_instant(duration)
+    }
+}
+
+/// Something to wait for that is there.
+struct Due;
+
+impl Pollable for Due {
+    fn ready<'a, 'b>(&'a mut self) -> Pin<Box<dyn Future<Output = ()> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Calls something that calls guests, on a thread that lends itself to their blocking WASI calls. Without it the first of
+/// these starts a pool of threads, and a worker that is locked in dies of that.
+///
+/// # Errors
+///
+/// Fails where the runtime of this one thread cannot be set up.
+pub fn on_this_thread_alone<T>(call: impl FnOnce() -> T) -> std::io::Result<T> {
+    let runtime: Runtime = Builder::new_current_thread().build()?;
+    let _entered = runtime.enter();
+    Ok(call())
 }
 
 /// What a guest prints, on its way to the journal.

@@ -1,0 +1,94 @@
+//! The walls: no new executable memory, no file system, no network, no signals, and a list of system calls.
+
+use std::io;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr as _,
+    RulesetError, RulesetStatus, Scope,
+};
+
+use crate::bounds::Bounded;
+use crate::calls;
+use crate::confinement::{Confinement, Isolation};
+
+/// The version of Landlock that knows all that is wanted of it: signals and abstract sockets were the last to come.
+const LANDLOCK_WANTED: ABI = ABI::V6;
+
+/// A process within its walls that may still start threads.
+#[must_use = "a process that is not locked can still make any system call"]
+pub struct Walled {
+    missing: Vec<String>,
+}
+
+impl Bounded {
+    /// Notes something that this machine did not give.
+    pub fn lacks(mut self, what: String) -> Self {
+        self.missing.push(what);
+        self
+    }
+
+    /// Forbids memory that becomes executable, files, the network, and signals to others. Code is mapped by now; threads are
+    /// started after it, since Landlock would not bind those that are there already.
+    pub fn wall_in(self) -> Walled {
+        let mut missing = self.missing;
+        missing.extend(refuse_new_code().err().map(|error| format!("executable memory: {error}")));
+        missing.extend(landlock().err().map(|why| format!("Landlock: {why}")));
+        Walled { missing }
+    }
+}
+
+impl Walled {
+    /// Leaves all threads the system calls on the list: any other kills the process.
+    pub fn lock(self) -> Confinement {
+        let mut missing = self.missing;
+        let locked = calls::allow_only_listed();
+        let level = match (&locked, missing.is_empty()) {
+            (Err(_), _) => Isolation::L1,
+            (Ok(()), false) => Isolation::L2,
+            (Ok(()), true) => Isolation::L3,
+        };
+        missing.extend(locked.err().map(|why| format!("seccomp: {why}")));
+        Confinement { level, missing }
+    }
+}
+
+/// From here on no memory becomes executable that was not, and none that is becomes writable.
+#[expect(unsafe_code, reason = "no library has this call yet")]
+fn refuse_new_code() -> Result<(), String> {
+    let refuse_exec_gain = libc::c_ulong::from(libc::PR_MDWE_REFUSE_EXEC_GAIN);
+    let nothing: libc::c_ulong = 0;
+    // SAFETY: the call takes numbers alone and changes what later calls may do, not any memory.
+    let refused = unsafe { libc::prctl(libc::PR_SET_MDWE, refuse_exec_gain, nothing, nothing, nothing) };
+    match refused {
+        0 => Ok(()),
+        _ => Err(match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EINVAL) => {
+                "the kernel cannot refuse it; Linux 6.3 or newer can".to_owned()
+            }
+            error => error.to_string(),
+        }),
+    }
+}
+
+/// Takes away every right that Landlock knows, with no exception.
+fn landlock() -> Result<(), String> {
+    let restrict = || -> Result<RestrictionStatus, RulesetError> {
+        Ruleset::default()
+            .handle_access(AccessFs::from_all(LANDLOCK_WANTED))?
+            .handle_access(AccessNet::from_all(LANDLOCK_WANTED))?
+            .scope(Scope::from_all(LANDLOCK_WANTED))?
+            .create()?
+            .restrict_self()
+    };
+    let status = restrict().map_err(|error| error.to_string())?;
+    match (status.ruleset, status.landlock) {
+        (RulesetStatus::FullyEnforced, _) => Ok(()),
+        (_, LandlockStatus::NotEnabled) => Err("the kernel has it, and it is not switched on".to_owned()),
+        (_, LandlockStatus::NotImplemented) => {
+            Err("the kernel has none; Linux 6.12 or newer has all of it".to_owned())
+        }
+        (_, LandlockStatus::Available { effective_abi, .. }) => Err(format!(
+            "the kernel has version {effective_abi} of it; version {LANDLOCK_WANTED}, of Linux 6.12, is wanted"
+        )),
+    }
+}
