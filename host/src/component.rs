@@ -11,6 +11,7 @@ use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_core::limits::Limits;
+use casparian_jail::Isolation;
 use casparian_sandbox::{Sandbox, precheck};
 
 use crate::code_cache::{CodeCache, Found, code_key, memory_file, program_key, runtime_key};
@@ -49,6 +50,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) cache_dir: &'a Path,
     pub(crate) worker_exe: &'a Path,
+    /// The least isolation that anything is compiled under.
+    pub(crate) required: Isolation,
     pub(crate) stop: &'a Arc<AtomicBool>,
 }
 
@@ -214,7 +217,8 @@ fn made_by_worker(
     };
     let mut code = File::from(memory_file().map_err(internal)?);
     let fds: Vec<BorrowedFd<'_>> = given.iter().copied().chain([code.as_fd()]).collect();
-    let mut worker = Worker::start(workshop.worker_exe, task, &fds, deadline_ms, workshop.stop)?;
+    let mut worker =
+        Worker::start(workshop.worker_exe, workshop.required, task, &fds, deadline_ms, workshop.stop)?;
     match worker.hear()? {
         News::Compiled => {}
         News::Failed { fault, .. } => return Err(fault),

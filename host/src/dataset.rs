@@ -79,6 +79,7 @@ fn attempt(
         limits: &each.limits,
         cache_dir: &each.cache_dir,
         worker_exe: &each.worker_exe,
+        required: each.require_isolation,
         stop: &each.stop,
     };
     let compiled = component.compiled(&workshop, &mut |bytes, is_runtime| {

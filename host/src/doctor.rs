@@ -9,11 +9,17 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
+use casparian_core::fault::FaultReport;
+use casparian_jail::{Confinement, Isolation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FlockOperation, MemfdFlags, RenameFlags, SealFlags};
 use rustix::process::{Pid, PidfdFlags, Resource, geteuid, getrlimit, pidfd_open};
 use serde::Serialize;
+
+use crate::orders::{News, Task};
+use crate::supervisor::Worker;
 
 /// The version of [`Diagnosis`]'s shape.
 pub const DIAGNOSIS_SCHEMA: u32 = 1;
@@ -98,6 +104,7 @@ pub fn doctor(cache_dir: &Path, program: &Path) -> Diagnosis {
         locks(cache_dir),
         memfd(),
         worker(program),
+        isolation(program),
     ];
     let status = checks.iter().map(|check| check.status).max().unwrap_or(Status::Ok);
     Diagnosis { schema: DIAGNOSIS_SCHEMA, version: env!("CARGO_PKG_VERSION"), status, checks }
@@ -304,6 +311,33 @@ fn worker(program: &Path) -> Check {
     match worker_ends(program) {
         Ok(how) => Check::ok("worker", how),
         Err(why) => Check::fail("worker", format!("`{} worker`: {why}", program.display()), hint),
+    }
+}
+
+/// How far a worker gets to lock itself in is known only once it has tried.
+fn isolation(program: &Path) -> Check {
+    let name = "isolation";
+    let tried = || -> Result<Confinement, FaultReport> {
+        let deadline_ms = WORKER_MS_MAX as u64;
+        let mut worker =
+            Worker::start(program, Isolation::L0, &Task::LockIn, &[], deadline_ms, &Arc::default())?;
+        match worker.hear()? {
+            News::LockedIn => {}
+            News::Failed { fault, .. } => return Err(fault),
+            other => return Err(worker.misspoke(&other)),
+        }
+        worker.confinement().cloned().ok_or_else(|| worker.misspoke(&News::LockedIn))
+    };
+    match tried() {
+        Ok(Confinement { level: Isolation::L3, .. }) => {
+            Check::ok(name, "L3: a worker can open no file, make no connection, start nothing")
+        }
+        Ok(Confinement { level, missing }) => Check::warn(
+            name,
+            format!("{level}, without {}", missing.join("; ")),
+            "parsers run with one wall less; Linux 6.12 or newer has them all, and a container's policy may hide some",
+        ),
+        Err(fault) => Check::fail(name, fault.message, "see `worker` above"),
     }
 }
 

@@ -9,6 +9,7 @@ use casparian_core::description::Description;
 use casparian_core::fault::FaultReport;
 use casparian_core::id::Digest;
 use casparian_core::limits::Limits;
+use casparian_jail::Isolation;
 use serde::Serialize;
 
 use crate::component::{Component, Workshop};
@@ -35,6 +36,8 @@ pub struct InspectRequest {
     pub cache_dir: PathBuf,
     /// The program whose `worker` command does the work; nearly always this one.
     pub worker_exe: PathBuf,
+    /// The least isolation that it may be asked under.
+    pub require_isolation: Isolation,
     /// Set by somebody who wants it to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -75,6 +78,7 @@ pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
         limits: &request.limits,
         cache_dir: &request.cache_dir,
         worker_exe: &request.worker_exe,
+        required: request.require_isolation,
         stop: &request.stop,
     };
     let compiled = component.compiled(&workshop, &mut |_, _| {})?;
@@ -90,7 +94,14 @@ pub fn inspect(request: &InspectRequest) -> Result<Inspection, FaultReport> {
     fds.extend(component.program().map(Program::fd));
     fds.extend(compiled.program_fd());
     fds.extend(contract.iter().map(|terms| terms.text.as_fd()));
-    let mut worker = Worker::start(&request.worker_exe, &task, &fds, deadline_ms, &request.stop)?;
+    let mut worker = Worker::start(
+        &request.worker_exe,
+        request.require_isolation,
+        &task,
+        &fds,
+        deadline_ms,
+        &request.stop,
+    )?;
     match worker.hear()? {
         News::Inspected(interface) => Ok(Inspection {
             schema: INSPECTION_SCHEMA,

@@ -10,6 +10,7 @@ use casparian_core::id::{Digest, TableName};
 use casparian_core::ledger::Account;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Unpacked;
+use casparian_jail::Confinement;
 use casparian_sandbox::journal::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,8 @@ pub(crate) enum Task {
     /// Run code over inputs that come one after another, each as a [`Next`]. The descriptors are those of a run, but for the
     /// input. The order is that of every input but for its name and its digest.
     RunMany(Box<Order>),
+    /// Be locked in as for a run, and say how far that went.
+    LockIn,
 }
 
 /// What a worker with many inputs is to do next.
@@ -90,6 +93,8 @@ pub(crate) struct Order {
 /// What a worker tells.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum News {
+    /// The worker is locked in. It runs nothing before it has said so.
+    Confined(Confinement),
     /// The parser has said what it is, and the contract has been read.
     Described {
         description: Box<Description>,
@@ -117,6 +122,8 @@ pub(crate) enum News {
     PartEnded(Kept),
     /// Nothing is open, as was asked.
     Rests,
+    /// The end of a worker that was only to be locked in.
+    LockedIn,
     /// The end of a compilation.
     Compiled,
     /// The end of an inspection.

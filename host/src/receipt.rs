@@ -142,7 +142,8 @@ impl Witness {
         Circumstances {
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: casparian_sandbox::ENGINE.to_owned(),
-            isolation: format!("{:?}", report.isolation),
+            isolation: report.isolation.to_string(),
+            isolation_missing: report.isolation_missing.clone(),
             input_path: report.input.path.clone(),
             input_path_hex: report.input.path_hex.clone(),
             contract_origin: report.contract.as_ref().map(|contract| origin_word(contract.origin).to_owned()),

@@ -11,6 +11,8 @@ use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::SkipKind;
 use casparian_core::ledger::Account;
 use casparian_core::receipt::{Claim, Unpacked};
+use casparian_jail::Confinement;
+pub use casparian_jail::Isolation;
 use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,8 @@ pub struct Report {
     pub memory_peak_bytes: u64,
     /// What stood between the guest and this machine.
     pub isolation: Isolation,
+    /// What this machine did not give of it, a line each: nothing at L3.
+    pub isolation_missing: Vec<String>,
     /// Guest log lines dropped because the log was full.
     pub log_lines_dropped: u64,
     /// Rules of the contract that only warn, with the accepted rows that broke them.
@@ -99,6 +103,7 @@ impl Report {
             fuel: 0,
             memory_peak_bytes: 0,
             isolation: Isolation::L1,
+            isolation_missing: Vec::new(),
             log_lines_dropped: 0,
             rule_warnings: Vec::new(),
             held: Vec::new(),
@@ -122,6 +127,14 @@ impl Report {
         self.previews.clear();
         self.quarantine = QuarantineReport::default();
         self.accounting = Accounting::default();
+    }
+
+    /// Writes down how far the worker was locked in.
+    pub(crate) fn confine(&mut self, confinement: Option<&Confinement>) {
+        if let Some(Confinement { level, missing }) = confinement {
+            self.isolation = *level;
+            self.isolation_missing.clone_from(missing);
+        }
     }
 
     /// Writes down what the guest has used.
@@ -318,15 +331,6 @@ pub enum Coverage {
     /// The parser gives no spans, or the run failed.
     #[default]
     None,
-}
-
-/// What stood between a guest and the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Isolation {
-    /// WebAssembly alone.
-    L0,
-    /// A process of its own, with resource limits.
-    L1,
 }
 
 /// The first rows of a table, as text. Cells are cut; no terminal is steered by them once they are shown.

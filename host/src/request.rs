@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use casparian_core::guest_text::GuestText;
 use casparian_core::limits::Limits;
+use casparian_jail::Isolation;
 use casparian_sandbox::journal::Level;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,8 @@ pub struct RunRequest {
     pub python_runtime: PathBuf,
     /// The program whose `worker` command does the run; nearly always this one.
     pub worker_exe: PathBuf,
+    /// The least that must stand between the parser and this machine; where it does not, nothing is run.
+    pub require_isolation: Isolation,
     /// Set by somebody who wants the run to end: the worker is killed, nothing is published.
     pub stop: Arc<AtomicBool>,
 }

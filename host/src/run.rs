@@ -66,6 +66,7 @@ fn attempt(
         limits: &request.limits,
         cache_dir: &request.cache_dir,
         worker_exe: &request.worker_exe,
+        required: request.require_isolation,
         stop: &request.stop,
     };
     let compiled = component.compiled(&workshop, &mut |bytes, is_runtime| {
@@ -81,7 +82,14 @@ fn attempt(
     let task = Task::Run(Box::new(order(request, &component, wish, terms.as_ref(), sha256)));
     let deadline_ms = request.limits.deadline_ms(component.bytes() + source.size());
     let fds = descriptors(&component, &compiled, Some(&source), terms.as_ref());
-    let mut worker = Worker::start(&request.worker_exe, &task, &fds, deadline_ms, &request.stop)?;
+    let mut worker = Worker::start(
+        &request.worker_exe,
+        request.require_isolation,
+        &task,
+        &fds,
+        deadline_ms,
+        &request.stop,
+    )?;
     let shelf = &mut Outputs { request, staging: staging.as_ref(), files: 0 };
     let witnessed = &mut witness;
     let component_bytes = component.bytes();
@@ -225,7 +233,9 @@ impl Supervision<'_> {
     /// Listens to a worker until its run has ended.
     pub(crate) fn hear_out(&mut self, worker: &mut Worker) -> Result<(), Ending> {
         loop {
-            match worker.hear()? {
+            let news = worker.hear();
+            self.report.confine(worker.confinement());
+            match news? {
                 News::Done(done) => {
                     self.done(*done);
                     return Ok(());

@@ -8,10 +8,13 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use casparian_core::fault::{Blame, Blamed, FaultReport};
 use casparian_core::limits::LimitExceeded;
+use casparian_jail::{Confinement, Isolation};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -20,6 +23,9 @@ use crate::orders::{News, Task};
 
 /// How often somebody's wish to stop is looked at.
 const STOP_EVERY: Duration = Duration::from_millis(50);
+
+/// Processor time on top of a worker's deadline, for the supervisor to be the first to end it.
+const CPU_SLACK_S: u64 = 2;
 
 /// A worker did not come to its own end.
 #[derive(Debug, Error)]
@@ -32,6 +38,10 @@ pub(crate) enum SupervisorFault {
     Interrupted,
     #[error("the worker died: {0}")]
     Died(String),
+    #[error("the worker was killed for a system call that it may not make")]
+    Violation,
+    #[error("cpu s: limit {0}, used up")]
+    CpuTime(u64),
     #[error("the worker said something that makes no sense here: {0}")]
     Misspoke(String),
     #[error("the socket between supervisor and worker: {0}")]
@@ -42,6 +52,7 @@ impl Blamed for SupervisorFault {
     fn blame(&self) -> Blame {
         match self {
             SupervisorFault::Deadline(limit) => limit.blame(),
+            SupervisorFault::CpuTime(_) => Blame::Guest,
             SupervisorFault::Interrupted => Blame::Operator,
             _ => Blame::Host,
         }
@@ -52,7 +63,9 @@ impl Blamed for SupervisorFault {
             SupervisorFault::Start { .. } => "worker-not-started",
             SupervisorFault::Deadline(limit) => limit.code(),
             SupervisorFault::Interrupted => "interrupted",
+            SupervisorFault::CpuTime(_) => "deadline-exceeded",
             SupervisorFault::Died(_) => "worker-crash",
+            SupervisorFault::Violation => "sandbox-violation",
             SupervisorFault::Misspoke(_) | SupervisorFault::Link(_) => "internal",
         }
     }
@@ -60,6 +73,11 @@ impl Blamed for SupervisorFault {
     fn hint(&self) -> Option<String> {
         match self {
             SupervisorFault::Deadline(limit) => limit.hint(),
+            SupervisorFault::Violation => Some(
+                "nothing was published; either the parser has broken out of WebAssembly, or this system's library makes a \
+                 call that we do not know (the kernel's log names it): do not trust the parser before you know which"
+                    .to_owned(),
+            ),
             SupervisorFault::Died(_) => {
                 Some("nothing was published; if it happens again, do not trust this parser".to_owned())
             }
@@ -82,13 +100,21 @@ pub(crate) struct Worker {
     /// What the deadline is for, as its fault calls it.
     deadline: &'static str,
     deadline_ms: u64,
+    /// When it was started: what it has used of the processor since is no more than its threads had time for.
+    born: Instant,
+    threads: u64,
+    /// What it may use of the processor, from its start on.
+    cpu_s: u64,
     stop: Arc<AtomicBool>,
+    /// How far it is locked in: its first word.
+    confinement: Option<Confinement>,
 }
 
 impl Worker {
-    /// Starts a worker and gives it its task.
+    /// Starts a worker that runs nothing unless it is isolated as is required, and gives it its task.
     pub(crate) fn start(
         exe: &Path,
+        required: Isolation,
         task: &Task,
         fds: &[BorrowedFd<'_>],
         deadline_ms: u64,
@@ -98,7 +124,11 @@ impl Worker {
             let (link, theirs) = Link::pair()?;
             let mut command = Command::new(exe);
             // In a group of its own, so that Ctrl-C reaches the supervisor alone, which then says how the run ended.
-            command.arg("worker").env_clear().current_dir("/").process_group(0);
+            command
+                .args(["worker", "--require-isolation", &required.to_string()])
+                .env_clear()
+                .current_dir("/")
+                .process_group(0);
             // Two threads with a heap each, fed by one and freed by the other, keep what they once had: glibc's way to let
             // memory follow the length of a run. With one threshold set, glibc leaves the other where it is: it must lie
             // above what is made and freed with every batch, or each one pays for its page faults anew.
@@ -115,8 +145,21 @@ impl Worker {
         let (child, link) =
             started().map_err(|error| SupervisorFault::Start { exe: exe.display().to_string(), error })?;
         let deadline = if matches!(task, Task::Compile { .. }) { "compile ms" } else { "deadline ms" };
-        let worker =
-            Self { child, link, begun: Instant::now(), deadline, deadline_ms, stop: Arc::clone(stop) };
+        let threads = thread::available_parallelism().map_or(1, usize::from).max(2) as u64;
+        let (born, stop) = (Instant::now(), Arc::clone(stop));
+        let mut worker = Self {
+            child,
+            link,
+            born,
+            begun: born,
+            deadline,
+            deadline_ms,
+            threads,
+            cpu_s: 0,
+            stop,
+            confinement: None,
+        };
+        worker.bound_cpu();
         worker.link.send(task, fds)?;
         Ok(worker)
     }
@@ -129,6 +172,7 @@ impl Worker {
         deadline_ms: u64,
     ) -> Result<(), SupervisorFault> {
         (self.begun, self.deadline_ms) = (Instant::now(), deadline_ms);
+        self.bound_cpu();
         Ok(self.link.send_now(next, fds)?)
     }
 
@@ -144,6 +188,9 @@ impl Worker {
             }
             let until = deadline.min(Instant::now() + STOP_EVERY);
             match self.link.receive_until(until)? {
+                Received::Message(News::Confined(confinement), _) if self.confinement.is_none() => {
+                    self.confinement = Some(confinement);
+                }
                 Received::Message(news, _) => return Ok(news),
                 Received::Closed => return Err(self.died()),
                 Received::Nothing => {}
@@ -154,6 +201,12 @@ impl Worker {
     /// Gives it another deadline, from its beginning on: its work is not as large as it looked.
     pub(crate) fn set_deadline(&mut self, deadline_ms: u64) {
         self.deadline_ms = deadline_ms;
+        self.bound_cpu();
+    }
+
+    /// Returns how far it is locked in. None before it has said so.
+    pub(crate) fn confinement(&self) -> Option<&Confinement> {
+        self.confinement.as_ref()
     }
 
     /// Answers a worker's question. Whoever asks listens: there is room for the answer, or the worker is not ours any more.
@@ -182,8 +235,31 @@ impl Worker {
     fn died(&mut self) -> SupervisorFault {
         let _ = self.child.kill();
         match self.child.wait() {
-            Ok(status) => SupervisorFault::Died(epitaph(status)),
+            Ok(status) => self.ended(status),
             Err(error) => SupervisorFault::Died(format!("and nobody knows how: {error}")),
+        }
+    }
+
+    /// Bounds its processor time by what its threads can use until the deadline: the deadline's second net, for when we are
+    /// late. The bound is one that we may raise again when there is more to do.
+    fn bound_cpu(&mut self) {
+        let until = self.begun.duration_since(self.born) + Duration::from_millis(self.deadline_ms);
+        let cpu_s = until.as_secs().saturating_add(CPU_SLACK_S).saturating_mul(self.threads);
+        if cpu_s == self.cpu_s {
+            return;
+        }
+        let maximum = getrlimit(Resource::Cpu).maximum;
+        self.cpu_s = maximum.map_or(cpu_s, |maximum| maximum.min(cpu_s));
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // A worker that has ended already needs no bound.
+        let _ = prlimit(pid, Resource::Cpu, Rlimit { current: Some(self.cpu_s), maximum });
+    }
+
+    fn ended(&self, status: ExitStatus) -> SupervisorFault {
+        match status.signal().map(Signal::from_named_raw) {
+            Some(Some(Signal::SYS)) => SupervisorFault::Violation,
+            Some(Some(Signal::XCPU)) => SupervisorFault::CpuTime(self.cpu_s),
+            _ => SupervisorFault::Died(epitaph(status)),
         }
     }
 }
@@ -201,7 +277,7 @@ fn epitaph(status: ExitStatus) -> String {
         (Some(6), _) => "SIGABRT (out of memory?)".to_owned(),
         (Some(9), _) => "SIGKILL (by somebody else, or the machine is out of memory)".to_owned(),
         (Some(11), _) => "SIGSEGV".to_owned(),
-        (Some(31), _) => "SIGSYS".to_owned(),
+        (Some(25), _) => "SIGXFSZ (a file past its bound)".to_owned(),
         (Some(signal), _) => format!("signal {signal}"),
         (None, code) => format!("status {}", code.unwrap_or(-1)),
     }
@@ -226,7 +302,8 @@ mod tests {
         std::fs::write(&exe, text).expect("written");
         std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).expect("executable");
         let task = Task::Compile { limits: Limits::default(), is_runtime: false, component_bytes: 0 };
-        let worker = Worker::start(&exe, &task, &[], deadline_ms, &Arc::default()).expect("started");
+        let worker =
+            Worker::start(&exe, Isolation::L0, &task, &[], deadline_ms, &Arc::default()).expect("started");
         (folder, worker)
     }
 

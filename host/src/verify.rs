@@ -19,6 +19,7 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::{Circumstances, Claim, Comparison, Receipt};
+use casparian_jail::Isolation;
 use casparian_sandbox::journal::Level;
 use serde::Serialize;
 
@@ -63,6 +64,8 @@ pub struct VerifyRequest {
     pub python_runtime: PathBuf,
     /// The program whose `worker` command does the run.
     pub worker_exe: PathBuf,
+    /// The least isolation to do it under.
+    pub require_isolation: Isolation,
     /// Set by somebody who wants it to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -260,6 +263,7 @@ fn second_request(
         cache_dir: request.cache_dir.clone(),
         python_runtime: request.python_runtime.clone(),
         worker_exe: request.worker_exe.clone(),
+        require_isolation: request.require_isolation,
         stop: Arc::clone(&request.stop),
     })
 }

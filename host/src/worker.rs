@@ -1,5 +1,5 @@
 //! The process that does a run, or many of one parser. It is handed descriptors over a socket and reports over it: it opens no
-//! file, sees no path, and is gone after one task. What it is locked into so far: resource limits, no new privileges, death with its parent.
+//! file, sees no path, and is gone after one task. Before it looks at anything that a stranger made, it is locked in (`lock_in`).
 //!
 //! Two threads: the guest's, where guests run and their bytes are guarded, and this one, where rows are judged and encoded.
 //! A bounded channel joins them, so parsing overlaps with encoding and memory follows the batches.
@@ -23,6 +23,7 @@ use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Unpacked;
 use casparian_core::wanted::Wanted;
+use casparian_jail::Isolation;
 use casparian_sandbox::journal::Level;
 use casparian_sandbox::precheck::Checked;
 use casparian_sandbox::session::{Ended, Session};
@@ -43,19 +44,22 @@ use crate::source::{Source, SourceFault};
 use crate::terms;
 
 mod guest_thread;
+mod lock_in;
 mod many;
 
 use guest_thread::GuestThread;
+use lock_in::Cell;
 
 /// What is said and not yet judged. More would only cost memory.
 const CHANNEL_BATCHES: usize = 2;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-/// What the worker's own buffers may take on top of the guest's memory.
-const HOST_DATA_BYTES: u64 = 1536 * 1024 * 1024;
 
-/// Does the one task that arrives on standard input, which is a socket.
-pub fn main() -> ExitCode {
+/// Does the one task that arrives on standard input, which is a socket, if this machine isolates it as is required.
+pub fn main(required: Isolation) -> ExitCode {
+    // SAFETY: this is the first thing that a worker does; it has opened nothing, and has no thread that might.
+    #[expect(unsafe_code, reason = "what a careless parent left open is closed; nobody here owns it")]
+    let closed = unsafe { casparian_jail::close_inherited() };
     let link = match rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) {
         Ok(fd) => Link::from_fd(fd),
         Err(_) => return ExitCode::from(70),
@@ -64,7 +68,7 @@ pub fn main() -> ExitCode {
         std::panic::set_hook(Box::new(move |panic| tell_of_panic(&link, panic)));
     }
     let result = match link.receive::<Task>() {
-        Ok(Received::Message(task, fds)) => work(&link, task, fds),
+        Ok(Received::Message(task, fds)) => work(&link, Cell::new(&link, required, closed), task, fds),
         // Nobody has anything to do for us, or nobody is there.
         Ok(Received::Closed | Received::Nothing) => return ExitCode::from(70),
         Err(fault) => Err(broken(&fault).into()),
@@ -124,39 +128,40 @@ fn broken(fault: &LinkFault) -> FaultReport {
     internal(format!("the socket between supervisor and worker: {fault}"))
 }
 
-fn work(link: &Link, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
+fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<News, Failed> {
     let mut fds = fds.into_iter();
     let mut next =
         || fds.next().map(File::from).ok_or_else(|| internal("a descriptor is missing".to_owned()));
     match task {
         Task::Compile { limits, is_runtime, component_bytes } => {
-            confine(None).map_err(|e| internal(format!("limits of this process: {e}")))?;
+            let sandbox = cell.around_compilers(&limits)?;
             let component = read_component(&next()?, component_bytes)?;
-            compile(&limits, is_runtime, &component, next()?)
+            compile(&sandbox, is_runtime, &component, next()?)
         }
         Task::Prepare { limits } => {
-            confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            prepare(limits, &next()?, next()?, next()?)
+            let guests = cell.around_guests(&limits, &next()?)?;
+            prepare(limits, guests, next()?, next()?)
         }
         Task::Inspect { limits, component_bytes, has_program, has_contract } => {
-            confine(Some(&limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            let (component, code) = (read_component(&next()?, component_bytes)?, next()?);
+            let component = next()?;
+            let guests = cell.around_guests(&limits, &next()?)?;
+            let component = read_component(&component, component_bytes)?;
             let program = if has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
             let contract = if has_contract { Some(next()?) } else { None };
-            inspect(limits, &component, code, program, contract)
+            inspect(limits, guests, &component, program, contract)
         }
         Task::Run(order) => {
-            confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            let (code, input) = (next()?, next()?);
-            let bench = Bench::set_up(&order, &code, next)?;
+            let guests = cell.around_guests(&order.limits, &next()?)?;
+            let input = next()?;
+            let bench = Bench::set_up(&order, guests, next)?;
             run(link, &order, &bench, input, None).map(|done| News::Done(Box::new(done)))
         }
         Task::RunMany(order) => {
-            confine(Some(&order.limits)).map_err(|e| internal(format!("limits of this process: {e}")))?;
-            let code = next()?;
-            let bench = Bench::set_up(&order, &code, next)?;
+            let guests = cell.around_guests(&order.limits, &next()?)?;
+            let bench = Bench::set_up(&order, guests, next)?;
             many::serve(link, &order, &bench)
         }
+        Task::LockIn => cell.around_nothing().map(|()| News::LockedIn),
     }
 }
 
@@ -169,40 +174,21 @@ struct Bench {
 }
 
 impl Bench {
-    /// Loads code, and reads program and contract, where `next` has them.
+    /// Reads program and contract, where `next` has them.
     fn set_up(
         order: &Order,
-        code: &File,
+        (loaded, guest_thread): (Loaded, GuestThread),
         mut next: impl FnMut() -> Result<File, FaultReport>,
     ) -> Result<Self, Failed> {
         let program = if order.has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
         let contract = order.contract.map(|origin| terms::receive(origin, next()?)).transpose()?;
-        Ok(Self {
-            loaded: Arc::new(load(&order.limits, code)?),
-            guest_thread: GuestThread::start(&order.limits)?,
-            program: program.map(Arc::new),
-            contract,
-        })
+        Ok(Self { loaded: Arc::new(loaded), guest_thread, program: program.map(Arc::new), contract })
     }
 }
 
-/// Takes from this process what it will not need.
-fn confine(running: Option<&Limits>) -> rustix::io::Result<()> {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, setrlimit};
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    rustix::thread::set_no_new_privs(true)?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    limit(Resource::Core, 0)?;
-    limit(Resource::Nofile, 256)?;
-    // The address space is wasmtime's to reserve; what counts is what is written to.
-    let guest_bytes = running.map_or(0, |limits| limits.memory_bytes_max);
-    limit(Resource::Data, guest_bytes.saturating_add(HOST_DATA_BYTES))
-}
-
-fn compile(limits: &Limits, is_runtime: bool, component: &[u8], mut code: File) -> Result<News, Failed> {
+fn compile(sandbox: &Sandbox, is_runtime: bool, component: &[u8], mut code: File) -> Result<News, Failed> {
     let checked = check(component, is_runtime)?;
-    let compiled = Sandbox::new(limits).and_then(|sandbox| sandbox.compile(&checked)).map_err(failed)?;
+    let compiled = sandbox.compile(&checked).map_err(failed)?;
     code.write_all(&compiled).map_err(|e| internal(format!("writing compiled code: {e}")))?;
     Ok(News::Compiled)
 }
@@ -213,9 +199,12 @@ fn check(component: &[u8], is_runtime: bool) -> Result<Checked<'_>, Failed> {
 }
 
 /// Has a runtime compile a program: a parser that is built into it does, whose plan of nothing has the code as its context.
-fn prepare(limits: Limits, code: &File, bundle: File, mut out: File) -> Result<News, Failed> {
-    let loaded = load(&limits, code)?;
-    let guest_thread = GuestThread::start(&limits)?;
+fn prepare(
+    limits: Limits,
+    (loaded, guest_thread): (Loaded, GuestThread),
+    bundle: File,
+    mut out: File,
+) -> Result<News, Failed> {
     let program =
         casparian_sandbox::Program { entry: program::COMPILER.to_owned(), ..program::receive(bundle, None)? };
     let setup = Setup {
@@ -269,8 +258,8 @@ fn read_component(component: &File, bytes: u64) -> Result<Vec<u8>, FaultReport> 
 
 fn inspect(
     limits: Limits,
+    (loaded, guest_thread): (Loaded, GuestThread),
     component: &[u8],
-    code: File,
     program: Option<casparian_sandbox::Program>,
     contract: Option<File>,
 ) -> Result<News, Failed> {
@@ -280,8 +269,6 @@ fn inspect(
         None if program.is_some() => None,
         None => terms::embedded(component)?,
     };
-    let loaded = load(&limits, &code)?;
-    let guest_thread = GuestThread::start(&limits)?;
     let setup = Setup {
         limits,
         attachments: BTreeMap::new(),

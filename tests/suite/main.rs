@@ -25,6 +25,7 @@ mod fuzz;
 mod host;
 mod imports;
 mod inputs;
+mod jail;
 mod limits;
 mod many;
 mod python;

@@ -90,7 +90,7 @@ fn who_and_what_it_was_is_what_it_is() {
     assert_eq!(ran.report["input"]["path"], ran.desk.path(INPUT).to_string_lossy().as_ref());
     assert_eq!(ran.report["component"]["sha256"], sha256(&component));
     assert_eq!(ran.report["component"]["name"], "fix");
-    assert_eq!((&ran.report["contract"], &ran.report["isolation"]), (&Json::Null, &Json::from("L1")));
+    assert_eq!((&ran.report["contract"], &ran.report["isolation"]), (&Json::Null, &Json::from("L3")));
 }
 
 #[test]

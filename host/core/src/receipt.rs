@@ -532,6 +532,7 @@ mod tests {
             host_version: "0.1.0".to_owned(),
             engine: "engine 1".to_owned(),
             isolation: "L1".to_owned(),
+            isolation_missing: Vec::new(),
             input_path: "in\u{1b}put".to_owned(),
             input_path_hex: None,
             contract_origin: None,

@@ -16,14 +16,12 @@ use seccompiler::{
 const FREE: &[libc::c_long] = &[
     // Descriptors that the worker was handed: the input, staged files, scratch files, memory for compiled code.
     libc::SYS_read,
-    libc::SYS_readv,
     libc::SYS_pread64,
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_pwrite64,
     libc::SYS_lseek,
     libc::SYS_fstat,
-    libc::SYS_ftruncate,
     libc::SYS_close,
     // The socket to the supervisor. No other can be made.
     libc::SYS_recvmsg,

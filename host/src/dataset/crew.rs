@@ -199,7 +199,8 @@ impl<'a> Crew<'a> {
         let task = Task::RunMany(Box::new(self.order.clone()));
         let fds = descriptors(self.component, self.compiled, None, self.terms);
         let deadline_ms = self.deadline_ms(0);
-        Worker::start(&self.request.each.worker_exe, &task, &fds, deadline_ms, &self.halt)
+        let each = &self.request.each;
+        Worker::start(&each.worker_exe, each.require_isolation, &task, &fds, deadline_ms, &self.halt)
     }
 
     /// Returns how long an input of this size may take.

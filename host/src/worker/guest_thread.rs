@@ -7,6 +7,7 @@ use std::thread;
 
 use casparian_core::fault::FaultReport;
 use casparian_core::limits::Limits;
+use casparian_sandbox::on_this_thread_alone;
 
 use super::internal;
 
@@ -33,7 +34,8 @@ impl GuestThread {
         let thread = thread::Builder::new()
             .name("guest".to_owned())
             .stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES))
-            .spawn(move || theirs.into_iter().for_each(|call| call()));
+            // If this fails, the first call finds nobody there.
+            .spawn(move || on_this_thread_alone(|| theirs.into_iter().for_each(|call| call())));
         thread.map_err(|error| not_started(&error))?;
         let guest_thread = Self { calls };
         guest_thread.run(|| ())?;

@@ -15,6 +15,9 @@ pub struct Circumstances {
     pub engine: String,
     /// What stood between the parser and the machine.
     pub isolation: String,
+    /// What was missing of it, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub isolation_missing: Vec<String>,
     /// What people called the input.
     pub input_path: String,
     /// The bytes of that in hex; none: they are the UTF-8 that it is, and the field is not there.

@@ -11,6 +11,7 @@ pub(crate) mod run;
 mod surroundings;
 pub(crate) mod verify;
 
+use casparian_host::report::Isolation;
 use clap::{Parser, Subcommand};
 
 use crate::exit;
@@ -44,7 +45,11 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     /// Do one run for the process that started this one; standard input is its socket
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// The least isolation to run anything under
+        #[arg(long, default_value_t = Isolation::L0)]
+        require_isolation: Isolation,
+    },
 }
 
 #[cfg(test)]

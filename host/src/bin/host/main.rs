@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => cli::explain::run(&args, &mut render),
         Command::Doctor(args) => cli::doctor::run(&args, &mut render),
         // A worker speaks through its socket alone; its supervisor has the terminal.
-        Command::Worker => return casparian_host::worker::main(),
+        Command::Worker { require_isolation } => return casparian_host::worker::main(require_isolation),
     };
     render.close(exit).into()
 }

@@ -6,6 +6,7 @@ use casparian_core::fault::FaultReport;
 use casparian_host::build::{BuildRequest, Built, build};
 use casparian_host::inspect::InspectRequest;
 use casparian_host::program;
+use casparian_host::report::Isolation;
 
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
@@ -77,6 +78,7 @@ fn request(args: &Args) -> Result<BuildRequest, FaultReport> {
         cache_dir,
         python_runtime,
         worker_exe,
+        require_isolation: Isolation::L0,
         stop: stop_flag()?,
     };
     Ok(BuildRequest {

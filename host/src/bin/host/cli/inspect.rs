@@ -7,6 +7,7 @@ use casparian_core::fault::FaultReport;
 use casparian_core::limits::Limits;
 use casparian_host::inspect::{InspectRequest, inspect};
 use casparian_host::program::{self, is_program};
+use casparian_host::report::Isolation;
 
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
@@ -51,6 +52,7 @@ pub(super) fn request(parser: &Path) -> Result<InspectRequest, FaultReport> {
         cache_dir,
         python_runtime,
         worker_exe,
+        require_isolation: Isolation::L0,
         stop: stop_flag()?,
     })
 }

@@ -14,7 +14,7 @@ use casparian_host::dataset::report::DatasetStatus;
 use casparian_host::dataset::{self, ManyRequest, RECYCLE_AFTER, Told};
 use casparian_host::input::STDIN;
 use casparian_host::packing::Compression;
-use casparian_host::report::{Report, Status};
+use casparian_host::report::{Isolation, Report, Status};
 use casparian_host::run::{ContractChoice, LogLevel, RunRequest, TableChoice};
 use casparian_host::sinks::Format;
 use casparian_host::source::ReadSizes;
@@ -107,6 +107,11 @@ pub(crate) struct Args {
     /// Judge rows by the types that the parser declares and nothing else
     #[arg(long, conflicts_with = "contract")]
     no_contract: bool,
+
+    /// Run nothing unless this much stands between the parser and this machine: L1 a process of its own, L2 and few system
+    /// calls, L3 and no files, no network, no new code; `host doctor` says what there is
+    #[arg(long, value_name = "LEVEL", default_value_t = Isolation::L0, hide_default_value = true)]
+    require_isolation: Isolation,
 
     /// Publish nothing and exit with 1 if any row is in quarantine, or any input of several failed
     #[arg(long)]
@@ -382,6 +387,7 @@ fn prepare(
         cache_dir,
         python_runtime,
         worker_exe,
+        require_isolation: args.require_isolation,
         stop,
     })
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use casparian_core::fault::FaultReport;
+use casparian_host::report::Isolation;
 use casparian_host::verify::{Again, VerifyRequest, verify};
 
 use super::limit::{self, LimitSetting};
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
         cache_dir,
         python_runtime,
         worker_exe,
+        require_isolation: Isolation::L0,
         stop,
     };
     let name = args.receipt.to_string_lossy().into_owned();

@@ -128,15 +128,16 @@ fn tables(tables: &[TableReport], page: Page) -> String {
     layout::lines("  ", &aligns, &tables.iter().map(row).collect::<Vec<_>>(), page.endless())
 }
 
-/// `accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L1`
+/// `accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L3`
 fn account(report: &Report, paint: Paint) -> String {
     let parts = [
         accounted(&report.accounting, report.input.read_bytes(), paint),
         format!("fuel {}", scaled(report.fuel)),
         format!("memory {}", bytes(report.memory_peak_bytes)),
-        format!("isolation {:?}", report.isolation),
+        format!("isolation {}", report.isolation),
     ];
-    format!("  {}\n", parts.join("   "))
+    let missing = report.isolation_missing.iter().map(|line| format!("  without {}\n", shown(line)));
+    format!("  {}\n{}", parts.join("   "), missing.collect::<String>())
 }
 
 fn accounted(accounting: &Accounting, input_bytes: u64, paint: Paint) -> String {
@@ -338,7 +339,8 @@ mod tests {
             },
             fuel: 1_904_000_000,
             memory_peak_bytes: 21_000_000,
-            isolation: Isolation::L1,
+            isolation: Isolation::L3,
+            isolation_missing: vec![],
             log_lines_dropped: 0,
             wall_ms: 1_540,
             previews: vec![],
@@ -357,7 +359,7 @@ mod tests {
 fix 1.0.0  orders.log  48.2 MB  1.54 s  31.3 MB/s
   messages           212,404 rows  17 quarantined  out/messages.parquet
   execution_reports   88,019 rows   0 quarantined  out/execution_reports.parquet
-  accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L1
+  accounted 100.000 %  (12 bytes skipped: blank)   fuel 1.9 G   memory 21 MB   isolation L3
 18 rows (1 in no table) in out/_quarantine.parquet: 13 CF0900, 5 CF0301
   by rule: 13 bad_checksum, 5 required
   hint: host quarantine show out --rule bad_checksum

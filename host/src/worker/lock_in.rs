@@ -1,0 +1,117 @@
+//! How a worker is locked in, according to what it is there for. What it maps it maps before; what a stranger made it reads
+//! after.
+
+use std::fs::File;
+use std::io;
+use std::thread;
+
+use casparian_core::contract::text::Pattern;
+use casparian_core::fault::{Blame, Blamed, FaultReport};
+use casparian_core::limits::Limits;
+use casparian_jail::{Bounded, Bounds, Confinement, Isolation, TooWeak, Walled};
+use casparian_sandbox::{Loaded, Sandbox};
+
+use super::guest_thread::GuestThread;
+use super::{Failed, broken, failed, internal, load};
+use crate::link::Link;
+use crate::orders::News;
+
+/// What the worker's own buffers may take on top of the guest's memory.
+const HOST_DATA_BYTES: u64 = 1536 * 1024 * 1024;
+/// All addresses of a worker that compiles: nothing is reserved there that is not used.
+const COMPILE_ADDRESS_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+/// Any one file. What a run may write is bounded by its rows; this stops a file that claims to be larger than any disk.
+const FILE_BYTES: u64 = 1 << 40;
+/// Open descriptors: a table each, and a handful more.
+const FILES: u64 = 256;
+
+/// A worker that is to be locked in.
+pub(super) struct Cell<'a> {
+    link: &'a Link,
+    /// The least that somebody wants.
+    required: Isolation,
+    /// Whether what the parent left open is closed.
+    closed: io::Result<()>,
+}
+
+impl<'a> Cell<'a> {
+    pub(super) fn new(link: &'a Link, required: Isolation, closed: io::Result<()>) -> Self {
+        Self { link, required, closed }
+    }
+
+    /// Maps code, then locks this process in with one thread for guests.
+    pub(super) fn around_guests(self, limits: &Limits, code: &File) -> Result<(Loaded, GuestThread), Failed> {
+        let bounded = self.bound(limits.memory_bytes_max, None)?;
+        let loaded = load(limits, code)?;
+        // A contract's patterns come later. The first one that a process compiles reads how many cores there are.
+        Pattern::compile("x").map_err(|fault| internal(format!("a pattern: {fault}")))?;
+        let walled = bounded.wall_in();
+        let guest_thread = GuestThread::start(limits)?;
+        self.lock(walled)?;
+        Ok((loaded, guest_thread))
+    }
+
+    /// Locks this process in with the threads that compile.
+    pub(super) fn around_compilers(self, limits: &Limits) -> Result<Sandbox, Failed> {
+        let bounded = self.bound(0, Some(COMPILE_ADDRESS_BYTES))?;
+        let sandbox = Sandbox::new(limits).map_err(failed)?;
+        // How many there may be stands in files.
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let walled = bounded.wall_in();
+        Sandbox::start_compilers(threads).map_err(failed)?;
+        self.lock(walled)?;
+        Ok(sandbox)
+    }
+
+    /// Locks this process in with nothing to do.
+    pub(super) fn around_nothing(self) -> Result<(), Failed> {
+        let walled = self.bound(0, None)?.wall_in();
+        self.lock(walled)
+    }
+
+    fn bound(&self, guest_bytes: u64, address_bytes: Option<u64>) -> Result<Bounded, FaultReport> {
+        let bounds = Bounds {
+            // The address space is wasmtime's to reserve; what counts is what is written to.
+            data_bytes: guest_bytes.saturating_add(HOST_DATA_BYTES),
+            address_bytes,
+            file_bytes: FILE_BYTES,
+            files: FILES,
+        };
+        let bounded =
+            casparian_jail::bound(&bounds).map_err(|e| internal(format!("limits of this process: {e}")))?;
+        Ok(match &self.closed {
+            Ok(()) => bounded,
+            Err(error) => bounded.lacks(format!("inherited descriptors cannot be closed: {error}")),
+        })
+    }
+
+    /// Closes the last wall, says how far it went, and goes on only if that is far enough.
+    fn lock(self, walled: Walled) -> Result<(), Failed> {
+        let confinement: Confinement = walled.lock();
+        let enough = confinement.check(self.required);
+        self.link.send(&News::Confined(confinement), &[]).map_err(|fault| broken(&fault))?;
+        enough.map_err(|fault| failed(IsolationTooWeak(fault)))
+    }
+}
+
+/// No guest has run yet.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct IsolationTooWeak(TooWeak);
+
+impl Blamed for IsolationTooWeak {
+    fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+
+    fn code(&self) -> &'static str {
+        "isolation-too-weak"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let level = self.0.level;
+        Some(format!(
+            "nothing was run; take a kernel that has what is missing, or be content with `--require-isolation {level}`"
+        ))
+    }
+}
