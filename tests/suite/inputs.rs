@@ -232,7 +232,7 @@ fn what_is_piped_in_gives_what_a_file_gives() {
 fn no_more_is_piped_in_than_may_be_and_nothing_is_left_of_it() {
     let desk = Desk::new(b"");
     let said = piped(&run(&desk, "-", OUT).args(&["--limit", "unpacked=1000"]), &log());
-    said.assert_fault("operator", "input-too-large");
+    said.assert_fault("input", "input-too-large");
     desk.assert_untouched();
     let twice = desk.call(&["run"]).arg(guest("fix")).args(&["-", "-"]).done();
     assert_eq!(twice.exit, 2, "{twice:?}");
