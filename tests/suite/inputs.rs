@@ -265,7 +265,7 @@ fn i_05_a_file_larger_than_any_is_refused_at_once_and_one_of_no_bytes_is_read() 
     let largest = (30..63).rev().find(|bits| sparse.set_len(1 << bits).is_ok()).expect("a file with a hole");
     let limit = format!("input={}", (1_u64 << largest) - 1);
     let said = run(&desk, INPUT, OUT).args(&["--limit", &limit]).done();
-    said.assert_fault("operator", "input-too-large");
+    said.assert_fault("input", "input-too-large");
 }
 
 #[test]
