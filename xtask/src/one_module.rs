@@ -11,6 +11,7 @@
 
 mod component;
 mod linking;
+mod mending;
 mod module;
 mod reading;
 
@@ -205,6 +206,38 @@ mod tests {
         let old = "(func $late (export \"late\") (param i32) (result i32) local.get 0 i32.load)";
         let refused = linked(&LINKED_LATE.replace(old, grown)).expect_err("refused");
         assert!(refused.starts_with("an instruction on tables or segments"), "{refused}");
+    }
+
+    #[test]
+    fn bytes_that_a_call_copies_are_given_back_after_it() {
+        let component = linked(
+            r#"(component
+              (core module $runtime
+                (memory (export "memory") 1)
+                (func (export "wit_dylib_pop_list") (param i32 i32 i32) (result i32) i32.const 0)
+                (func (export "wit_dylib_dealloc_bytes") (param i32 i32 i32 i32 i32)))
+              (core module $app
+                (import "r" "wit_dylib_pop_list" (func $takes (param i32 i32 i32) (result i32)))
+                (import "r" "wit_dylib_dealloc_bytes" (func $gives_back (param i32 i32 i32 i32 i32)))
+                (func (export "run") (result i32)
+                  i32.const 0 i32.const 0 i32.const 0 i32.const 1 i32.const 0 call $gives_back
+                  i32.const 0 i32.const 0 i32.const 8 call $takes))
+              (core instance $r (instantiate $runtime))
+              (core instance $app (instantiate $app (with "r" (instance $r))))
+              (func (export "run") (result u32) (canon lift (core func $app "run"))))"#,
+        )
+        .expect("linked");
+        Validator::new().validate_all(&component).expect("valid");
+        let calls = |operators: &[Operator<'_>]| -> Vec<u32> {
+            let called = operators.iter().filter_map(|it| match it {
+                Operator::Call { function_index } => Some(*function_index),
+                _ => None,
+            });
+            called.collect()
+        };
+        let found: Vec<Vec<u32>> = functions(&component).iter().map(|it| calls(it)).collect();
+        // The two of the runtime, `run`, and the function that calls the one and then the other.
+        assert_eq!(found, [vec![], vec![], vec![1, 3], vec![0, 1]]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wasmparser::{ConstExpr, ElementItems, ElementKind, FuncType, Operator, TableInit, TypeRef};
 
+use super::mending::Mending;
 use super::reading::{Item, Kind, Parts};
 use super::{Fault, Outcome, unsupported};
 
@@ -35,6 +36,8 @@ pub(super) struct Linked<'p, 'a> {
     pub(super) globals: Vec<Item>,
     pub(super) constants: HashMap<Item, Constant>,
     pub(super) types: Vec<FuncType>,
+    /// What is mended on the way, where both of its functions are in use.
+    pub(super) mending: Option<Mending>,
     numbers: HashMap<Item, u32>,
     type_numbers: HashMap<FuncType, u32>,
 }
@@ -61,6 +64,7 @@ impl<'p, 'a> Linked<'p, 'a> {
             globals: Vec::new(),
             constants: HashMap::new(),
             types: Vec::new(),
+            mending: None,
             numbers: HashMap::new(),
             type_numbers: HashMap::new(),
         };
@@ -68,6 +72,9 @@ impl<'p, 'a> Linked<'p, 'a> {
         let reached = linked.reach()?;
         linked.find_constants(&reached)?;
         linked.number(reached)?;
+        let is_used =
+            |it: &Mending| [it.takes, it.gives_back].iter().all(|its| linked.numbers.contains_key(its));
+        linked.mending = Mending::find(parts)?.filter(is_used);
         Ok(linked)
     }
 
@@ -283,6 +290,14 @@ impl<'p, 'a> Linked<'p, 'a> {
     /// Returns the number of an item in the one module.
     pub(super) fn number_of(&self, item: Item) -> Outcome<u32> {
         self.numbers.get(&item).copied().ok_or_else(|| Fault::Missing(format!("the number of {item:?}")))
+    }
+
+    /// Returns the number of a function as others call it: of one that is mended, that of the function around it, which is last.
+    pub(super) fn number_called(&self, item: Item) -> Outcome<u32> {
+        match self.mending {
+            Some(mending) if mending.takes == item => Ok(number(self.made.len() + self.functions.len())),
+            _ => self.number_of(item),
+        }
     }
 
     /// Returns the number of a type in the one module.

@@ -24,6 +24,9 @@ pub(super) fn write(linked: &Linked<'_, '_>) -> Outcome<Module> {
     for item in &linked.functions {
         functions.function(linked.type_number(type_of(linked, *item)?)?);
     }
+    if let Some(mending) = linked.mending {
+        functions.function(linked.type_number(type_of(linked, mending.takes)?)?);
+    }
     module.section(&functions);
     module.section(&tables(linked)?);
     module.section(&memories(linked)?);
@@ -133,6 +136,9 @@ fn code(linked: &Linked<'_, '_>) -> Outcome<CodeSection> {
         let (_, body) = found.ok_or_else(|| Fault::Missing(format!("function {index}")))?;
         Renumbered { linked, instance }.parse_function_body(&mut section, body.clone())?;
     }
+    if let Some(mending) = linked.mending {
+        section.function(&mending.body(linked)?);
+    }
     Ok(section)
 }
 
@@ -176,7 +182,7 @@ struct Renumbered<'l, 'p, 'a> {
 impl Renumbered<'_, '_, '_> {
     fn number(&self, kind: Kind, index: u32) -> Result<u32, Error<Fault>> {
         let item = self.linked.item(self.instance, kind, index);
-        item.and_then(|item| self.linked.number_of(item)).map_err(Error::UserError)
+        item.and_then(|item| self.linked.number_called(item)).map_err(Error::UserError)
     }
 }
 
