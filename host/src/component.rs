@@ -208,14 +208,14 @@ fn made_by_worker(
     given: &[BorrowedFd<'_>],
     deadline_ms: u64,
 ) -> Result<Vec<u8>, FaultReport> {
-    let internal = |error: std::io::Error| FaultReport {
+    let failed = |error: std::io::Error| FaultReport {
         blame: Blame::Host,
-        code: "internal".to_owned(),
+        code: "code-memory".to_owned(),
         message: format!("memory for compiled code: {error}"),
         hint: None,
         at: None,
     };
-    let mut code = File::from(memory_file().map_err(internal)?);
+    let mut code = File::from(memory_file().map_err(failed)?);
     let fds: Vec<BorrowedFd<'_>> = given.iter().copied().chain([code.as_fd()]).collect();
     let mut worker =
         Worker::start(workshop.worker_exe, workshop.required, task, &fds, deadline_ms, workshop.stop)?;
@@ -226,9 +226,9 @@ fn made_by_worker(
     }
     drop(worker);
     let mut bytes = Vec::new();
-    code.rewind().and_then(|()| code.take(CODE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(internal)?;
+    code.rewind().and_then(|()| code.take(CODE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > CODE_BYTES_MAX {
-        return Err(internal(std::io::Error::other(format!("there are more than {CODE_BYTES_MAX} bytes"))));
+        return Err(failed(std::io::Error::other(format!("there are more than {CODE_BYTES_MAX} bytes"))));
     }
     Ok(bytes)
 }
