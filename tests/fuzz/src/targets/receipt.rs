@@ -32,6 +32,7 @@ fn circumstances() -> Circumstances {
         host_version: "0.1.0".to_owned(),
         engine: "engine 1".to_owned(),
         isolation: "L1".to_owned(),
+        isolation_missing: vec!["seccomp: none".to_owned()],
         input_path: "logs/a.log".to_owned(),
         input_path_hex: None,
         contract_origin: None,
