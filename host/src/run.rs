@@ -20,7 +20,7 @@ use crate::packing::{self, Compression, Wish};
 use crate::program::Program;
 use crate::receipt::Witness;
 pub use crate::report::ContractOrigin;
-use crate::report::{Accounting, Preview, QuarantineReport, Report, Status, TableReport};
+use crate::report::{Accounting, ContractReport, Preview, QuarantineReport, Report, Status, TableReport};
 pub use crate::request::{ContractChoice, Progress, RunRequest, TableChoice};
 use crate::scratch;
 use crate::sinks::Format;
@@ -93,8 +93,17 @@ fn attempt(
     let shelf = &mut Outputs { request, staging: staging.as_ref(), files: 0 };
     let witnessed = &mut witness;
     let component_bytes = component.bytes();
-    let mut supervision =
-        Supervision { request, report, progress, shelf, witness: witnessed, component_bytes, spool: None };
+    let mut supervision = Supervision {
+        request,
+        report,
+        progress,
+        shelf,
+        witness: witnessed,
+        component_bytes,
+        spool: None,
+        known: None,
+        is_introduced: false,
+    };
     supervision.hear_out(&mut worker).map_err(Ending::into_fault)?;
     drop(worker);
     source.check_unchanged().map_err(|fault| fault.report())?;
@@ -205,7 +214,13 @@ pub(crate) struct Supervision<'a> {
     pub(crate) component_bytes: u64,
     /// The file that the worker unpacks the input into.
     pub(crate) spool: Option<File>,
+    /// What is known of the parser.
+    pub(crate) known: Option<Known>,
+    pub(crate) is_introduced: bool,
 }
+
+/// What a parser says that it is, and the contract that its rows are judged by.
+pub(crate) type Known = (Box<Description>, Option<ContractReport>);
 
 /// How a run ended, when it did not end well.
 pub(crate) enum Ending {
@@ -237,10 +252,12 @@ impl Supervision<'_> {
             self.report.confine(worker.confinement());
             match news? {
                 News::Done(done) => {
+                    self.introduce();
                     self.done(*done);
                     return Ok(());
                 }
                 News::Failed { fault, used } => {
+                    self.introduce();
                     self.report.use_up(used);
                     return Err(Ending::Told(fault));
                 }
@@ -255,8 +272,8 @@ impl Supervision<'_> {
                 }
                 News::Preview(preview) => self.keep_preview(preview),
                 News::Described { description, contract } => {
-                    self.report.contract = contract;
-                    self.introduce(*description);
+                    self.known = Some((description, contract));
+                    self.introduce();
                 }
                 News::Log(line) => {
                     self.witness.log(&line);
@@ -310,10 +327,16 @@ impl Supervision<'_> {
         Ok(())
     }
 
-    fn introduce(&mut self, description: Description) {
-        self.witness.introduce(self.request, self.report, &description);
+    /// Writes down who the parser is, once that is known. Of many inputs only the first hears it said.
+    fn introduce(&mut self) {
+        let Some((description, contract)) = self.known.as_ref().filter(|_| !self.is_introduced) else {
+            return;
+        };
+        self.is_introduced = true;
+        self.report.contract.clone_from(contract);
+        self.witness.introduce(self.request, self.report, description);
         self.report.warnings.extend(misnamed(self.request, self.report));
-        let (name, version) = (description.name, description.version);
+        let (name, version) = (description.name.clone(), description.version.clone());
         self.report.component.name = name.clone();
         self.report.component.version = Some(version.clone());
         (self.progress)(Progress::Started { name, version, input_bytes: self.report.input.read_bytes() });

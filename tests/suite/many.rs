@@ -307,3 +307,33 @@ fn every_input_of_a_dataset_has_a_line_in_its_receipts() {
     assert_eq!(receipt["claim_sha256"], all["claim_sha256"]);
     assert_eq!(receipt["claim"]["inputs"]["failed"], 1);
 }
+
+#[test]
+fn a_dataset_is_verified_by_its_receipt_and_an_edited_one_is_refused() {
+    let desk = desk(3, |at| at == 1);
+    over(&desk, &["logs"], OUT).done();
+    let verify = || desk.call(&["verify"]).arg(desk.path("out/_receipt.json")).done().exit;
+    assert_eq!(verify(), 0);
+    let again = desk.call(&["verify", "out/_receipt.json", "--input", "logs/0000.log", "--component"]);
+    let said = again.arg(guest("fix")).done();
+    assert!(said.exit == 12 && said.stderr.contains("cannot be run again"), "{said:?}");
+    for name in ["_receipts.jsonl", "messages/000000.parquet"] {
+        let path = desk.path(OUT).join(name);
+        let whole = std::fs::read(&path).expect("a file");
+        std::fs::write(&path, &whole[..whole.len() - 1]).expect("written");
+        assert_eq!(verify(), 1, "{name} was cut");
+        std::fs::write(&path, whole).expect("written");
+    }
+    std::fs::copy(desk.path("out/messages/000000.parquet"), desk.path("out/messages/000001.parquet"))
+        .expect("a copy");
+    assert_eq!(verify(), 1, "a part that nobody claimed");
+}
+
+#[test]
+fn the_quarantine_of_a_dataset_is_not_called_empty() {
+    let desk = desk(1, |_| true);
+    over(&desk, &["logs"], OUT).done();
+    let said = desk.call(&["quarantine", "list", OUT]).done();
+    assert!(said.exit == 12 && said.stderr.contains("part by part"), "{said:?}");
+    assert_eq!(desk.call(&["quarantine", "list", "out/_quarantine/000000.parquet"]).done().exit, 0);
+}

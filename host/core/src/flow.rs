@@ -135,7 +135,7 @@ enum Terms {
     /// The schema that the parser declares.
     Declared,
     /// A written contract. Keys that do not fit into memory go to a scratch file.
-    Written { contract: Contract, scratch: ProvideScratch },
+    Written { contract: Arc<Contract>, scratch: ProvideScratch },
 }
 
 /// Checks that a contract fits a table as a parser declares it: what a flow checks when the table is opened.
@@ -195,8 +195,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
 
     /// Judges rows by a written contract. `scratch` is asked for a file for each key whose values do not fit into memory.
     #[must_use]
-    pub fn with_contract(mut self, contract: Contract, scratch: ProvideScratch) -> Self {
-        self.terms = Terms::Written { contract, scratch };
+    pub fn with_contract(mut self, contract: impl Into<Arc<Contract>>, scratch: ProvideScratch) -> Self {
+        self.terms = Terms::Written { contract: contract.into(), scratch };
         self
     }
 

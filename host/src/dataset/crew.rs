@@ -50,6 +50,8 @@ pub(super) struct Crew<'a> {
     /// Set when all of it is to end: by somebody, or by a fault that meets every input.
     pub(super) halt: Arc<AtomicBool>,
     pub(super) pace: Pace,
+    /// Whether it has been told who the parser is.
+    pub(super) has_begun: AtomicBool,
     /// Parts that were begun: each has a number of its own until it has its place.
     parts: AtomicU64,
 }
@@ -64,7 +66,15 @@ pub(super) struct Pace {
 
 /// What a worker's thread tells.
 pub(super) enum Word {
-    Log { level: Level, line: GuestText },
+    /// The parser has said who it is: once.
+    Begun {
+        name: GuestText,
+        version: GuestText,
+    },
+    Log {
+        level: Level,
+        line: GuestText,
+    },
     Done(usize, Box<Segment>),
 }
 
@@ -101,6 +111,7 @@ impl<'a> Crew<'a> {
             order,
             halt: Arc::default(),
             pace: Pace::default(),
+            has_begun: AtomicBool::new(false),
             parts: AtomicU64::new(0),
         }
     }
@@ -160,6 +171,10 @@ impl<'a> Crew<'a> {
                 return Err(SupervisorFault::Interrupted.into());
             }
             match heard.recv_timeout(TELL_EVERY) {
+                Ok(Word::Begun { name, version }) => {
+                    let input_bytes = self.inputs.iter().map(|input| input.bytes).sum();
+                    tell(Told::Progress(Progress::Started { name, version, input_bytes }));
+                }
                 Ok(Word::Log { level, line }) => tell(Told::Progress(Progress::Log { level, line })),
                 Ok(Word::Done(at, segment)) => drop(waiting.insert(at, segment)),
                 Err(RecvTimeoutError::Timeout) => {}

@@ -24,7 +24,7 @@ use crate::packing::Wish;
 use crate::receipt::Witness;
 use crate::report::Report;
 use crate::request::{Progress, RunRequest};
-use crate::run::{Ending, SCRATCH_FILES_MAX, Shelf, Supervision, judge, scratch_file};
+use crate::run::{Ending, Known, SCRATCH_FILES_MAX, Shelf, Supervision, judge, scratch_file};
 use crate::staging::Staging;
 use crate::supervisor::{SupervisorFault, Worker};
 
@@ -69,6 +69,8 @@ pub(super) struct Hand<'a> {
     worker: Option<Worker>,
     /// Inputs that the worker has had.
     served: u64,
+    /// What it has said of the parser.
+    known: Option<Known>,
 }
 
 /// How an attempt on an input ended, when it did not end well.
@@ -122,7 +124,7 @@ struct Making<'a> {
 
 impl<'a> Hand<'a> {
     pub(super) fn new(crew: &'a Crew<'a>, words: &SyncSender<Word>) -> Self {
-        Self { crew, words: words.clone(), worker: None, served: 0 }
+        Self { crew, words: words.clone(), worker: None, served: 0, known: None }
     }
 
     /// Runs a segment. `columns` are those of the dataset, as far as they are known.
@@ -213,15 +215,21 @@ impl<'a> Hand<'a> {
         worker.give(&next, &[source.fd()], deadline_ms)?;
         let mut witness = Witness::new();
         let progress = &mut |progress| {
-            if let Progress::Log { level, line } = progress {
-                // Nobody listens once all of it is to end.
-                let _ = words.send(Word::Log { level, line });
-            }
+            // Nobody listens once all of it is to end.
+            let _ = match progress {
+                Progress::Log { level, line } => words.send(Word::Log { level, line }),
+                Progress::Started { name, version, .. } if !crew.has_begun.swap(true, Ordering::Relaxed) => {
+                    words.send(Word::Begun { name, version })
+                }
+                _ => Ok(()),
+            };
         };
         shelf.files = 0;
         let component_bytes = crew.component.bytes();
         let (told, witnessed) = (&mut *report, &mut witness);
-        Supervision {
+        let known = self.known.take();
+        let worker = self.worker.as_mut().ok_or_else(|| Bad::Fatal(no_such_input(0)))?;
+        let mut supervision = Supervision {
             request,
             report: told,
             progress,
@@ -229,8 +237,12 @@ impl<'a> Hand<'a> {
             witness: witnessed,
             component_bytes,
             spool: None,
-        }
-        .hear_out(worker)?;
+            known,
+            is_introduced: false,
+        };
+        let ended = supervision.hear_out(worker);
+        self.known = supervision.known.take();
+        ended?;
         // Its rows have joined the others: with what has changed they must go.
         source.check_unchanged().map_err(|fault| Bad::Broken(fault.report()))?;
         report.claim_sha256 = witness.claim_hash().map_err(Bad::Broken)?;
@@ -252,7 +264,7 @@ impl<'a> Hand<'a> {
                 News::Failed { fault, .. } => return Err(Bad::Fatal(fault)),
                 other => return Err(Bad::Fatal(worker.misspoke(&other))),
             }
-            self.served = 0;
+            (self.served, self.known) = (0, None);
             self.worker = Some(worker);
             self.expect(shelf).map_err(Bad::Fatal)?;
         }

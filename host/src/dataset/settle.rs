@@ -25,7 +25,6 @@ use crate::component::Component;
 use crate::orders::FileFor;
 use crate::receipt::{hash_file, origin_word};
 use crate::report::{EXIT_INTERRUPTED, Isolation, Preview, Report, Status};
-use crate::request::Progress;
 use crate::staging::{QUARANTINE_PARTS, RECEIPT_FILE, RECEIPTS_FILE, Staging};
 
 /// What is settled so far.
@@ -47,8 +46,6 @@ pub(super) struct Settled<'a> {
     files: Vec<(Option<TableName>, String)>,
     /// The gravest exit of an input.
     gravest: u8,
-    /// Bytes of all inputs that were found.
-    bytes_found: u64,
 }
 
 /// One line of the receipts.
@@ -81,7 +78,6 @@ impl<'a> Settled<'a> {
             parts: BTreeMap::new(),
             files: Vec::new(),
             gravest: 0,
-            bytes_found: 0,
         }
     }
 
@@ -91,7 +87,6 @@ impl<'a> Settled<'a> {
 
     pub(super) fn listed(&mut self, listed: &Listed) {
         self.report.inputs.found = listed.inputs.len() as u64;
-        self.bytes_found = listed.inputs.iter().map(|input| input.bytes).sum();
         self.report.inputs.passed_by = listed.passed_by_count;
         self.report.passed_by.clone_from(&listed.passed_by);
     }
@@ -144,7 +139,6 @@ impl<'a> Settled<'a> {
         for report in segment.reports {
             self.count(&report);
             self.keep_line(&report, staging)?;
-            tell_of_begin(&self.report, &report, self.bytes_found, tell);
             self.introduce(&report);
             tell(Told::Input(Box::new(report)));
         }
@@ -418,13 +412,6 @@ impl<'a> Settled<'a> {
             files,
         }
     }
-}
-
-/// Tells who the parser is, when the first input has got it to say.
-fn tell_of_begin(dataset: &DatasetReport, report: &Report, input_bytes: u64, tell: &mut dyn FnMut(Told)) {
-    let (None, Some(version)) = (&dataset.component.version, &report.component.version) else { return };
-    let (name, version) = (report.component.name.clone(), version.clone());
-    tell(Told::Progress(Progress::Started { name, version, input_bytes }));
 }
 
 fn status_word(status: Status) -> &'static str {

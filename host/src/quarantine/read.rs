@@ -25,7 +25,7 @@ use super::held::{HeldCell, HeldRow, HeldViolation};
 use super::select::Selection;
 use super::{QUARANTINE_FILE, ROW_SCHEMA};
 use crate::sinks::FORMAT_VERSION;
-use crate::staging::{self, Extent, RECEIPT_FILE};
+use crate::staging::{self, Extent, QUARANTINE_PARTS, RECEIPT_FILE};
 
 /// Rows that are decoded at once. With their own bytes they may be 64 KiB each.
 const BATCH_ROWS: usize = 256;
@@ -54,6 +54,12 @@ pub enum ReadFault {
         path: GuestText,
         /// Folders in it that hold a quarantine.
         folders: Vec<String>,
+    },
+    /// The quarantine of a dataset, which is in parts.
+    #[error("{path} is a dataset, whose quarantine is read part by part, as yet")]
+    Parts {
+        /// As it was given.
+        path: GuestText,
     },
     /// It cannot be opened.
     #[error("{path} cannot be opened: {error}")]
@@ -105,7 +111,7 @@ impl Blamed for ReadFault {
     fn blame(&self) -> Blame {
         match self {
             Self::Missing { .. } | Self::NoOutput { .. } | Self::Unopened { .. } => Blame::Operator,
-            Self::NoQuarantine { .. } | Self::Version { .. } => Blame::Operator,
+            Self::NoQuarantine { .. } | Self::Version { .. } | Self::Parts { .. } => Blame::Operator,
             Self::Damaged { .. } | Self::Cells { .. } => Blame::Input,
         }
     }
@@ -114,6 +120,7 @@ impl Blamed for ReadFault {
         match self {
             Self::Missing { .. } => "quarantine-missing",
             Self::NoOutput { .. } => "not-an-output",
+            Self::Parts { .. } => "quarantine-in-parts",
             Self::Unopened { .. } => "quarantine-unopened",
             Self::Damaged { .. } | Self::Cells { .. } => "quarantine-damaged",
             Self::NoQuarantine { .. } => "not-a-quarantine",
@@ -133,6 +140,7 @@ impl Blamed for ReadFault {
             Self::Damaged { .. } | Self::Cells { .. } => {
                 Some("run the parser again; every row gets the name that it had".to_owned())
             }
+            Self::Parts { path } => Some(format!("name one: {path}/{QUARANTINE_PARTS}/000000.parquet")),
             Self::Unopened { .. } => None,
         }
     }
@@ -143,6 +151,9 @@ impl Blamed for ReadFault {
 pub fn find(out: &Path) -> Result<Option<PathBuf>, ReadFault> {
     let path = GuestText::new(&out.to_string_lossy(), PATH_BYTES_MAX);
     if out.is_dir() {
+        if out.join(QUARANTINE_PARTS).is_dir() {
+            return Err(ReadFault::Parts { path });
+        }
         let file = out.join(QUARANTINE_FILE);
         return match (file.exists(), is_output(out)) {
             (true, _) => Ok(Some(file)),
