@@ -3,6 +3,7 @@
 use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, setrlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// What a worker may use. Processor time is bounded by its supervisor, who knows the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,8 @@ pub unsafe fn close_inherited() -> io::Result<()> {
     if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Bounds this process, takes the way to new privileges from it, and ties its life to its parent's.
+/// Bounds this process, takes its privileges and the way to new ones from it, and ties its life to its parent's. Capabilities
+/// are a thread's: there must be no other yet.
 ///
 /// # Errors
 ///
@@ -61,5 +63,14 @@ pub fn bound(bounds: &Bounds) -> io::Result<Bounded> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // From here on nobody lives on without a supervisor; one that is gone already has closed its socket.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    Ok(Bounded { missing: Vec::new() })
+    let kept = give_up_capabilities().err().map(|error| format!("capabilities cannot be given up: {error}"));
+    Ok(Bounded { missing: kept.into_iter().collect() })
+}
+
+/// Gives up what the superuser may do and others may not. What goes from these three sets the kernel takes from the ambient
+/// set; the bounding set matters to nobody who starts no program.
+fn give_up_capabilities() -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
 }

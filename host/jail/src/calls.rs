@@ -1,7 +1,7 @@
 //! The system calls that a locked worker may make. Each is here because something that we know makes it; any other kills the
 //! process.
 //!
-//! What cannot be said by number alone is said by argument: no memory becomes executable, no signal goes to anybody else, a
+//! What cannot be said by number alone is said by argument: no memory becomes executable or goes uncounted, no signal goes to anybody else, a
 //! descriptor is copied and nothing else is done to it. Paths cannot be looked at by such a list, so no call that takes one is
 //! on it, not even those that only ask what a file is like.
 
@@ -26,11 +26,10 @@ const FREE: &[libc::c_long] = &[
     // The socket to the supervisor. No other can be made.
     libc::SYS_recvmsg,
     libc::SYS_sendmsg,
-    // Memory, for malloc and for guests; `mmap` and `mprotect` stand below.
+    // Memory, for malloc and for guests; `mmap`, `mprotect` and `madvise` stand below.
     libc::SYS_brk,
     libc::SYS_munmap,
     libc::SYS_mremap,
-    libc::SYS_madvise,
     // Threads that exist: locks, channels, parking, and their end. `restart_syscall` is how the kernel goes on with a wait
     // that a stop and a continue have cut in two.
     libc::SYS_futex,
@@ -57,6 +56,16 @@ const FREE: &[libc::c_long] = &[
 /// faults injected into a worker that is locked in would all look like a violation.
 const NO_CALL: libc::c_long = 0xffff_ffff;
 
+/// What `mmap` is looked at for: only private memory that neither grows by itself nor is kept in place counts against the bound
+/// on data. Shared memory and stacks do not.
+const KIND_OF_MAPPING: libc::c_int =
+    libc::MAP_TYPE | libc::MAP_GROWSDOWN | libc::MAP_LOCKED | libc::MAP_HUGETLB;
+
+/// Advice that malloc and wasmtime give about memory. Other advice merges pages with those of other processes, or takes them
+/// from the machine.
+const ADVICE: &[libc::c_int] =
+    &[libc::MADV_NORMAL, libc::MADV_DONTNEED, libc::MADV_FREE, libc::MADV_HUGEPAGE, libc::MADV_NOHUGEPAGE];
+
 /// Locks all threads of this process to the list.
 pub(crate) fn allow_only_listed() -> Result<(), String> {
     let program = program().map_err(|error| error.to_string())?;
@@ -71,9 +80,12 @@ fn program() -> Result<BpfProgram, seccompiler::Error> {
 
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FREE.iter().map(|&call| (call, Vec::new())).collect();
-    let not_executable = || only(2, Is::MaskedEq(libc::PROT_EXEC as u64), 0);
-    rules.insert(libc::SYS_mmap, vec![not_executable()?]);
-    rules.insert(libc::SYS_mprotect, vec![not_executable()?]);
+    let not_executable = || compare(2, Is::MaskedEq(libc::PROT_EXEC as u64), 0);
+    let counted = compare(3, Is::MaskedEq(KIND_OF_MAPPING as u64), libc::MAP_PRIVATE as u64)?;
+    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![not_executable()?, counted])?]);
+    rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![not_executable()?])?]);
+    let advice = ADVICE.iter().map(|&advice| only(2, Is::Eq, advice as u64));
+    rules.insert(libc::SYS_madvise, advice.collect::<Result<_, _>>()?);
     // `abort` signals its own thread.
     rules.insert(libc::SYS_tgkill, vec![only(0, Is::Eq, u64::from(std::process::id()))?]);
     // A second handle of the socket or the input. Others of its commands name a process to be signalled.
@@ -81,9 +93,13 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
     Ok(rules)
 }
 
-/// Compares the lower half of an argument: none of those above has more.
 fn only(argument: u8, is: Is, value: u64) -> Result<SeccompRule, seccompiler::Error> {
-    Ok(SeccompRule::new(vec![Condition::new(argument, Width::Dword, is, value)?])?)
+    Ok(SeccompRule::new(vec![compare(argument, is, value)?])?)
+}
+
+/// Compares the lower half of an argument: none of those above has more.
+fn compare(argument: u8, is: Is, value: u64) -> Result<Condition, seccompiler::Error> {
+    Ok(Condition::new(argument, Width::Dword, is, value)?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! The order is part of the promise, so the types hold it. Each step leaves behind what the next one must not need any more:
 //!
 //! 1. [`close_inherited`]: no descriptor that somebody forgot to close;
-//! 2. [`bound`]: resource limits, no new privileges, no dumps, death with the parent;
+//! 2. [`bound`]: resource limits, no capabilities, no new privileges, no dumps, death with the parent;
 //! 3. the worker maps its code;
 //! 4. [`Bounded::wall_in`]: no new executable memory, no file system, no network, no signals to others. Landlock binds the
 //!    calling thread and those that it starts later, so there must be no other yet;

@@ -237,6 +237,31 @@ fn all() -> Vec<(String, Feat, End)> {
     );
     test("a captive that maps executable memory dies", || locked(map_executable), killed);
     test(
+        "a captive that maps shared memory, which nobody counts, dies",
+        || locked(|| map(libc::MAP_SHARED | libc::MAP_ANONYMOUS)),
+        killed,
+    );
+    test(
+        "a captive that maps a stack, which nobody counts, dies",
+        || locked(|| map(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_GROWSDOWN)),
+        killed,
+    );
+    test(
+        "a captive that takes a page of memory from the machine dies",
+        || locked(|| call(libc::SYS_madvise, [page(), 4096, libc::MADV_HWPOISON.into(), 0, 0, 0])),
+        killed,
+    );
+    test(
+        "a captive that takes a page of memory from the machine softly dies",
+        || locked(|| call(libc::SYS_madvise, [page(), 4096, libc::MADV_SOFT_OFFLINE.into(), 0, 0, 0])),
+        killed,
+    );
+    test(
+        "a captive that has its pages merged with those of others dies",
+        || locked(|| call(libc::SYS_madvise, [page(), 4096, libc::MADV_MERGEABLE.into(), 0, 0, 0])),
+        killed,
+    );
+    test(
         "a captive that hides the right to execute among other bits dies",
         || locked(|| call(libc::SYS_mprotect, [page(), 4096, 0x0f00_0000_0000_0007, 0, 0, 0])),
         killed,
@@ -342,6 +367,17 @@ fn all() -> Vec<(String, Feat, End)> {
         refused,
     );
 
+    test(
+        "whoever is bounded has no capability left, whoever it was",
+        || {
+            let _bounded = bound(&bounds()).expect("bounds");
+            let left = rustix::thread::capabilities(None).expect("an answer");
+            assert!((left.effective | left.permitted | left.inheritable).is_empty(), "{left:?}");
+            ExitCode::SUCCESS
+        },
+        fine,
+    );
+
     // Each wall holds without the list, too.
     test(
         "within the walls no file is opened",
@@ -414,7 +450,8 @@ fn all() -> Vec<(String, Feat, End)> {
         "a captive that is out of memory dies of that",
         || {
             at_home(|| {
-                let _: Vec<u8> = vec![1; 1 << 40];
+                let much: Vec<u8> = std::hint::black_box(vec![1; 1 << 40]);
+                drop(much);
             })
         },
         End::Signal(libc::SIGABRT),
@@ -593,6 +630,10 @@ fn map_executable() -> Result<c_long, i32> {
     let (how, what) =
         (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     call(libc::SYS_mmap, [0, 4096, how.into(), what.into(), -1, 0])
+}
+
+fn map(what: i32) -> Result<c_long, i32> {
+    call(libc::SYS_mmap, [0, 4096, (libc::PROT_READ | libc::PROT_WRITE).into(), what.into(), -1, 0])
 }
 
 /// Connects to a port of this machine where nobody listens: without the wall that would be refused in another way.
