@@ -66,6 +66,7 @@ FAULTS = {
 }
 
 _ENCODING = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([^\"'>]{1,40})[\"']")
+_END = b"</event>\n"
 _DECLARED = re.compile(rb"<\?xml\s")
 _KNOWN = {
     b"utf-8": "utf-8", b"utf8": "utf-8", b"us-ascii": "ascii", b"ascii": "ascii",
@@ -82,15 +83,26 @@ def _sniff(source: Source) -> int:
     return 60 if re.match(rb"\xbf[\x80-\xff]{0,2}[\0-\x7f][\x0a\x12]", head) else 0
 
 
-def _plan(source: Source, out: Output, target_bytes: int) -> Layout | None:
-    """Cuts behind events. What is not XML in UTF-8 from the start is one range: only its beginning tells what it is."""
+def _is_cut(source: Source) -> bool:
+    """Whether an event can be read by itself: the input is XML in UTF-8 from the start."""
     head = source.read(0, 4096)
     found = _ENCODING.search(head)
     if not head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") or b"\xbf" in head[:8].lstrip(b"\xef\xbb\xbf"):
+        return False
+    return not found or _KNOWN.get(found.group(1).lower()) == "utf-8"
+
+
+def _plan(source: Source, out: Output, target_bytes: int) -> Layout | None:
+    """Cuts behind events. What is not XML in UTF-8 from the start is one range: only its beginning tells what it is."""
+    return Layout.cut_at(source.size, source.cuts(_END, target_bytes)) if _is_cut(source) else None
+
+
+def _resync(source: Source, after: int) -> int | None:
+    """Returns where the event ends that begins at `after`."""
+    if after >= source.size or not _is_cut(source):
         return None
-    if found and _KNOWN.get(found.group(1).lower()) != "utf-8":
-        return None
-    return Layout.cut_at(source.size, source.cuts(b"</event>\n", target_bytes))
+    found = source.find(_END, after)
+    return source.size if found is None else found + len(_END)
 
 
 @parser(
@@ -102,6 +114,7 @@ def _plan(source: Source, out: Output, target_bytes: int) -> Layout | None:
     options={"record-bytes-max": Option(1 << 20, "The longest event or message, 1024 to 8388608 bytes.")},
     sniff=_sniff,
     plan=_plan,
+    resync=_resync,
 )
 def parse(source: Source, out: Output) -> None:
     """Cursor on Target: events of position and chat, as XML or as TAK messages."""

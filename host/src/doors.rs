@@ -10,6 +10,7 @@ use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::flow::Tally;
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
+use casparian_core::isolate::Toll;
 use casparian_core::ledger::{Account, ByteClasses};
 use casparian_core::limits::InputLimits;
 use casparian_core::receipt::{Asked, Claim, ComponentClaim, InputClaim, OptionsClaim, Parties};
@@ -64,6 +65,7 @@ pub fn samples() -> Vec<Vec<u8>> {
         tally,
         account: Account { classes, dark: Vec::new(), dark_ranges: 1 },
         ranges: 1,
+        toll: Toll::default(),
         used: Used::default(),
     };
     let fault = FaultReport {

@@ -131,6 +131,12 @@ fn text(code: Code) -> &'static str {
         Code::Duplicate => include_str!("../../docs/reasons/CF0501.md"),
         Code::CrossField => include_str!("../../docs/reasons/CF0601.md"),
         Code::Incomputable => include_str!("../../docs/reasons/CF0602.md"),
+        Code::Trapped => include_str!("../../docs/reasons/CF0801.md"),
+        Code::Fuel => include_str!("../../docs/reasons/CF0802.md"),
+        Code::Memory => include_str!("../../docs/reasons/CF0803.md"),
+        Code::Stack => include_str!("../../docs/reasons/CF0804.md"),
+        Code::Handles => include_str!("../../docs/reasons/CF0805.md"),
+        Code::HostCall => include_str!("../../docs/reasons/CF0806.md"),
         Code::ParserFault => include_str!("../../docs/reasons/CF0900.md"),
     }
 }

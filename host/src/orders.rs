@@ -7,6 +7,7 @@ use casparian_core::fault::FaultReport;
 use casparian_core::flow::Tally;
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
+use casparian_core::isolate::{OnTrap, Toll};
 use casparian_core::ledger::Account;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Unpacked;
@@ -86,6 +87,8 @@ pub(crate) struct Order {
     pub(crate) preview_rows: Option<usize>,
     pub(crate) log_level: Level,
     pub(crate) read_sizes: ReadSizes,
+    /// What to do where the parser traps.
+    pub(crate) on_trap: OnTrap,
     /// The size that the parser is asked to make its ranges; none: as large as it likes.
     pub(crate) range_bytes: Option<u64>,
 }
@@ -163,5 +166,7 @@ pub(crate) struct Done {
     pub(crate) account: Account,
     /// Ranges that the parser cut the input into.
     pub(crate) ranges: u64,
+    /// What going on behind traps has cost.
+    pub(crate) toll: Toll,
     pub(crate) used: Used,
 }

@@ -165,6 +165,7 @@ impl Witness {
             batch_bytes: request.limits.batch_bytes_wanted,
             range_bytes: request.range_bytes,
             ranges: self.ranges,
+            traps: report.traps,
             threads: THREADS,
             code_cache: self.code_cache,
             wall_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -9,6 +9,7 @@ use casparian_core::flow::{BrokenBudget, Tally, WarningTally};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::SkipKind;
+use casparian_core::isolate::Toll;
 use casparian_core::ledger::Account;
 use casparian_core::receipt::{Claim, Unpacked};
 use casparian_jail::Confinement;
@@ -43,6 +44,8 @@ pub struct Report {
     pub tables: Vec<TableReport>,
     /// What is in quarantine.
     pub quarantine: QuarantineReport,
+    /// Traps of the parser that the run went on behind, and the records that are in quarantine for it.
+    pub traps: Toll,
     /// Records of the input.
     pub records: u64,
     /// Every byte of the input, by class.
@@ -98,6 +101,7 @@ impl Report {
             fault: None,
             tables: Vec::new(),
             quarantine: QuarantineReport::default(),
+            traps: Toll::default(),
             records: 0,
             accounting: Accounting::default(),
             fuel: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use casparian_core::guest_text::GuestText;
+use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
 use casparian_jail::Isolation;
 use casparian_sandbox::journal::Level;
@@ -53,6 +54,8 @@ pub struct RunRequest {
     pub input_name: Option<String>,
     /// The size of the ranges that the input is parsed in, one after the other; none: as the parser likes, except in checks.
     pub range_bytes: Option<u64>,
+    /// What to do where the parser traps.
+    pub on_trap: OnTrap,
     /// How much a read gives: all that was asked for, except in checks.
     pub read_sizes: ReadSizes,
     /// Where compiled code is kept.

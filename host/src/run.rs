@@ -150,6 +150,7 @@ pub(crate) fn order(
         preview_rows: request.out.is_none().then_some(request.preview_rows),
         log_level: request.log_level,
         read_sizes: request.read_sizes,
+        on_trap: request.on_trap,
         range_bytes: request.range_bytes,
     }
 }
@@ -357,9 +358,10 @@ impl Supervision<'_> {
     fn done(&mut self, done: Done) {
         let request = self.request;
         let out = request.out.as_deref();
-        let Done { has_quarantine, tally, account, ranges, used } = done;
+        let Done { has_quarantine, tally, account, ranges, toll, used } = done;
         self.witness.count(&tally, &account, ranges);
         self.report.use_up(used);
+        self.report.traps = toll;
         self.report.records = tally.records;
         self.report.rule_warnings = tally.warnings.clone();
         self.report.held = tally.held.clone();

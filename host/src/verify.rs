@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
+use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::{Circumstances, Claim, Comparison, Receipt};
 use casparian_jail::Isolation;
@@ -260,6 +261,8 @@ fn second_request(
         input_name: Some(claim.input.name.clone()),
         range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.read_bytes()),
         read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
+        // A run that was to fail at a trap and claims something had none.
+        on_trap: OnTrap::Isolate,
         cache_dir: request.cache_dir.clone(),
         python_runtime: request.python_runtime.clone(),
         worker_exe: request.worker_exe.clone(),

@@ -20,14 +20,16 @@ use casparian_core::flow::{Flow, FlowFault, ProvideScratch};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use casparian_core::intake::Said;
+use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Unpacked;
 use casparian_core::wanted::Wanted;
 use casparian_jail::Isolation;
+use casparian_sandbox::drive::{Driven, Job, Stopped, drive};
 use casparian_sandbox::journal::Level;
 use casparian_sandbox::precheck::Checked;
 use casparian_sandbox::session::{Ended, Session};
-use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, Usage, precheck};
+use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, precheck};
 
 use crate::interface::Interface;
 use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
@@ -112,12 +114,16 @@ fn failed(fault: impl Blamed) -> Failed {
 }
 
 fn ended(ended: Ended) -> Failed {
-    let of_source = match &ended.fault {
+    stopped(ended.into())
+}
+
+fn stopped(stopped: Stopped) -> Failed {
+    let of_source = match &stopped.fault {
         // A file that was cut short while it was read is not the machine's fault.
         SessionFault::Input { error, .. } => SourceFault::within(error).map(Blamed::report),
         _ => None,
     };
-    Failed { fault: of_source.unwrap_or_else(|| ended.fault.report()), used: ended.usage.into() }
+    Failed { fault: of_source.unwrap_or_else(|| stopped.report()), used: stopped.usage.into() }
 }
 
 fn internal(message: String) -> FaultReport {
@@ -345,6 +351,7 @@ fn run(
     let (input, unpacked) = unpack(link, order, input)?;
     let source = |fd: OwnedFd| Source::from_fd(fd, order.input_name.clone()).map_err(failed);
     let for_hold = input.try_clone().map_err(|e| internal(format!("a second look at the input: {e}")))?;
+    let for_one = input.try_clone().map_err(|e| internal(format!("a third look at the input: {e}")))?;
     let source_of_guest = source(input.into())?.with_read_sizes(order.read_sizes);
 
     let log_link = link.share().map_err(|e| internal(format!("the log's way out: {e}")))?;
@@ -359,8 +366,8 @@ fn run(
         log_level: order.log_level,
         log,
     };
-    let loaded = Arc::clone(&bench.loaded);
-    let opened = bench.guest_thread.run(move || loaded.open(setup).and_then(Session::describe))?;
+    let (loaded, opener) = (Arc::clone(&bench.loaded), Arc::clone(&bench.loaded));
+    let opened = bench.guest_thread.run(move || opener.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
     let (contract, contract_report) = bench.contract.clone().unzip();
     bench.tell(link, &description, contract_report.as_ref())?;
@@ -395,9 +402,12 @@ fn run(
 
     let input = Arc::new(Input(source_of_guest));
     let input_bytes = input.len();
+    let input_alone = Arc::new(Input(source(for_one.into())?));
     let range_bytes = order.range_bytes.unwrap_or(u64::MAX);
-    let guest = Guest { session, description, wanted, options, input, range_bytes };
-    let (flow, Parsed { usage, ranges }) = join_threads(link, &bench.guest_thread, guest, flow)?;
+    let on_trap = order.on_trap;
+    let guest =
+        Guest { loaded, session, description, wanted, options, input, input_alone, range_bytes, on_trap };
+    let (flow, Parsed { driven, ranges }) = join_threads(link, &bench.guest_thread, guest, flow)?;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {
         // Of many inputs most have nothing that is new.
@@ -406,7 +416,8 @@ fn run(
         }
     }
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
-    Ok(Done { has_quarantine, tally, account, ranges, used: usage.into() })
+    let Driven { usage, toll } = driven;
+    Ok(Done { has_quarantine, tally, account, ranges, toll, used: usage.into() })
 }
 
 /// Returns what is to be read: the input, or what it holds if it is packed, in a file without a name.
@@ -440,35 +451,39 @@ fn too_much_said(fault: &LinkFault) -> FaultReport {
 
 /// A guest that is ready to parse.
 struct Guest {
+    /// Where a fresh one comes from, should it trap.
+    loaded: Arc<Loaded>,
     session: Session,
     description: Description,
     wanted: Wanted,
     options: Vec<(String, String)>,
     input: Arc<Input>,
+    /// The same, with reads that give all that is asked for.
+    input_alone: Arc<Input>,
     /// How large its ranges should be.
     range_bytes: u64,
+    on_trap: OnTrap,
 }
 
 /// A guest has parsed.
 struct Parsed {
-    usage: Usage,
+    driven: Driven,
     ranges: u64,
 }
 
 impl Guest {
     /// Plans and parses the whole input, range by range.
-    fn parse(self, said: SyncSender<Said>) -> Result<Parsed, Ended> {
-        let Self { session, description, wanted, options, input, range_bytes } = self;
+    fn parse(self, said: SyncSender<Said>) -> Result<Parsed, Stopped> {
+        let Self { loaded, session, description, wanted, options, input, input_alone, range_bytes, on_trap } =
+            self;
         // Who stops listening has failed and says so itself.
         let ear = Box::new(move |word| said.send(word).map_err(|_| Hangup));
-        let session = session.attach(input, &description, wanted, ear)?;
+        let session = session.attach(Arc::clone(&input) as _, &description, wanted, ear)?;
         // One worker parses one input: unless somebody checks, no cut is finer than the parser wants.
-        let (mut session, layout) = session.plan(&options, range_bytes)?;
+        let (session, layout) = session.plan(&options, range_bytes)?;
         let ranges = layout.ranges.len() as u64;
-        for range in layout.ranges {
-            session = session.parse(range, &layout.context, &options)?;
-        }
-        Ok(Parsed { usage: session.usage(), ranges })
+        let job = Job { loaded: &loaded, input, input_alone, layout: &layout, options: &options, on_trap };
+        Ok(Parsed { driven: drive(&job, session)?, ranges })
     }
 }
 
@@ -488,14 +503,18 @@ fn join_threads(
     let parsed = parsing.finish()?;
     // How far the guest got before it heard of it depends on how the threads raced, so what it used is not told.
     judged.map_err(failed)?;
-    Ok((flow, parsed.map_err(ended)?))
+    Ok((flow, parsed.map_err(stopped)?))
 }
 
 /// Hears everything that the guest says. Owns the receiver: when it gives up, the guest's next word is a hangup.
 fn judge(link: &Link, flow: &mut RunFlow, heard: Receiver<Said>) -> Result<(), FlowFault> {
     let mut told = Instant::now();
     for word in heard {
-        let watermark = if let Said::Committed { up_to } = word { Some(up_to) } else { None };
+        let watermark = match &word {
+            Said::Committed { up_to } => Some(*up_to),
+            Said::Killed(killer) => killer.at.end(),
+            _ => None,
+        };
         flow.hear(word)?;
         if let Some(bytes) = watermark.filter(|_| told.elapsed() >= PROGRESS_EVERY) {
             told = Instant::now();

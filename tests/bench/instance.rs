@@ -57,7 +57,7 @@ fn live(sandboxed: &Sandboxed) -> Outcome<Life> {
     let (session, open) = timed(|| sandboxed.open());
     let session = session?;
     let (described, describe) = timed(|| Session::describe(session));
-    let (session, _) = described?;
+    let (session, _) = described.map_err(|ended| ended.fault)?;
     let ((), close) = timed(|| drop(session));
     Ok(Life { open, describe, close })
 }

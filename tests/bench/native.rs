@@ -149,7 +149,7 @@ impl<'a> NativeHost<'a> {
         let mut talk = self.talk.borrow_mut();
         match talk.refused.take() {
             Some(refusal) => Err(refusal.into()),
-            None => Ok(talk.intake.end()?),
+            None => Ok(talk.intake.end().map(drop)?),
         }
     }
 

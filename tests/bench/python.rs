@@ -180,7 +180,7 @@ fn fresh(parser: &Sandboxed) -> Outcome<f64> {
         let mut lives = Vec::with_capacity(GUESTS);
         for _ in 0..GUESTS {
             let begun = Instant::now();
-            let (session, _) = parser.open()?.describe()?;
+            let (session, _) = parser.open()?.describe().map_err(|ended| ended.fault)?;
             lives.push(begun.elapsed().as_secs_f64() * 1e3);
             drop(session);
         }

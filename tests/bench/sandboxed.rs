@@ -11,7 +11,9 @@ use casparian_core::limits::Limits;
 use casparian_core::wanted::Wanted;
 use casparian_host::program;
 use casparian_sandbox::journal::Level;
-use casparian_sandbox::{Blob, Ear, Loaded, Program, Sandbox, Session, Setup, Usage, precheck};
+use casparian_sandbox::{
+    Blob, Ear, Ended, Loaded, Program, Sandbox, Session, SessionFault, Setup, Usage, precheck,
+};
 
 use crate::Outcome;
 use crate::native::Input;
@@ -50,9 +52,11 @@ impl Sandboxed {
     }
 
     fn layout_of_nothing(&self) -> Outcome<Vec<u8>> {
-        let (session, description) = self.open()?.describe()?;
-        let session = session.attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))?;
-        Ok(session.plan(&[], u64::MAX)?.1.context)
+        let (session, description) = self.open()?.describe().map_err(fault)?;
+        let session = session
+            .attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))
+            .map_err(fault)?;
+        Ok(session.plan(&[], u64::MAX).map_err(fault)?.1.context)
     }
 
     /// Opens a fresh guest and lets it plan and parse a whole input, all of its tables.
@@ -70,20 +74,25 @@ impl Sandboxed {
             log_level: Level::Warn,
             log: Box::new(|_| {}),
         };
-        Ok(self.loaded.open(setup)?)
+        Ok(self.loaded.open(setup).map_err(fault)?)
     }
 
     /// Opens a fresh guest and lets it plan and parse a whole input; what it says goes to `ear`.
     pub(crate) fn parse(&self, input: Input, wanted: impl Into<Wanted>, ear: Ear) -> Outcome<Usage> {
-        let (session, description) = self.open()?.describe()?;
+        let (session, description) = self.open()?.describe().map_err(fault)?;
         let options = description.resolve_options(&[])?;
-        let session = session.attach(Arc::new(input), &description, wanted, ear)?;
-        let (mut session, layout) = session.plan(&options, u64::MAX)?;
+        let session = session.attach(Arc::new(input), &description, wanted, ear).map_err(fault)?;
+        let (mut session, layout) = session.plan(&options, u64::MAX).map_err(fault)?;
         for range in layout.ranges {
-            session = session.parse(range, &layout.context, &options)?;
+            session = session.parse(range, &layout.context, &options).map_err(fault)?;
         }
         Ok(session.usage())
     }
+}
+
+/// Returns why a session ended. What it left is of no use here.
+fn fault(ended: Ended) -> SessionFault {
+    ended.fault
 }
 
 /// An input without bytes.

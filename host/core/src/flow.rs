@@ -12,6 +12,8 @@
 //! Nothing leaves between commits. What a commit releases depends on what was said before it and on nothing else: not on
 //! where batches were cut, not on threads, not on time. Memory follows what waits: what is made of a bad row is made when
 //! it is held, one row at a time.
+//!
+//! After a trap [`Said::TakenBack`] forgets what waits, and [`Said::Killed`] holds the record that did it.
 
 mod budget;
 mod claims;
@@ -32,8 +34,8 @@ use crate::digest::{QuarantineDigest, TableDigest};
 use crate::fault::{Blame, Blamed, FaultReport};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
-use crate::intake::{Rejection, Said, TableId};
-use crate::ledger::{Account, Ledger, Overlap};
+use crate::intake::{Killer, Rejection, Said, Skip, TableId};
+use crate::ledger::{Account, Ledger, Overlap, Record};
 use crate::wanted::Wanted;
 use crate::wire::TableSchema;
 
@@ -125,6 +127,8 @@ pub struct Flow<S, H> {
     tables: Vec<Table>,
     claims: Claims,
     rejections: Vec<Rejection>,
+    /// Skips that wait for a commit.
+    skips: Vec<Skip>,
     ledger: Ledger,
     tally: Tally,
     held: QuarantineDigest,
@@ -187,6 +191,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             tables: Vec::new(),
             claims: Claims::default(),
             rejections: Vec::new(),
+            skips: Vec::new(),
             ledger: Ledger::default(),
             tally: Tally::default(),
             held: QuarantineDigest::default(),
@@ -209,15 +214,63 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
                 at.waiting.push(Waiting::new(batch));
             }
             Said::Rejected(records) => self.rejections.extend(records),
-            Said::Skipped(skip) => {
-                let skipped = self.tally.skipped_by_kind.entry(skip.kind).or_default();
-                // A byte may be said again and again.
-                *skipped = skipped.saturating_add(skip.at.length);
-                self.ledger.skip(skip.at);
-            }
+            Said::Skipped(skip) => self.skips.push(skip),
             Said::Committed { up_to } => self.commit(up_to)?,
+            Said::Stands => self.pass_skips(u64::MAX),
+            Said::TakenBack => self.forget(),
+            Said::Killed(killer) => self.bury(&killer)?,
         }
         Ok(())
+    }
+
+    /// Tells the ledger of the skips that begin before `up_to`: nobody takes them back any more.
+    fn pass_skips(&mut self, up_to: u64) {
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.skips).into_iter().partition(|skip| skip.at.offset < up_to);
+        self.skips = later;
+        for Skip { at, kind } in due {
+            let skipped = self.tally.skipped_by_kind.entry(kind).or_default();
+            // A byte may be said again and again.
+            *skipped = skipped.saturating_add(at.length);
+            self.ledger.skip(at);
+        }
+    }
+
+    /// Forgets what waits for a commit.
+    fn forget(&mut self) {
+        self.tables.iter_mut().for_each(|table| table.waiting.clear());
+        self.rejections.clear();
+        self.skips.clear();
+    }
+
+    /// Holds a record that killed the parser. Nothing waits: what was said before it is committed, the rest was taken back.
+    fn bury(&mut self, killer: &Killer) -> Result<(), FlowFault> {
+        let end = killer.at.end().unwrap_or(u64::MAX);
+        self.pass_skips(end);
+        self.ledger.settle(end, &[Record { at: killer.at, accepted: false }])?;
+        let record_no = self.tally.records;
+        self.tally.records += 1;
+        let rule =
+            BrokenRule { column: None, name: killer.word.clone(), expected: None, severity: Severity::Error };
+        let violation = Violation {
+            code: killer.cause.code(),
+            rule: Arc::new(rule),
+            observed: Some(killer.message.clone()).filter(|message| !message.raw().is_empty()),
+        };
+        self.put_away(&Rejected {
+            record_no: Some(record_no),
+            at: Some(killer.at),
+            row: None,
+            violations: vec![violation],
+            n_violations: 1,
+        })
+    }
+
+    /// Counts a bad row, or a record that could not be read, and holds it.
+    fn put_away(&mut self, rejected: &Rejected) -> Result<(), FlowFault> {
+        self.tally.quarantine.add(rejected);
+        self.held.add(rejected);
+        Ok(self.hold.hold(rejected)?)
     }
 
     fn open(&mut self, table: TableId, name: TableName, schema: &TableSchema) -> Result<(), FlowFault> {
@@ -245,6 +298,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
 
     /// Ends a flow that went well. What was never committed is dropped; the intake has refused it already.
     pub fn finish(mut self, input_bytes: u64) -> (S, H, Tally, Account) {
+        self.pass_skips(u64::MAX);
         self.look_at_budgets();
         for (tally, table) in self.tally.tables.iter_mut().zip(self.tables) {
             tally.digest = table.digest.map(TableDigest::finish);
@@ -254,6 +308,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     }
 
     fn commit(&mut self, up_to: u64) -> Result<(), FlowFault> {
+        self.pass_skips(up_to);
         let mut due = Vec::with_capacity(self.tables.len());
         for (table, rank) in self.tables.iter_mut().zip(self.tally.ranks()) {
             due.push(Due::of(&mut table.waiting, &table.judge, (rank, table.released), up_to)?);
@@ -345,10 +400,9 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
                     due.get(table).and_then(|due| self.bad_row(due, (table, row, ordinal), bad, numbers))
                 }
             };
-            let Some(rejected) = rejected else { continue };
-            self.tally.quarantine.add(&rejected);
-            self.held.add(&rejected);
-            self.hold.hold(&rejected)?;
+            if let Some(rejected) = rejected {
+                self.put_away(&rejected)?;
+            }
         }
         Ok(())
     }

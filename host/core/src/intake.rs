@@ -12,6 +12,7 @@ use crate::description::Description;
 use crate::fault::{Blame, Blamed, Span};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
+use crate::isolate::Cause;
 use crate::limits::{Budget, LimitExceeded, Limits, Meter};
 use crate::wire::{self, TableSchema, WireFault};
 
@@ -54,6 +55,25 @@ pub enum Said {
         /// The watermark.
         up_to: u64,
     },
+    /// A call of the guest has come to its end, and skips of it wait for no commit any more: they stand.
+    Stands,
+    /// The guest has trapped: what it said since its last commit, and what waits for the next one, is as if never said.
+    TakenBack,
+    /// A record killed the parser. All before it has been said; it is complete by itself.
+    Killed(Killer),
+}
+
+/// A record on which a parser was ended, again and by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Killer {
+    /// Where it is.
+    pub at: Span,
+    /// What ended the parser.
+    pub cause: Cause,
+    /// The word for it: `unreachable`, `fuel-exhausted`.
+    pub word: String,
+    /// What there is to say about it.
+    pub message: GuestText,
 }
 
 /// A record that a parser cannot read.
@@ -248,6 +268,8 @@ pub struct Intake {
     /// The end of the furthest record said so far. A commit may go that far past the range.
     furthest: u64,
     budget: Budget,
+    /// What was left of the budget when the watermark moved last.
+    committed_budget: Budget,
     open_tables: Meter,
     pending: Pending,
 }
@@ -255,6 +277,7 @@ pub struct Intake {
 impl Intake {
     /// Opens the intake of one run.
     pub fn new(description: &Description, limits: &Limits, input_bytes: u64) -> Self {
+        let budget = Budget::new(limits, input_bytes);
         Self {
             input_bytes,
             described: description.tables.iter().map(|t| (t.name.clone(), t.schema.clone())).collect(),
@@ -263,7 +286,8 @@ impl Intake {
             range: None,
             watermark: 0,
             furthest: 0,
-            budget: Budget::new(limits, input_bytes),
+            committed_budget: budget.clone(),
+            budget,
             open_tables: Meter::new("open tables", limits.tables_max),
             pending: Pending::new(limits.uncommitted_bytes_max),
         }
@@ -284,10 +308,32 @@ impl Intake {
         self.range = Some(range);
     }
 
-    /// Ends what [`Intake::begin`] began. What was said and not committed is a refusal: it would be lost without a word.
-    pub fn end(&mut self) -> Result<(), Refusal> {
+    /// Ends what [`Intake::begin`] began. What was said and not committed is a refusal: it would be lost without a word. Skips
+    /// are not lost: they stand, and there is a word for it where some wait.
+    pub fn end(&mut self) -> Result<Option<Said>, Refusal> {
         self.range = None;
-        self.pending.settled(self.watermark)
+        self.pending.settled(self.watermark)?;
+        self.committed_budget = self.budget.clone();
+        Ok(self.pending.stand().then_some(Said::Stands))
+    }
+
+    /// Ends what [`Intake::begin`] began and did not get to its end: what was said since the last commit was never said. What is
+    /// left of the bounds on output is what was left then, so a trap costs none of it.
+    pub fn take_back(&mut self) -> Said {
+        self.range = None;
+        self.furthest = self.watermark;
+        self.budget = self.committed_budget.clone();
+        self.pending.take_back();
+        Said::TakenBack
+    }
+
+    /// Takes a record that killed the guest, after [`Intake::take_back`]. The watermark is behind it then.
+    pub fn bury(&mut self, killer: Killer) -> Said {
+        let end = killer.at.end().unwrap_or(self.input_bytes).min(self.input_bytes);
+        self.watermark = self.watermark.max(end);
+        self.furthest = self.furthest.max(end);
+        self.pending.release(self.watermark);
+        Said::Killed(killer)
     }
 
     /// Opens a table, or finds it again. The second part is there when it is new.
@@ -370,6 +416,7 @@ impl Intake {
         }
         self.watermark = up_to;
         self.pending.release(up_to);
+        self.committed_budget = self.budget.clone();
         Ok(Said::Committed { up_to })
     }
 
@@ -419,10 +466,20 @@ impl Intake {
 /// What was said and is not yet committed.
 struct Pending {
     bytes_max: u64,
-    /// Per batch, rejection or skip: the highest offset where one of its records begins (none: rows without spans), its
-    /// bytes, its records. A commit releases the whole entry once that offset lies before the watermark.
-    entries: Vec<(Option<u64>, u64, u64)>,
+    entries: Vec<Entry>,
     bytes: u64,
+}
+
+/// A batch, a rejection or a skip that waits. A commit releases all of it once the last of its records lies before the
+/// watermark.
+struct Entry {
+    /// The highest offset where one of its records begins; none: rows without spans.
+    highest: Option<u64>,
+    bytes: u64,
+    /// Rows and rejections. Skips have none.
+    records: u64,
+    /// Whether the call that said it has come to its end.
+    stands: bool,
 }
 
 impl Pending {
@@ -436,17 +493,32 @@ impl Pending {
             return Err(LimitExceeded { name: "uncommitted bytes", limit, current, wanted: bytes });
         }
         self.bytes += bytes;
-        self.entries.push((highest, bytes, records));
+        self.entries.push(Entry { highest, bytes, records, stands: false });
         Ok(())
     }
 
     fn release(&mut self, up_to: u64) {
-        self.entries.retain(|(highest, _, _)| highest.is_some_and(|offset| offset >= up_to));
-        self.bytes = self.entries.iter().map(|(_, bytes, _)| bytes).sum();
+        self.keep(|entry| entry.highest.is_some_and(|offset| offset >= up_to));
+    }
+
+    fn take_back(&mut self) {
+        self.keep(|entry| entry.stands);
+    }
+
+    fn keep(&mut self, is_kept: impl Fn(&Entry) -> bool) {
+        self.entries.retain(is_kept);
+        self.bytes = self.entries.iter().map(|entry| entry.bytes).sum();
+    }
+
+    /// Has everything stand. Returns whether anything did not.
+    fn stand(&mut self) -> bool {
+        let waited = self.entries.iter().any(|entry| !entry.stands);
+        self.entries.iter_mut().for_each(|entry| entry.stands = true);
+        waited
     }
 
     fn settled(&self, watermark: u64) -> Result<(), Refusal> {
-        let records = self.entries.iter().map(|(_, _, records)| records).sum();
+        let records = self.entries.iter().map(|entry| entry.records).sum();
         if records > 0 {
             return Err(Refusal::Uncommitted { records, watermark });
         }

@@ -4,6 +4,7 @@
 //!
 //! * [`flow`], the story: what a guest says becomes verdicts, and at each commit rows leave for a sink or the hold.
 //! * [`intake`], the guest's side of that story: what may be said, in what order, within what bounds.
+//! * [`isolate`], how a run goes on behind a record that kills its parser.
 //! * [`wire`], the door for bytes: nothing hostile passes it. [`batch`] is what comes out.
 //! * [`contract`], what rows must be, and the judge.
 //! * [`ledger`], which bytes were accepted, quarantined, skipped, and the dark rest.
@@ -23,6 +24,7 @@ pub mod flow;
 pub mod guest_text;
 pub mod id;
 pub mod intake;
+pub mod isolate;
 pub mod ledger;
 pub mod limits;
 pub mod receipt;

@@ -59,8 +59,12 @@ pub struct Limits {
     pub fuel_base: u64,
     /// Fuel for every committed input byte, and for [`Limits::fuel_window_bytes`] bytes ahead of them.
     pub fuel_per_byte: u64,
-    /// How far ahead of the watermark fuel is granted, in input bytes.
+    /// How far ahead of the watermark fuel is granted, in input bytes. What is left at a commit is never more than this is
+    /// worth and the base, so that a record that spins cannot burn what the records before it saved.
     pub fuel_window_bytes: u64,
+    /// How far behind the furthest byte read fuel is granted, in input bytes: a guest that reads on without a commit has work to
+    /// do. A parser that commits as it goes never reads that far ahead.
+    pub fuel_lag_bytes: u64,
     /// All linear memories of the guest together.
     pub memory_bytes_max: u64,
     /// The guest's call stack.
@@ -97,6 +101,12 @@ pub struct Limits {
     pub uncommitted_bytes_max: u64,
     /// Tables that one run may open.
     pub tables_max: u64,
+    /// Records of one input that may kill the parser and be quarantined for it.
+    pub killers_max: u64,
+    /// Bytes of all those records.
+    pub killer_bytes_max: u64,
+    /// Traps of one input that the run goes on behind although no record by itself is to blame.
+    pub restarts_max: u64,
     /// Log text of one run; a line counts for at least 64 bytes. Past it lines are dropped and counted.
     pub log_bytes_max: u64,
     /// One log line. Past it the line is cut.
@@ -110,7 +120,9 @@ impl Default for Limits {
             fuel_base: 1_000_000_000,
             // An ordinary Rust parser burns about 80 a byte, a Python one 640.
             fuel_per_byte: 5_000,
-            fuel_window_bytes: 16 * MIB,
+            // With the base, less than two seconds for a record that spins.
+            fuel_window_bytes: 256 * KIB,
+            fuel_lag_bytes: MIB,
             memory_bytes_max: 256 * MIB,
             stack_bytes_max: MIB,
             table_elements_max: 100_000,
@@ -132,6 +144,9 @@ impl Default for Limits {
             output_bytes_per_byte: 100,
             uncommitted_bytes_max: 64 * MIB,
             tables_max: 64,
+            killers_max: 16,
+            killer_bytes_max: MIB,
+            restarts_max: 16,
             log_bytes_max: 10 * MIB,
             log_line_bytes_max: KIB,
         }
@@ -139,11 +154,22 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns the fuel that a run may have burnt in all once the watermark of an input of `input_bytes` stands at
-    /// `committed`.
-    pub fn fuel_granted(&self, committed: u64, input_bytes: u64) -> u64 {
-        let ahead = committed.saturating_add(self.fuel_window_bytes).min(input_bytes);
-        self.fuel_base.saturating_add(self.fuel_per_byte.saturating_mul(ahead))
+    /// Returns the fuel that an instance has to begin with, over an input of `input_bytes`. It is what a record that kills the
+    /// parser is given by itself, and at no commit has an instance more.
+    pub fn fuel_to_begin(&self, input_bytes: u64) -> u64 {
+        self.fuel_for(self.fuel_window_bytes.min(input_bytes))
+    }
+
+    /// Returns the fuel for so many input bytes, with the base.
+    pub fn fuel_for(&self, bytes: u64) -> u64 {
+        self.fuel_base.saturating_add(self.fuel_per_byte.saturating_mul(bytes))
+    }
+
+    /// Returns how far into an input of `input_bytes` fuel is granted, where the watermark stands at `committed` and all before
+    /// `read` has been read.
+    pub fn fuel_reach(&self, committed: u64, read: u64, input_bytes: u64) -> u64 {
+        let ahead = committed.saturating_add(self.fuel_window_bytes);
+        ahead.max(read.saturating_sub(self.fuel_lag_bytes)).min(input_bytes)
     }
 
     /// Returns the wall-clock deadline for an input of `input_bytes`, in milliseconds.
@@ -325,10 +351,17 @@ mod tests {
     }
 
     #[test]
-    fn fuel_follows_the_watermark_and_never_passes_the_whole_input() {
+    fn fuel_follows_the_watermark_or_what_was_read_and_never_passes_the_whole_input() {
+        let limits = Limits { fuel_window_bytes: 10, fuel_lag_bytes: 30, ..Limits::default() };
+        assert_eq!(limits.fuel_reach(0, 0, 100), 10);
+        assert_eq!(limits.fuel_reach(50, 60, 100), 60);
+        assert_eq!(limits.fuel_reach(50, 95, 100), 65);
+        assert_eq!(limits.fuel_reach(95, 100, 100), 100);
+    }
+
+    #[test]
+    fn an_instance_begins_with_fuel_for_the_window_or_for_a_smaller_input() {
         let limits = Limits { fuel_base: 7, fuel_per_byte: 2, fuel_window_bytes: 10, ..Limits::default() };
-        assert_eq!(limits.fuel_granted(0, 100), 27);
-        assert_eq!(limits.fuel_granted(50, 100), 127);
-        assert_eq!(limits.fuel_granted(100, 100), 207);
+        assert_eq!((limits.fuel_to_begin(100), limits.fuel_to_begin(3)), (27, 13));
     }
 }

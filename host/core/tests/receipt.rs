@@ -50,6 +50,7 @@ fn receipt() -> Receipt {
         batch_bytes: 3,
         range_bytes: None,
         ranges: 1,
+        traps: casparian_core::isolate::Toll::default(),
         threads: 2,
         code_cache: CodeCache::Cold,
         wall_ms: 4,

@@ -5,7 +5,8 @@ use std::io;
 use casparian_core::description::DescriptionFault;
 use casparian_core::fault::{Blame, Blamed, FaultReport, Span};
 use casparian_core::guest_text::GuestText;
-use casparian_core::intake::Refusal;
+use casparian_core::intake::{NOTE_BYTES_MAX, Refusal};
+use casparian_core::isolate::Cause;
 use casparian_core::limits::LimitExceeded;
 use thiserror::Error;
 
@@ -110,7 +111,50 @@ fn trapped(code: &str, frames: &[GuestText], said: Option<&GuestText>) -> String
     }
 }
 
+/// What a guest said last, and where it was. Of a traceback the last line says what, the one with the place is before it.
+fn last_words(frames: &[GuestText], said: Option<&GuestText>) -> String {
+    let frames = frames.iter().take(3).map(GuestText::raw).collect::<Vec<_>>().join(" < ");
+    match said.map(GuestText::raw) {
+        None => frames,
+        Some(said) if said.contains('\n') => {
+            let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            lines.iter().rev().take(3).copied().collect::<Vec<_>>().join(" < ")
+        }
+        Some(said) if frames.is_empty() => said.to_owned(),
+        Some(said) => format!("{said} < {frames}"),
+    }
+}
+
 impl SessionFault {
+    /// Returns what a record can be blamed for; `None` where the end is about more than a record, or not about one.
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            SessionFault::Trap { .. } => Some(Cause::Trap),
+            SessionFault::HostCall { .. } => Some(Cause::HostCall),
+            SessionFault::Limit(limit) => match limit.name {
+                "fuel" => Some(Cause::Fuel),
+                "memory bytes" | "table elements" => Some(Cause::Memory),
+                "stack bytes" => Some(Cause::Stack),
+                "open handles" => Some(Cause::Handles),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Returns the word and the sentence that a record in quarantine has for it.
+    pub fn words(&self) -> (String, GuestText) {
+        let (word, text) = match self {
+            SessionFault::Trap { code, frames, said, .. } => (*code, last_words(frames, said.as_ref())),
+            SessionFault::Limit(LimitExceeded { name: "stack bytes", .. }) => {
+                ("stack-overflow", self.to_string())
+            }
+            SessionFault::HostCall { why, .. } => (self.code(), why.raw().to_owned()),
+            _ => (self.code(), self.to_string()),
+        };
+        (word.to_owned(), GuestText::new(&text, NOTE_BYTES_MAX))
+    }
+
     pub(crate) fn input(offset: u64, error: io::Error) -> Self {
         Self::Input { offset, error }
     }

@@ -21,7 +21,11 @@ pub trait Blob: Send + Sync {
 
 /// A blob in the guest's hands.
 #[expect(unreachable_pub, reason = "the generated bindings name it")]
-pub struct BlobHandle(pub(crate) Arc<dyn Blob>);
+pub struct BlobHandle {
+    pub(crate) blob: Arc<dyn Blob>,
+    /// Whether it is the input of the run, rather than reference data.
+    pub(crate) is_input: bool,
+}
 /// An open table in the guest's hands.
 #[expect(unreachable_pub, reason = "the generated bindings name it")]
 pub struct TableHandle(pub(crate) TableId);

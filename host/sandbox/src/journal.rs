@@ -86,6 +86,11 @@ impl Journal {
         }
     }
 
+    /// Forgets the last error: it was another instance's.
+    pub(crate) fn turn_page(&self) {
+        self.pages().last_error = None;
+    }
+
     pub(crate) fn lines_dropped(&self) -> u64 {
         self.pages().lines_dropped
     }

@@ -14,7 +14,7 @@
 //! | hand over hostile bytes | the wire guard, before any reader | `casparian_core::wire` |
 //! | say things out of order, or twice | the intake | `casparian_core::intake` |
 //! | steer a terminal or flood a log | cut, escaped, counted | [`journal`] |
-//! | live on after a trap | a session that trapped is consumed | [`session`] |
+//! | live on after a trap | a session that trapped is consumed; who goes on is a fresh one | [`session`], [`drive`] |
 //! | remember the last file | a fresh store and instance per input | [`session`] |
 //!
 //! What is absent on purpose: an epoch ticker (the run is a process that its supervisor kills at the deadline), a pool of
@@ -24,6 +24,7 @@
 
 mod bindings;
 pub mod compile;
+pub mod drive;
 mod engine;
 mod fault;
 mod handles;

@@ -22,7 +22,7 @@ use crate::handles::{Blob, BlobHandle};
 use crate::journal::{Journal, Level, LogEar};
 use crate::limiter::Limiter;
 use crate::program::Program;
-use crate::state::{Ear, State, Talk};
+use crate::state::{Ear, Hangup, State, Talk, Tank};
 use crate::wasi;
 use crate::world::{self, span_of};
 
@@ -67,8 +67,38 @@ pub struct Ended {
     /// Why.
     #[source]
     pub fault: SessionFault,
-    /// What it had used.
+    /// What it had used, and those before it over the same input.
     pub usage: Usage,
+    /// What outlives it.
+    pub estate: Box<Estate>,
+}
+
+/// What outlives an instance: what its host knows of the run, and nothing that was the guest's.
+pub struct Estate {
+    limits: Limits,
+    attachments: BTreeMap<String, Arc<dyn Blob>>,
+    program: Option<Arc<Program>>,
+    journal: Journal,
+    usage: Usage,
+    pub(crate) talk: Option<Talk>,
+}
+
+impl std::fmt::Debug for Estate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Estate").field("usage", &self.usage).finish_non_exhaustive()
+    }
+}
+
+impl Estate {
+    /// Returns what instances have used so far.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Returns the bounds that the next instance has.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
 }
 
 /// How one input is cut, checked: the ranges are ascending, touch, and cover it.
@@ -91,8 +121,31 @@ pub struct Session {
 impl Loaded {
     /// Opens a fresh guest: nothing of an earlier one is left in it.
     pub fn open(&self, setup: Setup) -> Result<Session, Ended> {
-        let mut store = furnish(&self.engine, setup);
-        let fuel = store.data().limits.fuel_granted(0, 0);
+        let Setup { limits, attachments, program, log_level, log } = setup;
+        let journal = Journal::new(&limits, log_level, log);
+        let estate = Estate { limits, attachments, program, journal, usage: Usage::default(), talk: None };
+        self.instantiate(estate)
+    }
+
+    /// Opens a fresh guest that goes on with a run. It has described itself once more, as the first one had before it parsed,
+    /// and has the fuel of a beginner, to which more is added as it gets on unless that is `fixed`.
+    pub fn reopen(&self, estate: Estate, input: Arc<dyn Blob>, fixed: bool) -> Result<Session, Ended> {
+        estate.journal.turn_page();
+        let input_bytes = input.len();
+        let mut session = self.instantiate(estate)?.describe()?.0.hand_over(input)?;
+        let State { talk, limits, .. } = session.store.data_mut();
+        let watermark = talk.as_ref().map_or(0, |talk| talk.intake.watermark());
+        if let Some(talk) = talk {
+            talk.read_up_to = 0;
+        }
+        let fuel = limits.fuel_to_begin(input_bytes);
+        let reach = limits.fuel_reach(watermark, 0, input_bytes);
+        session.refill(fuel, (!fixed).then_some(reach))
+    }
+
+    fn instantiate(&self, estate: Estate) -> Result<Session, Ended> {
+        let mut store = furnish(&self.engine, estate);
+        let fuel = store.data().tank.granted;
         let opened = store.set_fuel(fuel).and_then(|()| self.guest.instantiate(&mut store));
         match opened {
             Ok(guest) => Ok(Session { store, guest, input: None }),
@@ -103,19 +156,21 @@ impl Loaded {
 
 /// Makes a store in which every knob that bounds a guest is set. Those of the engine stand in its profile, that of WASI's
 /// randomness in `wasi`.
-fn furnish(engine: &Engine, setup: Setup) -> Store<State> {
-    let journal = Journal::new(&setup.limits, setup.log_level, setup.log);
+fn furnish(engine: &Engine, estate: Estate) -> Store<State> {
+    let Estate { limits, attachments, program, journal, usage, talk } = estate;
     let mut handles = ResourceTable::new();
-    handles.set_max_capacity(usize::try_from(setup.limits.handles_max).unwrap_or(usize::MAX));
+    handles.set_max_capacity(usize::try_from(limits.handles_max).unwrap_or(usize::MAX));
     let state = State {
         handles,
-        wasi: wasi::context(&setup.limits, &journal),
-        attachments: setup.attachments,
-        program: setup.program,
-        limiter: Limiter::new(&setup.limits),
+        wasi: wasi::context(&limits, &journal),
+        attachments,
+        program,
+        limiter: Limiter::new(&limits),
         journal,
-        limits: setup.limits,
-        talk: None,
+        tank: Tank { granted: limits.fuel_for(0), reach: None },
+        before: usage,
+        limits,
+        talk,
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
@@ -144,22 +199,42 @@ impl Session {
         ear: Ear,
     ) -> Result<Self, Ended> {
         let input_bytes = input.len();
-        let limits = &self.store.data().limits;
+        let State { limits, talk, .. } = self.store.data_mut();
         let intake = Intake::new(description, limits, input_bytes);
-        let (base, granted) = (limits.fuel_granted(0, 0), limits.fuel_granted(0, input_bytes));
-        self.store.data_mut().talk = Some(Talk {
+        let more = limits.fuel_to_begin(input_bytes) - limits.fuel_for(0);
+        let reach = limits.fuel_reach(0, 0, input_bytes);
+        *talk = Some(Talk {
             intake,
             ear,
             wanted: wanted.into(),
             input_bytes,
-            fuel_granted: granted,
+            read_up_to: 0,
+            batch_bytes: limits.batch_bytes_wanted,
             refused: None,
         });
-        let refuelled =
-            self.store.get_fuel().and_then(|left| self.store.set_fuel(left.saturating_add(granted - base)));
-        let (mut session, ()) = self.settle(refuelled)?;
-        let lent = session.store.data_mut().handles.push(BlobHandle(input)).map_err(wasmtime::Error::from);
-        let (mut session, handle) = session.settle(lent)?;
+        let fuel = self.fuel_left().saturating_add(more);
+        self.refill(fuel, Some(reach))?.hand_over(input)
+    }
+
+    /// Sets what is left of its fuel, and how far into the input that reaches; none: no more is handed out.
+    pub(crate) fn refill(mut self, fuel: u64, reach: Option<u64>) -> Result<Self, Ended> {
+        let left = self.fuel_left();
+        let tank = &mut self.store.data_mut().tank;
+        *tank = Tank { granted: (tank.granted - left.min(tank.granted)).saturating_add(fuel), reach };
+        let filled = self.store.set_fuel(fuel);
+        self.settle(filled).map(|(session, ())| session)
+    }
+
+    fn fuel_left(&self) -> u64 {
+        self.store.get_fuel().unwrap_or(0)
+    }
+
+    /// Puts the input into the guest's hands.
+    fn hand_over(mut self, input: Arc<dyn Blob>) -> Result<Self, Ended> {
+        let input_bytes = input.len();
+        let handle = BlobHandle { blob: input, is_input: true };
+        let lent = self.store.data_mut().handles.push(handle).map_err(wasmtime::Error::from);
+        let (mut session, handle) = self.settle(lent)?;
         session.input = Some((handle.rep(), input_bytes));
         Ok(session)
     }
@@ -181,11 +256,9 @@ impl Session {
     }
 
     /// Parses the records that begin in `range`.
-    pub fn parse(mut self, range: Span, context: &[u8], options: &[(String, String)]) -> Result<Self, Ended> {
+    pub fn parse(self, range: Span, context: &[u8], options: &[(String, String)]) -> Result<Self, Ended> {
         let (input, _) = self.lend_input();
-        // The context is copied into the guest for each of its ranges.
-        let paid = world::pay(&mut self.store.as_context_mut(), context.len() as u64);
-        let (mut session, ()) = self.settle(paid)?;
+        let mut session = self.pay_for(context)?;
         session.begin(range);
         let range = types::Span { offset: range.offset, length: range.length };
         let format = session.guest.casparian_parser_format();
@@ -194,9 +267,38 @@ impl Session {
         session.conclude(result).map(|(session, ())| session)
     }
 
-    /// Returns what it has used so far.
+    /// Asks the parser for the first record boundary past `after`. What it answers is not checked.
+    pub fn resync(self, context: &[u8], after: u64) -> Result<(Self, Option<u64>), Ended> {
+        let (input, _) = self.lend_input();
+        let mut session = self.pay_for(context)?;
+        let format = session.guest.casparian_parser_format();
+        let answered = format.call_resync(&mut session.store, input, context, after);
+        let (session, boundary) = session.settle(answered)?;
+        session.conclude(Ok(boundary))
+    }
+
+    /// Has the guest pay for a context, which is copied into it for each call.
+    fn pay_for(mut self, context: &[u8]) -> Result<Self, Ended> {
+        let paid = world::pay(&mut self.store.as_context_mut(), context.len() as u64);
+        self.settle(paid).map(|(session, ())| session)
+    }
+
+    /// Does away with the guest. What outlives it is left.
+    pub fn close(self) -> Estate {
+        estate(self.store)
+    }
+
+    /// Returns what it has used so far, and those before it over the same input.
     pub fn usage(&self) -> Usage {
         usage(&self.store)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.store.data().limits
+    }
+
+    pub(crate) fn talk(&mut self) -> Option<&mut Talk> {
+        self.store.data_mut().talk.as_mut()
     }
 
     fn begin(&mut self, range: Span) {
@@ -221,14 +323,17 @@ impl Session {
 
     /// Ends what [`Session::begin`] began: a refusal the guest swallowed, then its own fault, then what it forgot to commit.
     fn conclude<T>(mut self, result: Result<T, types::Fault>) -> Result<(Self, T), Ended> {
-        let talk = self.store.data_mut().talk.as_mut();
-        let (refused, left_over) = match talk {
-            Some(talk) => (talk.refused.take(), talk.intake.end()),
-            None => (None, Ok(())),
+        let left_over = match self.store.data_mut().talk.as_mut() {
+            Some(talk) => match (talk.refused.take(), talk.intake.end()) {
+                (Some(refusal), _) => return Err(self.end_with(SessionFault::Refused(refusal))),
+                (None, Ok(Some(said))) => match (talk.ear)(said) {
+                    Ok(()) => Ok(()),
+                    Err(Hangup) => return Err(self.end_with(SessionFault::Hangup)),
+                },
+                (None, left_over) => left_over.map(drop),
+            },
+            None => Ok(()),
         };
-        if let Some(refusal) = refused {
-            return Err(self.end_with(SessionFault::Refused(refusal)));
-        }
         match (result, left_over) {
             (Err(fault), _) => Err(self.end_with(gave_up(fault))),
             (Ok(_), Err(refusal)) => Err(self.end_with(SessionFault::Refused(refusal))),
@@ -237,7 +342,7 @@ impl Session {
     }
 
     fn end_with(self, fault: SessionFault) -> Ended {
-        Ended { fault, usage: self.usage() }
+        Ended { fault, usage: self.usage(), estate: Box::new(self.close()) }
     }
 }
 
@@ -249,37 +354,47 @@ fn gave_up(fault: types::Fault) -> SessionFault {
     }
 }
 
+/// What is left of a run when a guest is gone. Its store dies here: after a trap its memory is whatever the trap left.
+fn estate(store: Store<State>) -> Estate {
+    let usage = usage(&store);
+    let State { limits, attachments, program, journal, talk, .. } = store.into_data();
+    Estate { limits, attachments, program, journal, usage, talk }
+}
+
 fn usage(store: &Store<State>) -> Usage {
     let state = store.data();
-    let granted = match &state.talk {
-        Some(talk) => talk.fuel_granted,
-        None => state.limits.fuel_granted(0, 0),
-    };
     Usage {
-        fuel: granted.saturating_sub(store.get_fuel().unwrap_or(0)),
-        memory_peak_bytes: state.limiter.memory_peak_bytes(),
+        fuel: state.before.fuel.saturating_add(burnt(store)),
+        memory_peak_bytes: state.before.memory_peak_bytes.max(state.limiter.memory_peak_bytes()),
         log_lines_dropped: state.journal.lines_dropped(),
         log_overflow: state.journal.overflow(),
     }
 }
 
-/// Names what ended a guest. The store dies here: after a trap its memory is whatever the trap left.
-fn end(store: Store<State>, error: wasmtime::Error) -> Ended {
-    let usage = usage(&store);
-    let state = store.data();
+/// Returns the fuel that this instance has burnt.
+fn burnt(store: &Store<State>) -> u64 {
+    store.data().tank.granted.saturating_sub(store.get_fuel().unwrap_or(0))
+}
+
+/// Names what ended a guest.
+fn end(mut store: Store<State>, error: wasmtime::Error) -> Ended {
     // The first refusal is final, whatever came of it.
-    if let Some(refusal) = state.talk.as_ref().and_then(|talk| talk.refused.clone()) {
-        return Ended { fault: SessionFault::Refused(refusal), usage };
-    }
+    let refused = store.data_mut().talk.as_mut().and_then(|talk| talk.refused.take());
+    let fault = refused.map_or_else(|| name_end(error, &store), SessionFault::Refused);
+    Ended { fault, usage: usage(&store), estate: Box::new(estate(store)) }
+}
+
+fn name_end(error: wasmtime::Error, store: &Store<State>) -> SessionFault {
     let error = match error.downcast::<SessionFault>() {
-        Ok(fault) => return Ended { fault, usage },
+        Ok(fault) => return fault,
         Err(error) => error,
     };
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-        return Ended { fault: SessionFault::Exit { status: exit.0 }, usage };
+        return SessionFault::Exit { status: exit.0 };
     }
-    let fault = match error.downcast_ref::<Trap>() {
-        Some(trap) => name_trap(*trap, &error, state, usage),
+    let state = store.data();
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => name_trap(*trap, &error, state, burnt(store)),
         None => match state.limiter.refused() {
             // Instantiation fails without a trap when the memory it declares is refused.
             Some(limit) => SessionFault::Limit(limit),
@@ -288,12 +403,11 @@ fn end(store: Store<State>, error: wasmtime::Error) -> Ended {
                 limit: state.limits.hostcall_bytes_max,
             },
         },
-    };
-    Ended { fault, usage }
+    }
 }
 
-fn name_trap(trap: Trap, error: &wasmtime::Error, state: &State, usage: Usage) -> SessionFault {
-    let fuel = LimitExceeded { name: "fuel", limit: usage.fuel, current: usage.fuel, wanted: 1 };
+fn name_trap(trap: Trap, error: &wasmtime::Error, state: &State, burnt: u64) -> SessionFault {
+    let fuel = LimitExceeded { name: "fuel", limit: burnt, current: burnt, wanted: 1 };
     let stack_bytes = state.limits.stack_bytes_max;
     let stack = LimitExceeded { name: "stack bytes", limit: stack_bytes, current: stack_bytes, wanted: 1 };
     match trap {
@@ -411,14 +525,15 @@ mod tests {
     fn no_knob_of_a_store_stands_at_its_default() {
         let limits = Limits::default();
         let engine = crate::engine::engine(&limits).expect("our engine");
-        let setup = Setup {
+        let estate = Estate {
             limits: limits.clone(),
             attachments: BTreeMap::new(),
             program: None,
-            log_level: Level::Info,
-            log: Box::new(|_| {}),
+            journal: Journal::new(&limits, Level::Info, Box::new(|_| {})),
+            usage: Usage::default(),
+            talk: None,
         };
-        let (ours, default) = (furnish(&engine, setup), Store::new(&engine, ()));
+        let (ours, default) = (furnish(&engine, estate), Store::new(&engine, ()));
         assert_eq!(ours.hostcall_fuel() as u64, limits.hostcall_bytes_max);
         assert_ne!(ours.hostcall_fuel(), default.hostcall_fuel());
         assert_eq!(ours.data().handles.max_capacity() as u64, limits.handles_max);

@@ -12,6 +12,7 @@ use crate::handles::Blob;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
 use crate::program::Program;
+use crate::session::Usage;
 
 /// Hears what the guest says, in order.
 pub type Ear = Box<dyn FnMut(Said) -> Result<(), Hangup> + Send>;
@@ -30,8 +31,20 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) limiter: Limiter,
     pub(crate) journal: Journal,
-    /// None while the guest has nothing to say: in `describe`, `sniff`, `resync`.
+    pub(crate) tank: Tank,
+    /// What instances before this one used.
+    pub(crate) before: Usage,
+    /// None while the guest has nothing to say: before there is an input.
     pub(crate) talk: Option<Talk>,
+}
+
+/// Fuel that was handed out to one instance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tank {
+    /// All of it, but what was taken away again.
+    pub(crate) granted: u64,
+    /// How far into the input it reaches. None: no more is handed out, whatever is read or committed.
+    pub(crate) reach: Option<u64>,
 }
 
 /// A guest's way to say something about one input.
@@ -40,8 +53,10 @@ pub(crate) struct Talk {
     pub(crate) ear: Ear,
     pub(crate) wanted: Wanted,
     pub(crate) input_bytes: u64,
-    /// Fuel handed out so far.
-    pub(crate) fuel_granted: u64,
+    /// The end of the furthest byte of the input that this instance has asked for.
+    pub(crate) read_up_to: u64,
+    /// The size that the guest is asked to make its batches.
+    pub(crate) batch_bytes: u64,
     /// The first refusal. It is final, whatever the guest does with it.
     pub(crate) refused: Option<Refusal>,
 }

@@ -99,23 +99,27 @@ fn link_program(program: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()>
 
 fn blob_name(mut store: Store<'_>, (blob,): (Resource<BlobHandle>,)) -> wasmtime::Result<(String,)> {
     pay(&mut store, 0)?;
-    Ok((store.data().handles.get(&blob)?.0.name().to_owned(),))
+    Ok((store.data().handles.get(&blob)?.blob.name().to_owned(),))
 }
 
 fn blob_len(mut store: Store<'_>, (blob,): (Resource<BlobHandle>,)) -> wasmtime::Result<(u64,)> {
     pay(&mut store, 0)?;
-    Ok((store.data().handles.get(&blob)?.0.len(),))
+    Ok((store.data().handles.get(&blob)?.blob.len(),))
 }
 
 fn blob_read(
     mut store: Store<'_>,
     (blob, offset, len): (Resource<BlobHandle>, u64, u32),
 ) -> wasmtime::Result<(Vec<u8>,)> {
-    let blob = Arc::clone(&store.data().handles.get(&blob)?.0);
+    let BlobHandle { blob, is_input } = store.data().handles.get(&blob)?;
+    let (blob, is_input) = (Arc::clone(blob), *is_input);
     let bytes = blob.len().saturating_sub(offset).min(u64::from(len)).min(READ_BYTES_MAX);
     pay(&mut store, bytes)?;
     if bytes == 0 {
         return Ok((Vec::new(),));
+    }
+    if is_input {
+        note_read(&mut store, offset.saturating_add(bytes))?;
     }
     let mut buffer = vec![0; usize::try_from(bytes)?];
     let got = blob.read_at(offset, &mut buffer).map_err(|e| SessionFault::input(offset, e))?;
@@ -133,7 +137,7 @@ fn attachment(
     let name = read_name(&mut store, name)?;
     let found = store.data().attachments.get(&name).map(Arc::clone);
     let Some(blob) = found else { return Ok((None,)) };
-    Ok((Some(hand_out(&mut store, BlobHandle(blob))?),))
+    Ok((Some(hand_out(&mut store, BlobHandle { blob, is_input: false })?),))
 }
 
 // output
@@ -212,7 +216,8 @@ fn commit(mut store: Store<'_>, (up_to,): (u64,)) -> wasmtime::Result<(Answer<()
     let taken = intake.commit(up_to);
     let waiting_bytes = intake.waiting_bytes();
     if taken.is_ok() {
-        refuel(&mut store, up_to)?;
+        refuel(&mut store)?;
+        skim(&mut store)?;
     }
     pay_more(&mut store, waiting_bytes / WAITING_BYTES_PER_FUEL)?;
     answer(&mut store, taken)
@@ -226,8 +231,8 @@ fn wanted(mut store: Store<'_>, (table,): (WasmStr,)) -> wasmtime::Result<(bool,
 
 fn batch_bytes(mut store: Store<'_>, (): ()) -> wasmtime::Result<(u32,)> {
     pay(&mut store, 0)?;
-    talk(&mut store, "output.batch-bytes")?;
-    Ok((u32::try_from(store.data().limits.batch_bytes_wanted).unwrap_or(u32::MAX),))
+    let wanted = talk(&mut store, "output.batch-bytes")?.batch_bytes;
+    Ok((u32::try_from(wanted).unwrap_or(u32::MAX),))
 }
 
 // what the functions above share
@@ -291,15 +296,35 @@ fn pay_more(store: &mut Store<'_>, price: u64) -> wasmtime::Result<()> {
     store.set_fuel(rest)
 }
 
-/// Hands out the fuel that the new watermark stands for.
-fn refuel(store: &mut Store<'_>, watermark: u64) -> wasmtime::Result<()> {
-    let limits = store.data().limits.clone();
+/// Notes how far the input was read: a guest that reads on has work to do.
+fn note_read(store: &mut Store<'_>, end: u64) -> wasmtime::Result<()> {
     let Some(talk) = store.data_mut().talk.as_mut() else { return Ok(()) };
-    let granted = limits.fuel_granted(watermark, talk.input_bytes);
-    let more = granted.saturating_sub(talk.fuel_granted);
-    talk.fuel_granted += more;
+    if end <= talk.read_up_to {
+        return Ok(());
+    }
+    talk.read_up_to = end;
+    refuel(store)
+}
+
+/// Hands out the fuel that watermark and reading stand for.
+fn refuel(store: &mut Store<'_>) -> wasmtime::Result<()> {
+    let State { talk, tank, limits, .. } = store.data_mut();
+    let (Some(talk), Some(before)) = (talk, tank.reach) else { return Ok(()) };
+    let reach = limits.fuel_reach(talk.intake.watermark(), talk.read_up_to, talk.input_bytes).max(before);
+    let more = limits.fuel_per_byte.saturating_mul(reach - before);
+    (tank.reach, tank.granted) = (Some(reach), tank.granted.saturating_add(more));
     let left = store.get_fuel()?;
     store.set_fuel(left.saturating_add(more))
+}
+
+/// Takes away what is left over at a commit. What records before it saved is not a record's to burn.
+fn skim(store: &mut Store<'_>) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?;
+    let State { talk, tank, limits, .. } = store.data_mut();
+    let (Some(talk), Some(reach)) = (talk, tank.reach) else { return Ok(()) };
+    let kept = left.min(limits.fuel_for(reach.saturating_sub(talk.intake.watermark())));
+    tank.granted = tank.granted.saturating_sub(left - kept);
+    store.set_fuel(kept)
 }
 
 fn hand_out<T: Send + 'static>(store: &mut Store<'_>, entry: T) -> wasmtime::Result<Resource<T>> {

@@ -31,10 +31,17 @@ pub fn sentence(reason: &HeldViolation) -> String {
         Some(Code::Incomputable) => {
             format!("what must hold between columns cannot be computed: {rule}{}", words.seen())
         }
-        Some(Code::ParserFault) => {
-            let said = words.observed_bare.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
-            format!("the parser found `{}`{said}", words.name)
+        Some(Code::ParserFault) => format!("the parser found `{}`{}", words.name, words.said()),
+        Some(Code::Trapped) => format!("the parser trapped over it, `{}`{}", words.name, words.said()),
+        Some(Code::Fuel) => format!("the parser burnt all its fuel over it{}", words.said()),
+        Some(Code::Memory) => {
+            format!("the parser wanted more memory for it than it may have{}", words.said())
         }
+        Some(Code::Stack) => format!("the parser ran out of stack over it{}", words.said()),
+        Some(Code::Handles) => {
+            format!("the parser opened more handles over it than it may have{}", words.said())
+        }
+        Some(Code::HostCall) => format!("the parser made a call over it that was refused{}", words.said()),
         Some(Code::Range | Code::Pattern | Code::Format | Code::Multiple | Code::Items) => {
             format!("{it} is not as the rule has it: {rule}")
         }
@@ -87,6 +94,10 @@ impl Words {
 
     fn or(&self, words: &Option<String>, otherwise: &str) -> String {
         words.clone().unwrap_or_else(|| otherwise.to_owned())
+    }
+
+    fn said(&self) -> String {
+        self.observed_bare.as_ref().map(|said| format!(": {said}")).unwrap_or_default()
     }
 
     fn seen(&self) -> String {

@@ -94,6 +94,10 @@ class Definition:
     plan: Callable[..., Layout | None] | None = None
     resync: Callable[[Source, int], int | None] | None = None
 
+    def __post_init__(self) -> None:
+        if self.resync is None and self.plan is by_lines:
+            self.resync = line_ends
+
     def all_faults(self) -> dict[str, str]:
         """Returns the parser's faults, then those that every parser has."""
         return {**self.faults, **{code: doc for code, doc in OWN_FAULTS.items() if code not in self.faults}}
@@ -159,6 +163,20 @@ def _with_docs(faults: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
 def by_lines(source: Source, out: Output, target_bytes: int) -> Layout:
     """A `plan` for parsers that read lines: cuts behind line ends, so that all cores help."""
     return Layout.cut_at(source.size, source.cuts(b"\n", target_bytes))
+
+
+def line_ends(source: Source, after: int) -> int | None:
+    """A `resync` for parsers that can begin at any line: where the line ends that begins at `after`. Who plans with
+    [`by_lines`] has said so, and has this one unless there is another."""
+    at = after
+    while chunk := source.read(at, _RESYNC_CHUNK):
+        if (found := chunk.find(b"\n")) >= 0:
+            return at + found + 1
+        at += len(chunk)
+    return at if at > after else None
+
+
+_RESYNC_CHUNK = 8 << 10
 
 
 def found(module: Any, name: str) -> Definition:

@@ -97,6 +97,14 @@ def test_a_parser_sniffs_and_finds_the_next_record(load):
     assert (silent.sniff(Memory("t", b"+")), silent.resync(Memory("t", b"+"), b"", 0)) == (0, None)
 
 
+def test_a_parser_that_is_cut_at_lines_says_where_they_end(load):
+    from casparian.native import Memory
+
+    program = load("from casparian import by_lines, parser\n@parser(plan=by_lines)\ndef parse(source, out): pass")
+    raw = b"a\n" + b"b" * 20_000 + b"\nc"
+    assert [program.resync(Memory("t", raw), b"", after) for after in (0, 2, 20_003, 20_004)] == [2, 20_003, 20_004, None]
+
+
 def failed(program, raw=b"a\nb\n"):
     with pytest.raises(Fault) as caught:
         run(program, raw)

@@ -201,6 +201,24 @@ pub enum Code {
     /// What must hold between columns cannot be computed.
     #[serde(rename = "CF0602")]
     Incomputable,
+    /// The parser trapped on the record, also when it had nothing else to read.
+    #[serde(rename = "CF0801")]
+    Trapped,
+    /// The parser burnt all its fuel on the record.
+    #[serde(rename = "CF0802")]
+    Fuel,
+    /// The parser wanted more memory for the record than it may have.
+    #[serde(rename = "CF0803")]
+    Memory,
+    /// The parser ran out of stack over the record.
+    #[serde(rename = "CF0804")]
+    Stack,
+    /// The parser opened more handles over the record than it may have.
+    #[serde(rename = "CF0805")]
+    Handles,
+    /// The parser called the host over the record with arguments that are none.
+    #[serde(rename = "CF0806")]
+    HostCall,
     /// The parser found a fault in the record; the rule is its word for it.
     #[serde(rename = "CF0900")]
     ParserFault,
@@ -208,7 +226,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ascending.
-    pub const ALL: [Code; 18] = [
+    pub const ALL: [Code; 24] = [
         Code::Companion,
         Code::Unparseable,
         Code::Lossy,
@@ -226,8 +244,22 @@ impl Code {
         Code::Duplicate,
         Code::CrossField,
         Code::Incomputable,
+        Code::Trapped,
+        Code::Fuel,
+        Code::Memory,
+        Code::Stack,
+        Code::Handles,
+        Code::HostCall,
         Code::ParserFault,
     ];
+
+    /// Whether it is the reason of a record on which the parser was ended.
+    pub fn is_of_a_killer(self) -> bool {
+        matches!(
+            self,
+            Code::Trapped | Code::Fuel | Code::Memory | Code::Stack | Code::Handles | Code::HostCall
+        )
+    }
 
     /// Returns the code as it is written: `CF0301`.
     pub fn as_str(self) -> &'static str {
@@ -249,6 +281,12 @@ impl Code {
             Code::Duplicate => "CF0501",
             Code::CrossField => "CF0601",
             Code::Incomputable => "CF0602",
+            Code::Trapped => "CF0801",
+            Code::Fuel => "CF0802",
+            Code::Memory => "CF0803",
+            Code::Stack => "CF0804",
+            Code::Handles => "CF0805",
+            Code::HostCall => "CF0806",
             Code::ParserFault => "CF0900",
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, TableName};
+use crate::isolate::Toll;
 use crate::limits::Limits;
 
 /// What a run came about under. Nothing here need reproduce.
@@ -43,6 +44,8 @@ pub struct Circumstances {
     pub range_bytes: Option<u64>,
     /// Ranges that the parser cut the input into.
     pub ranges: u64,
+    /// Traps of the parser that the run went on behind.
+    pub traps: Toll,
     /// Threads that worked on it.
     pub threads: u32,
     /// Whether compiled code was at hand.

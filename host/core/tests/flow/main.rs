@@ -3,6 +3,7 @@
 
 mod contract;
 mod guest;
+mod isolate;
 mod meaning;
 mod oracle;
 mod rules;

@@ -8,6 +8,7 @@ use std::{fmt, thread};
 
 use casparian_core::fault::FaultReport;
 use casparian_core::id::TableName;
+use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Packing;
 use casparian_host::dataset::report::DatasetStatus;
@@ -121,6 +122,11 @@ pub(crate) struct Args {
     #[arg(long)]
     whatif: bool,
 
+    /// What to do where the parser traps, burns its fuel or wants more memory than it may have: quarantine the record that it
+    /// died of and go on behind it (a parser that says where records begin; at most 16 of them), or fail
+    #[arg(long, value_enum, value_name = "POLICY", default_value = "isolate")]
+    on_trap: OnTrapName,
+
     /// Print one JSON object per input instead of tables and summary; of several, and one for all of them
     #[arg(long)]
     json: bool,
@@ -222,6 +228,21 @@ impl From<Packed> for Compression {
 impl fmt::Display for FormatName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.format(false).extension())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnTrapName {
+    Isolate,
+    Fail,
+}
+
+impl From<OnTrapName> for OnTrap {
+    fn from(name: OnTrapName) -> Self {
+        match name {
+            OnTrapName::Isolate => OnTrap::Isolate,
+            OnTrapName::Fail => OnTrap::Fail,
+        }
     }
 }
 
@@ -383,6 +404,7 @@ fn prepare(
         log_level: args.log.level(),
         input_name: args.input_name.clone(),
         range_bytes: args.range_bytes,
+        on_trap: args.on_trap.into(),
         read_sizes: args.read_sizes.unwrap_or_default(),
         cache_dir,
         python_runtime,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use casparian_core::flow::{BrokenBudget, WarningTally};
+use casparian_core::isolate::Toll;
 use casparian_core::receipt::Unpacked;
 use casparian_host::report::{Accounting, Coverage, Report, Status, TableReport};
 
@@ -44,6 +45,7 @@ pub(super) fn summary(report: &Report, outcome: Outcome, page: Page) -> String {
     text += &dark(&report.accounting, paint);
     text += &rule_warnings(report, page);
     text += &warnings(report, paint);
+    text += &traps(report, paint);
     text += &quarantine(report, outcome, page);
     text += &failure(report, paint);
     text + &last_word(report, outcome, paint)
@@ -108,6 +110,28 @@ fn rule_warnings(report: &Report, page: Page) -> String {
         format!("  {warns} {about}: {rows}`{}`{expected}\n", shown(&warning.rule))
     };
     report.rule_warnings.iter().map(line).collect()
+}
+
+/// `  warning: 2 records killed the parser and are in quarantine: 1 CF0801, 1 CF0802`.
+fn traps(report: &Report, paint: Paint) -> String {
+    let Toll { traps, killers, .. } = report.traps;
+    let warns = paint.tone(Tone::Warn, "warning:");
+    let mut text = String::new();
+    if killers > 0 {
+        let killed: BTreeMap<_, _> =
+            report.quarantine.by_code.iter().filter(|(code, _)| code.is_of_a_killer()).collect();
+        let codes: Vec<String> =
+            killed.iter().map(|(code, rows)| format!("{} {code}", count(**rows))).collect();
+        let records = counted(killers, "record");
+        text +=
+            &format!("  {warns} {records} killed the parser and went to quarantine: {}\n", codes.join(", "));
+    }
+    match traps.saturating_sub(killers) {
+        0 => text,
+        n => {
+            text + &format!("  {warns} {} of the parser that no record is to blame for\n", counted(n, "trap"))
+        }
+    }
 }
 
 fn warnings(report: &Report, paint: Paint) -> String {
@@ -320,6 +344,7 @@ mod tests {
                 by_code: BTreeMap::from([(Code::ParserFault, 13), (Code::Missing, 5)]),
                 by_rule: BTreeMap::from([("required".to_owned(), 5), ("bad_checksum".to_owned(), 13)]),
             },
+            traps: Toll::default(),
             records: 212_421,
             rule_warnings: vec![],
             held: vec![],
