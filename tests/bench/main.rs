@@ -27,6 +27,7 @@ mod judge;
 mod memory;
 mod parse;
 mod pipeline;
+mod poison;
 mod python;
 mod small_files;
 
@@ -42,10 +43,11 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// One measurement: what it is called on the command line, and what does it.
 type Measurement = (&'static str, fn(&Site, &Order) -> Outcome<Section>);
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 9] = [
     ("parse", parse::measure),
     ("pipeline", pipeline::measure),
     ("instance", instance::measure),
+    ("poison", poison::measure),
     ("memory", memory::measure),
     ("guard", guard::measure),
     ("judge", judge::measure),

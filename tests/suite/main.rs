@@ -1,6 +1,7 @@
 //! Every test that needs the whole house: the program that people run, over guests as they are built.
 //!
-//! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each.
+//! * [`evil`], [`limits`], [`imports`], [`bombs`]: guests that misbehave, and what must come of each. [`isolate`]: what goes on
+//!   behind a trap.
 //! * [`inputs`]: that what is read is the same however it came, or is not read.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
 //! * [`many`]: many inputs, and the one dataset that becomes of them.
@@ -15,7 +16,6 @@ mod calls;
 mod cli;
 mod component;
 mod contract;
-
 mod determinism;
 mod documents;
 mod evil;
@@ -25,6 +25,7 @@ mod fuzz;
 mod host;
 mod imports;
 mod inputs;
+mod isolate;
 mod jail;
 mod limits;
 mod many;

@@ -350,7 +350,7 @@ fn the_knobs_that_bound_a_guest_are_set() {
 
 #[test]
 fn every_evil_has_a_test() {
-    let tests: String = ["evil.rs", "limits.rs", "cli.rs", "receipts.rs"]
+    let tests: String = ["evil.rs", "limits.rs", "cli.rs", "receipts.rs", "isolate.rs"]
         .iter()
         .map(|file| read(&format!("tests/suite/{file}")))
         .collect();

@@ -40,6 +40,10 @@ impl Parser for Hello {
         }
         Ok(())
     }
+
+    fn resync(&self, input: &Input, _: &[u8], after: u64) -> Option<u64> {
+        input.line_end(after)
+    }
 }
 
 casparian_sdk::export!(Hello);

@@ -95,6 +95,12 @@ impl<'a> Input<'a> {
         None
     }
 
+    /// Returns where the line ends that begins at `from`, its line feed included; `None` at the end of the input. The answer of a
+    /// [`crate::Parser::resync`] for parsers that can begin at any line.
+    pub fn line_end(&self, from: u64) -> Option<u64> {
+        if from >= self.len { None } else { Some(self.behind(b'\n', from).unwrap_or(self.len)) }
+    }
+
     /// Appends `len` bytes from `offset` on, fewer only at the end of the input. Returns how many.
     fn fill(&self, offset: u64, len: usize, into: &mut Vec<u8>) -> usize {
         let before = into.len();

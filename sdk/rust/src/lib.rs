@@ -98,7 +98,11 @@ pub trait Parser {
         out: &Output,
     ) -> Result<(), Fault>;
 
-    /// Returns the first record boundary past `after` (> `after`, <= length), to go on behind a record that killed the parser.
+    /// Returns the first record boundary past `after`, which is one itself (> `after`, <= length): where the record ends that
+    /// begins there.
+    ///
+    /// A parser that answers can be asked to parse from any boundary, and a run then goes on behind a record that killed it: of
+    /// lines, `input.line_end(after)` is all. Leave it out where a record is understood by what is before it.
     fn resync(&self, input: &Input, context: &[u8], after: u64) -> Option<u64> {
         let _ = (input, context, after);
         None

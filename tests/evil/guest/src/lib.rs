@@ -56,6 +56,7 @@ evils! {
     log_flood,
     loud_panic,
     null_bomb,
+    poison,
     quarantine_flood,
     reads_wildly,
     recurse,
@@ -115,7 +116,9 @@ impl format::Guest for Guest {
 
     fn plan(input: &Blob, options: Vec<(String, String)>, _: u64) -> Result<Layout, Fault> {
         let range = Span { offset: 0, length: input.len() };
-        Ok(bad_layout::plan(&Scene::new(input, range, &options)))
+        let scene = Scene::new(input, range, &options);
+        // What resync is asked comes with the context and without options.
+        Ok(Layout { context: scene.text.into(), ..bad_layout::plan(&scene) })
     }
 
     fn parse(input: &Blob, range: Span, _: Vec<u8>, options: Vec<(String, String)>) -> Result<(), Fault> {
@@ -129,8 +132,9 @@ impl format::Guest for Guest {
         }
     }
 
-    fn resync(_: &Blob, _: Vec<u8>, _: u64) -> Option<u64> {
-        None
+    fn resync(input: &Blob, context: Vec<u8>, after: u64) -> Option<u64> {
+        hear_panics();
+        poison::resync(input, &context, after)
     }
 }
 
