@@ -30,7 +30,8 @@ fn killers() -> Vec<(usize, &'static str)> {
 /// A parser of lines that says where they begin; `resync` may be another word for how it says that.
 fn poison<'a>(desk: &'a Desk, resync: &str) -> Call<'a> {
     // Little fuel, so that what spins is over soon.
-    desk.evil("poison").option("text", resync).option("m", 11).limit("fuel", "50M")
+    let call = desk.evil("poison").args(&["--on-trap", "isolate"]);
+    call.option("text", resync).option("m", 11).limit("fuel", "50M")
 }
 
 fn receipt(desk: &Desk, out: &str) -> Json {
@@ -63,7 +64,7 @@ fn e_40_a_record_that_kills_the_parser_is_quarantined_and_all_others_are_accepte
 fn e_40_with_on_trap_fail_nothing_is_published() {
     for (line, _) in KILLERS {
         let desk = Desk::new(&lines(50, &[(25, line)]));
-        let said = poison(&desk, "lines").args(&["--on-trap", "fail"]).done();
+        let said = desk.evil("poison").option("text", "lines").option("m", 11).limit("fuel", "50M").done();
         assert_eq!((said.exit, said.report()["status"].as_str()), (10, Some("failed")), "{line}: {said:?}");
         desk.assert_untouched();
     }
@@ -76,6 +77,7 @@ fn what_is_claimed_depends_neither_on_reads_nor_on_commits_and_comes_out_again()
     let claim = |out: &str, m: u64, words: &[&str]| {
         let call = desk.call(&["run"]).arg(guest("evil")).arg(desk.path(INPUT));
         let call = call.args(&["--json", "--out", out, "--limit", "fuel=50M", "--option", "evil=poison"]);
+        let call = call.args(&["--on-trap", "isolate"]);
         let call = call.option("text", "lines").option("m", m).args(words).cache(cache.clone());
         assert_eq!(call.done().exit, 0);
         receipt(&desk, out)["claim"].clone()
@@ -158,7 +160,7 @@ fn a_refusal_is_no_records_doing() {
 fn the_summary_says_how_many_records_killed_the_parser() {
     let desk = Desk::new(&lines(50, &[(25, "!trap"), (30, "!recurse")]));
     let call = desk.call(&["run"]).arg(guest("evil")).arg(INPUT).args(&["--option", "evil=poison"]);
-    let said = call.option("text", "lines").option("m", 3).done();
+    let said = call.option("text", "lines").option("m", 3).args(&["--on-trap", "isolate"]).done();
     let line = "warning: 2 records killed the parser and went to quarantine: 1 CF0801, 1 CF0804";
     assert!(said.stderr.contains(line), "{}", said.stderr);
 }

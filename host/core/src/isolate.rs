@@ -33,9 +33,9 @@ const STRETCHES_MAX: usize = 64;
 #[serde(rename_all = "lowercase")]
 pub enum OnTrap {
     /// It fails.
+    #[default]
     Fail,
     /// It goes on behind the record that did it, which is quarantined.
-    #[default]
     Isolate,
 }
 
