@@ -9,6 +9,7 @@ mod streams;
 mod stretch;
 mod zip;
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -95,6 +96,12 @@ pub enum UnpackFault {
         /// How it should be packed.
         packing: Packing,
     },
+    /// A member was named of what is not to be taken for an archive.
+    #[error("a member was named, and `--compression {said}` does not look into an archive")]
+    NoMembers {
+        /// What it is to be taken for.
+        said: Compression,
+    },
     /// It is a ZIP that is not understood in one way only, or of which somebody has to choose.
     #[error(transparent)]
     Zip(#[from] ZipFault),
@@ -131,7 +138,7 @@ impl UnpackFault {
 impl Blamed for UnpackFault {
     fn blame(&self) -> Blame {
         match self {
-            Self::Differs { .. } => Blame::Operator,
+            Self::Differs { .. } | Self::NoMembers { .. } => Blame::Operator,
             Self::Zip(fault) => fault.blame(),
             Self::Unread(error) => SourceFault::within(error).map_or(Blame::Host, Blamed::blame),
             Self::Unkept { error, .. } => {
@@ -152,7 +159,7 @@ impl Blamed for UnpackFault {
             Self::Trailing { .. } => "input-trailing-bytes",
             Self::TooLarge { .. } => "unpacked-limit",
             Self::Twice { .. } => "input-packed-twice",
-            Self::Differs { .. } => "packing-differs",
+            Self::Differs { .. } | Self::NoMembers { .. } => "packing-differs",
             Self::Zip(fault) => fault.code(),
             Self::Unread(error) => SourceFault::within(error).map_or("input-unread", Blamed::code),
             Self::Unkept { error, .. } => {
@@ -178,6 +185,7 @@ impl Blamed for UnpackFault {
                 "unpack it once beforehand, or take off the outer layer alone: `--compression gzip|zstd|zip`"
             }
             Self::Differs { .. } => "leave `--compression` out, and how a file begins decides",
+            Self::NoMembers { .. } => "leave `--compression` out, or the member",
             Self::Zip(fault) => return fault.hint(),
             Self::Unread(error) => return SourceFault::within(error).and_then(Blamed::hint),
             Self::Unkept { error, .. } if is_full(error) => {
@@ -208,6 +216,16 @@ pub enum Compression {
     Only(Packing),
 }
 
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::None => f.write_str("none"),
+            Self::Only(packing) => packing.fmt(f),
+        }
+    }
+}
+
 /// What somebody wants of an input that may be packed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Wish {
@@ -223,6 +241,11 @@ pub(crate) fn packing_of(source: &Source, wish: &Wish) -> Result<Option<Packing>
     let head = head_of(source)?;
     let begun = begins_as(&head);
     match (wish.compression, begun) {
+        (said @ (Compression::None | Compression::Only(Packing::Gzip | Packing::Zstd)), _)
+            if wish.member.is_some() =>
+        {
+            Err(UnpackFault::NoMembers { said })
+        }
         (Compression::None, _) => Ok(None),
         (Compression::Only(packing), begun) if begun == Some(packing) => Ok(begun),
         (Compression::Only(packing), _) => Err(UnpackFault::Differs { packing }),

@@ -1,6 +1,7 @@
 //! Streams of packed bytes: one after the other until their stretch ends, and nothing in between.
 
 use std::io::{self, BufRead as _, Read};
+use std::mem;
 
 use casparian_core::guest_text::GuestText;
 use casparian_core::receipt::Packing;
@@ -11,19 +12,24 @@ use super::stretch::Stretch;
 use super::{CHUNK_BYTES, GZIP, Spool, UnpackFault, ZSTD};
 
 /// What `gzip` writes: members, each with a checksum of its own.
-pub(super) fn gzip(mut packed: Stretch<'_>, kept: &mut Spool<'_>) -> Result<(), UnpackFault> {
-    let of_gzip = |offset, error| UnpackFault::of_stream(Packing::Gzip, offset, error);
+///
+/// One decoder and one chunk serve them all: a file can be nothing but members that hold nothing, 20 bytes each.
+pub(super) fn gzip(packed: Stretch<'_>, kept: &mut Spool<'_>) -> Result<(), UnpackFault> {
+    let nothing = packed.nothing();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut decoder = GzDecoder::new(packed);
     loop {
-        let copied = copy(&mut GzDecoder::new(&mut packed), kept)?;
-        if let Err(error) = copied {
-            return Err(of_gzip(packed.position(), error));
-        }
+        let copied = copy(&mut decoder, &mut chunk, kept)?;
+        let packed = decoder.get_ref();
+        copied.map_err(|error| UnpackFault::of_stream(Packing::Gzip, packed.position(), error))?;
         let next = packed.peek().map_err(UnpackFault::Unread)?;
         match next.starts_with(&GZIP[..2]) {
             true => {}
             false if next.is_empty() => return Ok(()),
-            false => return Err(trailing(Packing::Gzip, &packed)),
+            false => return Err(trailing(Packing::Gzip, packed)),
         }
+        let rest = mem::replace(decoder.get_mut(), nothing.nothing());
+        decoder.reset(rest);
     }
 }
 
@@ -67,7 +73,7 @@ fn is_frame(next: &[u8]) -> bool {
 
 /// What a ZIP calls deflated.
 pub(super) fn deflated(mut packed: Stretch<'_>, kept: &mut Spool<'_>) -> Result<(), UnpackFault> {
-    let copied = copy(&mut DeflateDecoder::new(&mut packed), kept)?;
+    let copied = copy(&mut DeflateDecoder::new(&mut packed), &mut vec![0; CHUNK_BYTES], kept)?;
     if let Err(error) = copied {
         return Err(UnpackFault::of_stream(Packing::Zip, packed.position(), error));
     }
@@ -76,14 +82,13 @@ pub(super) fn deflated(mut packed: Stretch<'_>, kept: &mut Spool<'_>) -> Result<
 
 /// What a ZIP calls stored.
 pub(super) fn stored(mut packed: Stretch<'_>, kept: &mut Spool<'_>) -> Result<(), UnpackFault> {
-    copy(&mut packed, kept)?.map_err(UnpackFault::Unread)
+    copy(&mut packed, &mut vec![0; CHUNK_BYTES], kept)?.map_err(UnpackFault::Unread)
 }
 
 /// Keeps all that can be read. What ends the reading is inside, what ends the keeping outside.
-fn copy(from: &mut impl Read, kept: &mut Spool<'_>) -> Result<io::Result<()>, UnpackFault> {
-    let mut chunk = vec![0; CHUNK_BYTES];
+fn copy(from: &mut impl Read, chunk: &mut [u8], kept: &mut Spool<'_>) -> Result<io::Result<()>, UnpackFault> {
     loop {
-        match from.read(&mut chunk) {
+        match from.read(chunk) {
             Ok(0) => return Ok(Ok(())),
             Ok(read) => kept.keep(&chunk[..read])?,
             Err(error) => return Ok(Err(error)),

@@ -24,6 +24,11 @@ impl<'a> Stretch<'a> {
         Self { source, buffer: Vec::new(), taken: 0, offset, end: end.max(offset) }
     }
 
+    /// Returns a stretch of the same source that holds nothing.
+    pub(super) fn nothing(&self) -> Self {
+        Self::new(self.source, self.offset, self.offset)
+    }
+
     /// Returns where the next byte stands in the source.
     pub(super) fn position(&self) -> u64 {
         self.offset + self.taken as u64

@@ -61,10 +61,20 @@ struct Entry {
     flags: u16,
     attributes: u32,
     extra: Vec<u8>,
+    /// What follows its content.
+    behind: Vec<u8>,
 }
 
 fn entry(name: &'static str, content: &[u8]) -> Entry {
-    Entry { name, content: content.to_vec(), method: 8, flags: 0, attributes: 0, extra: Vec::new() }
+    Entry {
+        name,
+        content: content.to_vec(),
+        method: 8,
+        flags: 0,
+        attributes: 0,
+        extra: Vec::new(),
+        behind: Vec::new(),
+    }
 }
 
 impl Entry {
@@ -103,6 +113,7 @@ fn zip(entries: &[Entry]) -> Vec<u8> {
         bytes.extend(entry.name.as_bytes());
         bytes.extend(&entry.extra);
         bytes.extend(entry.packed());
+        bytes.extend(&entry.behind);
         directory.extend(b"PK\x01\x02\x14\x03");
         directory.extend(entry.about(0));
         directory.extend([0; 6]);
@@ -151,6 +162,11 @@ fn how_a_file_begins_decides_and_a_zip_must_be_called_one() {
     assert_eq!(packing(TEXT, &wish("a.gz")), Ok(None));
     let member = Wish { member: Some("a".to_owned()), ..wish("a.gz") };
     assert_eq!(packing(&gzip(TEXT, 6), &member), Err("packing-differs"));
+    for said in [Compression::None, Compression::Only(Packing::Gzip), Compression::Only(Packing::Zstd)] {
+        let member = Wish { compression: said, ..member.clone() };
+        assert_eq!(packing(&archive, &member), Err("packing-differs"), "{said}");
+        assert_eq!(packing(TEXT, &member), Err("packing-differs"), "{said}");
+    }
     for short in [&b""[..], b"\x1f", b"\x1f\x8b", b"PK"] {
         assert_eq!(packing(short, &wish("a.gz")), Ok(None));
     }
@@ -358,6 +374,45 @@ fn an_archive_that_contradicts_itself_is_refused() {
     let mut double = patched(archive.clone(), end + 20, &(comment.len() as u16).to_le_bytes());
     double.extend(comment);
     assert_eq!(refused(&double), "zip-malformed");
+}
+
+#[test]
+fn an_archive_holds_nothing_that_its_directory_does_not_know() {
+    let (hidden, known) = (zip(&[entry("hidden", b"evil")]), zip(&[entry("a", TEXT)]));
+    let hidden = &hidden[..directory_entry(&hidden, 0)];
+    let end = known.len() - 22;
+    let (local, directory) = known[..end].split_at(directory_entry(&known, 0));
+    // Written anew with `before` in front of the member and `behind` between it and the directory.
+    let written = |before: &[u8], behind: &[u8]| {
+        let offset = |bytes: usize| (bytes as u32).to_le_bytes();
+        let directory = patched(directory.to_vec(), 42, &offset(before.len()));
+        let begun = before.len() + local.len() + behind.len();
+        let end = patched(known[end..].to_vec(), 16, &offset(begun));
+        [before, local, behind, &directory, &end].concat()
+    };
+    assert_eq!(unpack_bytes(&written(b"", b"")).unwrap(), TEXT);
+    assert_eq!(refused(&written(hidden, b"")), "zip-malformed");
+    assert_eq!(refused(&written(b"", hidden)), "zip-malformed");
+    assert_eq!(refused(&written(b"", b"\0")), "zip-malformed");
+}
+
+#[test]
+fn sizes_that_stand_behind_a_member_are_read_in_every_width_and_must_be_true() {
+    let mut crc = Crc::new();
+    crc.update(TEXT);
+    let streamed = |wide: usize, signature: &[u8], bytes: usize| {
+        let mut one = Entry { flags: 8, method: 0, ..entry("a", TEXT) };
+        let number = |of: usize| (of as u64).to_le_bytes()[..wide].to_vec();
+        one.behind = [signature, &crc.sum().to_le_bytes(), &number(TEXT.len()), &number(bytes)].concat();
+        zip(&[one, entry("b/", b"")])
+    };
+    let chosen = |archive: &[u8]| unpack_bytes(archive).map_err(|fault| fault.code());
+    for wide in [4, 8] {
+        for signature in [&b"PK\x07\x08"[..], b""] {
+            assert_eq!(chosen(&streamed(wide, signature, TEXT.len())).unwrap(), TEXT);
+            assert_eq!(chosen(&streamed(wide, signature, 9)), Err("zip-malformed"));
+        }
+    }
 }
 
 #[test]

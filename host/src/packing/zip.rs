@@ -1,6 +1,7 @@
 //! One member of a ZIP archive. Readers of ZIP differ in whom they believe where an archive contradicts itself, so one that
-//! does is refused: there is one end, one directory right before it, members that share no byte and no name, and a member's
-//! own header says what the directory says of it. Of an archive with several members somebody has to name one.
+//! does is refused: there is one end, one directory right before it, members that share no byte and no name with nothing
+//! before, between or behind them, and a member's own header says what the directory says of it. Of an archive with several
+//! members somebody has to name one.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,12 +28,15 @@ const LISTED_BYTES_MAX: usize = 120;
 
 const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
+/// Begins the sizes that stand behind a member, in most archives.
+const BEHIND: &[u8] = b"PK\x07\x08";
 const END: &[u8] = b"PK\x05\x06";
 const END_64: &[u8] = b"PK\x06\x06";
 const LOCATOR_64: &[u8] = b"PK\x06\x07";
 
 const LOCAL_BYTES: u64 = 30;
 const CENTRAL_BYTES: usize = 46;
+const BEHIND_BYTES_MAX: u64 = 24;
 const END_BYTES: u64 = 22;
 const END_64_BYTES: u64 = 56;
 const LOCATOR_64_BYTES: u64 = 20;
@@ -241,6 +245,17 @@ impl Member {
         self.offset.checked_add(head)?.checked_add(self.packed_bytes)
     }
 
+    /// Whether these are the sizes that stand behind it: with or without a signature, in the old width or the new one.
+    fn ends_with(&self, found: &[u8]) -> bool {
+        let numbers =
+            found.strip_prefix(BEHIND).filter(|rest| matches!(rest.len(), 12 | 20)).unwrap_or(found);
+        let wide = if numbers.len() == 20 { 8 } else { 4 };
+        let mut fields = Fields(numbers);
+        let said = (fields.number(4), fields.number(wide), fields.number(wide));
+        let due = (Some(self.crc), Some(self.packed_bytes), Some(self.bytes));
+        self.flags & SIZES_BEHIND != 0 && said == due && fields.0.is_empty()
+    }
+
     fn check_readable(&self) -> Result<(), ZipFault> {
         let name = self.shown();
         let unix_kind =
@@ -316,7 +331,29 @@ impl Archive<'_> {
         }
         check_names(&found)?;
         check_places(&found, offset)?;
+        self.check_whole(&found, offset)?;
         Ok((found, offset))
+    }
+
+    /// Checks that members follow one another from the first byte to the directory, which stand apart already: what the
+    /// directory does not know of, another reader might find.
+    fn check_whole(&self, members: &[Member], directory: u64) -> Result<(), UnpackFault> {
+        let mut by_place: Vec<&Member> = members.iter().collect();
+        by_place.sort_by_key(|member| member.offset);
+        let begun = by_place.first().map_or(directory, |first| first.offset);
+        if begun != 0 {
+            return Err(malformed("something stands in front of it", 0).into());
+        }
+        let next = by_place.iter().skip(1).map(|member| member.offset).chain([directory]);
+        for (member, next) in by_place.iter().zip(next) {
+            let end = self.content_of(member, next)? + member.packed_bytes;
+            let is_whole = next == end
+                || next - end <= BEHIND_BYTES_MAX && member.ends_with(&self.read(end, next - end)?);
+            if !is_whole {
+                return Err(malformed("something stands behind a member that is none of it", end).into());
+            }
+        }
+        Ok(())
     }
 
     /// Finds the directory, which ends where the end begins.
