@@ -248,10 +248,16 @@ impl From<SupervisorFault> for Ending {
 impl Supervision<'_> {
     /// Listens to a worker until its run has ended.
     pub(crate) fn hear_out(&mut self, worker: &mut Worker) -> Result<(), Ending> {
+        let mut is_first = true;
         loop {
             let news = worker.hear();
             self.report.confine(worker.confinement());
+            let may_unpack = std::mem::take(&mut is_first);
             match news? {
+                // An input is unpacked before anything is done with it: later the wish is one for more time.
+                late @ News::File(FileFor::Spool) if !may_unpack => {
+                    return Err(Ending::Broken(worker.misspoke(&late)));
+                }
                 News::Done(done) => {
                     self.introduce();
                     self.done(*done);
@@ -267,7 +273,7 @@ impl Supervision<'_> {
                     if what == FileFor::Spool {
                         // As long as nobody knows how much it holds, it may hold as much as it may.
                         let most = self.request.limits.input.unpacked_bytes(self.report.input.bytes);
-                        worker.set_deadline(self.deadline_ms(most));
+                        worker.unpacks(self.deadline_ms(most));
                     }
                     self.hand_over(worker, what)?;
                 }
@@ -323,7 +329,7 @@ impl Supervision<'_> {
         if kept != Some(unpacked.bytes) || self.report.input.unpacked.is_some() {
             return Err(Ending::Broken(worker.misspoke(&News::Unpacked(unpacked))));
         }
-        worker.set_deadline(self.deadline_ms(unpacked.bytes));
+        worker.has_unpacked(self.deadline_ms(unpacked.bytes));
         self.report.input.unpacked = Some(unpacked);
         Ok(())
     }

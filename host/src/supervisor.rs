@@ -34,6 +34,9 @@ pub(crate) enum SupervisorFault {
     Start { exe: String, error: io::Error },
     #[error(transparent)]
     Deadline(LimitExceeded),
+    /// The parser has not been asked for anything yet.
+    #[error(transparent)]
+    UnpackDeadline(LimitExceeded),
     #[error("interrupted")]
     Interrupted,
     #[error("the worker died: {0}")]
@@ -53,6 +56,7 @@ impl Blamed for SupervisorFault {
         match self {
             SupervisorFault::Deadline(limit) => limit.blame(),
             SupervisorFault::CpuTime(_) => Blame::Guest,
+            SupervisorFault::UnpackDeadline(_) => Blame::Input,
             SupervisorFault::Interrupted => Blame::Operator,
             _ => Blame::Host,
         }
@@ -62,6 +66,7 @@ impl Blamed for SupervisorFault {
         match self {
             SupervisorFault::Start { .. } => "worker-not-started",
             SupervisorFault::Deadline(limit) => limit.code(),
+            SupervisorFault::UnpackDeadline(_) => "unpack-deadline",
             SupervisorFault::Interrupted => "interrupted",
             SupervisorFault::CpuTime(_) => "deadline-exceeded",
             SupervisorFault::Died(_) => "worker-crash",
@@ -73,6 +78,9 @@ impl Blamed for SupervisorFault {
     fn hint(&self) -> Option<String> {
         match self {
             SupervisorFault::Deadline(limit) => limit.hint(),
+            SupervisorFault::UnpackDeadline(_) => {
+                Some("unpack it beforehand, or give it more time: `--limit time=…`".to_owned())
+            }
             SupervisorFault::Violation => Some(
                 "nothing was published; either the parser has broken out of WebAssembly, or this system's library makes a \
                  call that we do not know (the kernel's log names it): do not trust the parser before you know which"
@@ -100,6 +108,8 @@ pub(crate) struct Worker {
     /// What the deadline is for, as its fault calls it.
     deadline: &'static str,
     deadline_ms: u64,
+    /// Whether it unpacks its input, which is no parser's affair.
+    is_unpacking: bool,
     /// When it was started: what it has used of the processor since is no more than its threads had time for.
     born: Instant,
     threads: u64,
@@ -154,6 +164,7 @@ impl Worker {
             begun: born,
             deadline,
             deadline_ms,
+            is_unpacking: false,
             threads,
             cpu_s: 0,
             stop,
@@ -171,7 +182,7 @@ impl Worker {
         fds: &[BorrowedFd<'_>],
         deadline_ms: u64,
     ) -> Result<(), SupervisorFault> {
-        (self.begun, self.deadline_ms) = (Instant::now(), deadline_ms);
+        (self.begun, self.deadline_ms, self.is_unpacking) = (Instant::now(), deadline_ms, false);
         self.bound_cpu();
         Ok(self.link.send_now(next, fds)?)
     }
@@ -198,9 +209,15 @@ impl Worker {
         }
     }
 
-    /// Gives it another deadline, from its beginning on: its work is not as large as it looked.
-    pub(crate) fn set_deadline(&mut self, deadline_ms: u64) {
-        self.deadline_ms = deadline_ms;
+    /// Gives it another deadline, from its beginning on, while it unpacks its input.
+    pub(crate) fn unpacks(&mut self, deadline_ms: u64) {
+        (self.deadline_ms, self.is_unpacking) = (deadline_ms, true);
+        self.bound_cpu();
+    }
+
+    /// Gives it another deadline, from its beginning on: its input is unpacked, and not as large as it looked.
+    pub(crate) fn has_unpacked(&mut self, deadline_ms: u64) {
+        (self.deadline_ms, self.is_unpacking) = (deadline_ms, false);
         self.bound_cpu();
     }
 
@@ -227,7 +244,11 @@ impl Worker {
     fn overdue(&self) -> SupervisorFault {
         let spent = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let limit = self.deadline_ms;
-        SupervisorFault::Deadline(LimitExceeded { name: self.deadline, limit, current: spent, wanted: 1 })
+        let exceeded = |name| LimitExceeded { name, limit, current: spent, wanted: 1 };
+        match self.is_unpacking {
+            true => SupervisorFault::UnpackDeadline(exceeded("unpack ms")),
+            false => SupervisorFault::Deadline(exceeded(self.deadline)),
+        }
     }
 
     /// Says how a worker ended that closed its socket. One that lives on without it would be waited for in vain; one that is
@@ -311,6 +332,17 @@ mod tests {
     fn a_worker_that_hangs_up_and_lives_on_is_not_waited_for() {
         let (_folder, mut worker) = start("exec 0<&-; exec sleep 600", 60_000);
         assert!(matches!(worker.hear(), Err(SupervisorFault::Died(_))));
+    }
+
+    #[test]
+    fn a_deadline_that_passes_while_an_input_is_unpacked_is_the_inputs() {
+        let (_folder, mut worker) = start("exec sleep 600", 60_000);
+        worker.unpacks(0);
+        let fault = worker.hear().expect_err("it is overdue");
+        assert_eq!((fault.code(), fault.blame()), ("unpack-deadline", Blame::Input));
+        worker.has_unpacked(0);
+        let fault = worker.hear().expect_err("it is overdue");
+        assert_eq!(fault.blame(), Blame::Guest);
     }
 
     #[test]
