@@ -248,14 +248,17 @@ impl From<SupervisorFault> for Ending {
 impl Supervision<'_> {
     /// Listens to a worker until its run has ended.
     pub(crate) fn hear_out(&mut self, worker: &mut Worker) -> Result<(), Ending> {
-        let mut is_first = true;
+        let mut may_unpack = true;
         loop {
             let news = worker.hear();
             self.report.confine(worker.confinement());
-            let may_unpack = std::mem::take(&mut is_first);
-            match news? {
+            let news = news?;
+            // The last word on a part comes behind the end of the input that completed it: at the beginning of the next.
+            let is_early = may_unpack;
+            may_unpack = is_early && matches!(news, News::PartEnded(_));
+            match news {
                 // An input is unpacked before anything is done with it: later the wish is one for more time.
-                late @ News::File(FileFor::Spool) if !may_unpack => {
+                late @ News::File(FileFor::Spool) if !is_early => {
                     return Err(Ending::Broken(worker.misspoke(&late)));
                 }
                 News::Done(done) => {
