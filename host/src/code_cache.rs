@@ -1,6 +1,8 @@
 //! Compiled code, kept between runs. It becomes executable as it is, so nothing is loaded that this user's host did not
 //! write: an owner-only directory, an HMAC under a key of this machine, checked over the whole file; then a sealed copy in
 //! memory, so that the file cannot change behind the check. A lost key means compiling again, nothing else.
+//!
+//! Under the HMAC stands how far the worker was locked in that made the code, too: who requires more compiles again.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -11,6 +13,7 @@ use std::path::Path;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use casparian_core::fault::{Blame, Blamed};
 use casparian_core::id::{Digest, FieldHasher};
+use casparian_jail::Isolation;
 use hmac::{Hmac, Mac as _};
 use rustix::fs::{MemfdFlags, OFlags, SealFlags, fcntl_add_seals, memfd_create};
 use sha2::Sha256;
@@ -64,7 +67,7 @@ impl Blamed for CacheFault {
 pub enum Found {
     /// The code, sealed.
     Code(File),
-    /// Nothing.
+    /// Nothing, or nothing that was made under enough isolation.
     Nothing,
     /// Something that this host did not write. It is ignored.
     Tampered,
@@ -99,30 +102,34 @@ impl CodeCache {
         Ok(Self { dir, shown, mac_key })
     }
 
-    /// Looks for code. Whatever fails its check is as good as not there.
-    pub fn find(&self, key: Digest) -> Result<Found, CacheFault> {
+    /// Looks for code that was made under the isolation that is required. Whatever fails its check is as good as not there.
+    pub fn find(&self, key: Digest, required: Isolation) -> Result<Found, CacheFault> {
         let bytes = match self.read(key) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok(Found::Nothing),
             // A link, a pipe, a directory where a file of ours should be.
             Err(_unreadable) => return Ok(Found::Tampered),
         };
-        let Some((mac, code)) = bytes.split_at_checked(MAC_BYTES) else { return Ok(Found::Tampered) };
-        match self.mac(key, code).verify_slice(mac) {
+        let Some((mac, made)) = bytes.split_at_checked(MAC_BYTES) else { return Ok(Found::Tampered) };
+        let Some((&under, code)) = made.split_first() else { return Ok(Found::Tampered) };
+        match self.mac(key, under, code).verify_slice(mac) {
+            Ok(()) if under < level_byte(required) => Ok(Found::Nothing),
             Ok(()) => seal(code).map(Found::Code).map_err(|error| self.io(error)),
             Err(_other) => Ok(Found::Tampered),
         }
     }
 
-    /// Keeps code, and returns it sealed.
-    pub fn keep(&self, key: Digest, code: &[u8]) -> Result<File, CacheFault> {
+    /// Keeps code with the isolation of the worker that made it, and returns it sealed.
+    pub fn keep(&self, key: Digest, code: &[u8], made_under: Isolation) -> Result<File, CacheFault> {
+        let under = level_byte(made_under);
         let write = || -> io::Result<()> {
             let temporary = format!(".{}-{}", key, std::process::id());
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
             options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
             let mut file = self.dir.open_with(&temporary, &options)?;
-            file.write_all(&self.mac(key, code).finalize().into_bytes())?;
+            file.write_all(&self.mac(key, under, code).finalize().into_bytes())?;
+            file.write_all(&[under])?;
             file.write_all(code)?;
             // Else a power cut leaves a name without its bytes, which would look as if somebody had been here.
             file.sync_all()?;
@@ -146,11 +153,12 @@ impl CodeCache {
         Ok(Some(bytes))
     }
 
-    fn mac(&self, key: Digest, code: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, key: Digest, under: u8, code: &[u8]) -> Hmac<Sha256> {
         let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.mac_key)
             .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
         // The key is in it, so that good code of one component cannot stand in for another's.
         mac.update(key.as_bytes());
+        mac.update(&[under]);
         mac.update(code);
         mac
     }
@@ -162,19 +170,29 @@ impl CodeCache {
 
 /// Names the code of one component under one engine.
 pub fn code_key(component: Digest, engine: Digest) -> Digest {
-    FieldHasher::new("casparian code cache 1").field(component.as_bytes()).field(engine.as_bytes()).finish()
+    FieldHasher::new("casparian code cache 2").field(component.as_bytes()).field(engine.as_bytes()).finish()
 }
 
 /// Names the code of a runtime under one engine. Not what it would be called as a parser: it was checked less strictly.
 pub fn runtime_key(runtime: Digest, engine: Digest) -> Digest {
-    FieldHasher::new("casparian runtime cache 1").field(runtime.as_bytes()).field(engine.as_bytes()).finish()
+    FieldHasher::new("casparian runtime cache 2").field(runtime.as_bytes()).field(engine.as_bytes()).finish()
 }
 
 /// Names a program as a runtime compiled it, under one engine.
 pub fn program_key(runtime: Digest, engine: Digest, program: Digest) -> Digest {
     let hasher =
-        FieldHasher::new("casparian program cache 1").field(runtime.as_bytes()).field(engine.as_bytes());
+        FieldHasher::new("casparian program cache 2").field(runtime.as_bytes()).field(engine.as_bytes());
     hasher.field(program.as_bytes()).finish()
+}
+
+/// Returns a level as an entry holds it. More is greater.
+fn level_byte(level: Isolation) -> u8 {
+    match level {
+        Isolation::L0 => 0,
+        Isolation::L1 => 1,
+        Isolation::L2 => 2,
+        Isolation::L3 => 3,
+    }
 }
 
 fn name(key: Digest) -> String {
@@ -253,9 +271,11 @@ mod tests {
     #[test]
     fn code_that_was_kept_is_found_again_by_another_process() {
         let (home, cache) = cache();
-        cache.keep(key(), b"native code").expect("kept");
+        cache.keep(key(), b"native code", Isolation::L2).expect("kept");
         let again = CodeCache::open(&home.path().join("code")).expect("the same cache");
-        let Found::Code(mut code) = again.find(key()).expect("found") else { panic!("it was kept") };
+        let Found::Code(mut code) = again.find(key(), Isolation::L2).expect("found") else {
+            panic!("it was kept")
+        };
         let mut bytes = Vec::new();
         std::io::Seek::rewind(&mut code).expect("a file");
         code.read_to_end(&mut bytes).expect("readable");
@@ -265,38 +285,56 @@ mod tests {
     #[test]
     fn c_29_code_of_another_engine_is_not_found() {
         let (_home, cache) = cache();
-        cache.keep(key(), b"native code").expect("kept");
+        cache.keep(key(), b"native code", Isolation::L2).expect("kept");
         let newer = code_key(Digest::of(b"component"), Digest::of(b"newer engine"));
-        assert!(matches!(cache.find(newer), Ok(Found::Nothing)));
+        assert!(matches!(cache.find(newer, Isolation::L2), Ok(Found::Nothing)));
+    }
+
+    #[test]
+    fn code_that_was_made_under_less_than_is_required_is_not_found() {
+        let (_home, cache) = cache();
+        cache.keep(key(), b"native code", Isolation::L2).expect("kept");
+        assert!(matches!(cache.find(key(), Isolation::L3), Ok(Found::Nothing)));
+        assert!(matches!(cache.find(key(), Isolation::L0), Ok(Found::Code(_))));
+    }
+
+    #[test]
+    fn nobody_can_say_that_code_was_made_under_more() {
+        let (home, cache) = cache();
+        cache.keep(key(), b"native code", Isolation::L2).expect("kept");
+        let mut bytes = std::fs::read(stored(&home)).expect("stored");
+        assert_eq!(std::mem::replace(&mut bytes[MAC_BYTES], 3), 2);
+        std::fs::write(stored(&home), bytes).expect("written");
+        assert!(matches!(cache.find(key(), Isolation::L3), Ok(Found::Tampered)));
     }
 
     #[test]
     fn one_flipped_bit_makes_it_worthless() {
         let (home, cache) = cache();
-        cache.keep(key(), b"native code").expect("kept");
+        cache.keep(key(), b"native code", Isolation::L2).expect("kept");
         let mut bytes = std::fs::read(stored(&home)).expect("stored");
         *bytes.last_mut().expect("bytes") ^= 1;
         std::fs::write(stored(&home), bytes).expect("written");
-        assert!(matches!(cache.find(key()), Ok(Found::Tampered)));
+        assert!(matches!(cache.find(key(), Isolation::L2), Ok(Found::Tampered)));
     }
 
     #[test]
     fn good_code_of_another_component_does_not_pass_for_this_one() {
         let (home, cache) = cache();
         let other = code_key(Digest::of(b"other"), Digest::of(b"engine"));
-        cache.keep(other, b"native code").expect("kept");
+        cache.keep(other, b"native code", Isolation::L2).expect("kept");
         std::fs::rename(home.path().join("code").join(name(other)), stored(&home)).expect("moved");
-        assert!(matches!(cache.find(key()), Ok(Found::Tampered)));
+        assert!(matches!(cache.find(key(), Isolation::L2), Ok(Found::Tampered)));
     }
 
     #[test]
     fn a_link_or_a_pipe_in_its_place_is_not_followed() {
         let (home, cache) = cache();
         std::os::unix::fs::symlink("/etc/passwd", stored(&home)).expect("a link");
-        assert!(matches!(cache.find(key()), Ok(Found::Tampered)));
+        assert!(matches!(cache.find(key(), Isolation::L2), Ok(Found::Tampered)));
         std::fs::remove_file(stored(&home)).expect("removed");
         std::fs::create_dir(stored(&home)).expect("a directory");
-        assert!(matches!(cache.find(key()), Ok(Found::Tampered)));
+        assert!(matches!(cache.find(key(), Isolation::L2), Ok(Found::Tampered)));
     }
 
     #[test]
@@ -311,9 +349,9 @@ mod tests {
     #[test]
     fn a_lost_key_means_compiling_again_and_nothing_else() {
         let (home, cache) = cache();
-        cache.keep(key(), b"native code").expect("kept");
+        cache.keep(key(), b"native code", Isolation::L2).expect("kept");
         std::fs::remove_file(home.path().join("code").join(KEY_FILE)).expect("lost");
         let again = CodeCache::open(&home.path().join("code")).expect("a cache");
-        assert!(matches!(again.find(key()), Ok(Found::Tampered)));
+        assert!(matches!(again.find(key(), Isolation::L2), Ok(Found::Tampered)));
     }
 }

@@ -24,7 +24,7 @@ use crate::supervisor::Worker;
 const COMPILE_MS_MAX: u64 = 120_000;
 
 /// Most bytes of compiled code: a component of the largest size, ten times over.
-const CODE_BYTES_MAX: u64 = 10 * precheck::COMPONENT_BYTES_MAX;
+pub(crate) const CODE_BYTES_MAX: u64 = 10 * precheck::COMPONENT_BYTES_MAX;
 
 /// A parser, open: a component, or a program and the component of its runtime, in one file or in two.
 pub(crate) struct Component {
@@ -141,7 +141,7 @@ impl Component {
         let engine = Sandbox::new(workshop.limits).map_err(|fault| fault.report())?.code_key();
         let name_key = if self.program.is_some() { runtime_key } else { code_key };
         let key = name_key(self.sha256, engine);
-        let warning = match cache.find(key).map_err(|fault| fault.report())? {
+        let warning = match cache.find(key, workshop.required).map_err(|fault| fault.report())? {
             Found::Code(code) => return self.with_program(workshop, &cache, engine, code, None),
             Found::Nothing => None,
             Found::Tampered => Some(tampered()),
@@ -152,10 +152,10 @@ impl Component {
             is_runtime: self.program.is_some(),
             component_bytes: self.end,
         };
-        let code = made_by_worker(workshop, &task, &[self.fd()], COMPILE_MS_MAX)?;
+        let (code, under) = made_by_worker(workshop, &task, &[self.fd()], COMPILE_MS_MAX)?;
         // The digest was taken of what the file was then; what was compiled must be the same.
         self.source.check_unchanged().map_err(|fault| fault.report())?;
-        let code = cache.keep(key, &code).map_err(|fault| fault.report())?;
+        let code = cache.keep(key, &code, under).map_err(|fault| fault.report())?;
         self.with_program(workshop, &cache, engine, code, warning)
     }
 
@@ -170,7 +170,7 @@ impl Component {
     ) -> Result<Compiled, FaultReport> {
         let Some(program) = &self.program else { return Ok(Compiled { code, program_code: None, warning }) };
         let key = program_key(self.sha256, engine, program.sha256());
-        let (found, warning) = match cache.find(key).map_err(|fault| fault.report())? {
+        let (found, warning) = match cache.find(key, workshop.required).map_err(|fault| fault.report())? {
             Found::Code(found) => (Some(found), warning),
             Found::Nothing => (None, warning),
             Found::Tampered => (None, warning.or_else(|| Some(tampered()))),
@@ -178,8 +178,8 @@ impl Component {
         let program_code = match found {
             Some(found) => found,
             None => {
-                let made = prepared(workshop, &code, program)?;
-                cache.keep(key, &made).map_err(|fault| fault.report())?
+                let (made, under) = prepared(workshop, &code, program)?;
+                cache.keep(key, &made, under).map_err(|fault| fault.report())?
             }
         };
         Ok(Compiled { code, program_code: Some(program_code), warning })
@@ -188,7 +188,11 @@ impl Component {
 
 /// Has a program compiled by its runtime, under bounds that follow from its size and not from the input that it waits for. One
 /// that its runtime gives up on is none the worse: it runs from its sources, and says there what is wrong.
-fn prepared(workshop: &Workshop<'_>, code: &File, program: &Program) -> Result<Vec<u8>, FaultReport> {
+fn prepared(
+    workshop: &Workshop<'_>,
+    code: &File,
+    program: &Program,
+) -> Result<(Vec<u8>, Isolation), FaultReport> {
     let usual = crate::program::limits();
     let fuel_base = usual.fuel_base.saturating_add(usual.fuel_per_byte.saturating_mul(program.bytes()));
     let limits = Limits { fuel_base, ..workshop.limits.clone() };
@@ -196,18 +200,20 @@ fn prepared(workshop: &Workshop<'_>, code: &File, program: &Program) -> Result<V
     let made =
         made_by_worker(workshop, &Task::Prepare { limits }, &[code.as_fd(), program.fd()], deadline_ms);
     match made {
-        Err(fault) if fault.blame == Blame::Guest => Ok(Vec::new()),
+        // Nothing is harmless, whoever made it.
+        Err(fault) if fault.blame == Blame::Guest => Ok((Vec::new(), Isolation::L3)),
         made => made,
     }
 }
 
-/// Has a worker make something out of what it is given, and returns it. The worker is gone before anybody looks at its work.
+/// Has a worker make something out of what it is given, and returns it with the isolation that it was made under. The worker is
+/// gone before anybody looks at its work.
 fn made_by_worker(
     workshop: &Workshop<'_>,
     task: &Task,
     given: &[BorrowedFd<'_>],
     deadline_ms: u64,
-) -> Result<Vec<u8>, FaultReport> {
+) -> Result<(Vec<u8>, Isolation), FaultReport> {
     let failed = |error: std::io::Error| FaultReport {
         blame: Blame::Host,
         code: "code-memory".to_owned(),
@@ -224,13 +230,14 @@ fn made_by_worker(
         News::Failed { fault, .. } => return Err(fault),
         other => return Err(worker.misspoke(&other)),
     }
+    let under = worker.confinement().map_or(Isolation::L0, |confinement| confinement.level);
     drop(worker);
     let mut bytes = Vec::new();
     code.rewind().and_then(|()| code.take(CODE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() as u64 > CODE_BYTES_MAX {
         return Err(failed(std::io::Error::other(format!("there are more than {CODE_BYTES_MAX} bytes"))));
     }
-    Ok(bytes)
+    Ok((bytes, under))
 }
 
 impl Compiled {

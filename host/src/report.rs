@@ -54,7 +54,7 @@ pub struct Report {
     pub fuel: u64,
     /// The most linear memory that the guest had, in bytes.
     pub memory_peak_bytes: u64,
-    /// What stood between the guest and this machine.
+    /// What stood between the guest and this machine; [`Isolation::L0`] where no worker got far enough to say.
     pub isolation: Isolation,
     /// What this machine did not give of it, a line each: nothing at L3.
     pub isolation_missing: Vec<String>,
@@ -106,7 +106,7 @@ impl Report {
             accounting: Accounting::default(),
             fuel: 0,
             memory_peak_bytes: 0,
-            isolation: Isolation::L1,
+            isolation: Isolation::L0,
             isolation_missing: Vec::new(),
             log_lines_dropped: 0,
             rule_warnings: Vec::new(),

@@ -116,6 +116,8 @@ pub(crate) struct Worker {
     /// What it may use of the processor, from its start on.
     cpu_s: u64,
     stop: Arc<AtomicBool>,
+    /// The least that it must be locked in before it does anything.
+    required: Isolation,
     /// How far it is locked in: its first word.
     confinement: Option<Confinement>,
 }
@@ -168,6 +170,7 @@ impl Worker {
             threads,
             cpu_s: 0,
             stop,
+            required,
             confinement: None,
         };
         worker.bound_cpu();
@@ -202,11 +205,20 @@ impl Worker {
                 Received::Message(News::Confined(confinement), _) if self.confinement.is_none() => {
                     self.confinement = Some(confinement);
                 }
+                Received::Message(news, _) if !self.may_say(&news) => {
+                    return Err(SupervisorFault::Misspoke(word(&news)));
+                }
                 Received::Message(news, _) => return Ok(news),
                 Received::Closed => return Err(self.died()),
                 Received::Nothing => {}
             }
         }
+    }
+
+    /// Says whether a word may be heard: one that is not locked in as is required can only fail.
+    fn may_say(&self, news: &News) -> bool {
+        let is_locked_in = self.confinement.as_ref().is_some_and(|it| it.check(self.required).is_ok());
+        is_locked_in || matches!(news, News::Failed { .. } | News::Log(_))
     }
 
     /// Gives it another deadline, from its beginning on, while it unpacks its input.
@@ -237,8 +249,7 @@ impl Worker {
 
     /// Names a word that is not due now.
     pub(crate) fn misspoke(&self, news: &News) -> FaultReport {
-        let word: String = format!("{news:?}").chars().take(60).collect();
-        SupervisorFault::Misspoke(word).report()
+        SupervisorFault::Misspoke(word(news)).report()
     }
 
     fn overdue(&self) -> SupervisorFault {
@@ -293,6 +304,10 @@ impl Drop for Worker {
     }
 }
 
+fn word(news: &News) -> String {
+    format!("{news:?}").chars().take(60).collect()
+}
+
 fn epitaph(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(6), _) => "SIGABRT (out of memory?)".to_owned(),
@@ -316,6 +331,10 @@ mod tests {
 
     /// Starts a script in a worker's place. It takes its task and then does what it likes.
     fn start(script: &str, deadline_ms: u64) -> (tempfile::TempDir, Worker) {
+        start_required(Isolation::L0, script, deadline_ms)
+    }
+
+    fn start_required(required: Isolation, script: &str, deadline_ms: u64) -> (tempfile::TempDir, Worker) {
         let _alone = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("a folder");
         let exe = folder.path().join("worker");
@@ -324,7 +343,7 @@ mod tests {
         std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o700)).expect("executable");
         let task = Task::Compile { limits: Limits::default(), is_runtime: false, component_bytes: 0 };
         let worker =
-            Worker::start(&exe, Isolation::L0, &task, &[], deadline_ms, &Arc::default()).expect("started");
+            Worker::start(&exe, required, &task, &[], deadline_ms, &Arc::default()).expect("started");
         (folder, worker)
     }
 
@@ -347,8 +366,29 @@ mod tests {
 
     #[test]
     fn a_worker_that_never_stops_talking_meets_its_deadline() {
-        let (_folder, mut worker) = start("while :; do printf '\"Compiled\"' >&0; done", 300);
+        let talk = format!("{CONFINED}; while :; do printf '\"Compiled\"' >&0; done");
+        let (_folder, mut worker) = start(&talk, 300);
         let fault = (0..10_000_000).find_map(|_| worker.hear().err());
         assert!(matches!(fault, Some(SupervisorFault::Deadline(_))), "{fault:?}");
+    }
+
+    /// Locked in, and not all the way.
+    const CONFINED: &str = r#"printf '{"Confined":{"level":"L2","missing":["a wall"]}}' >&0"#;
+
+    #[test]
+    fn a_worker_that_has_not_said_how_far_it_is_locked_in_is_not_heard() {
+        let (_folder, mut worker) = start("printf '\"Compiled\"' >&0; exec sleep 600", 60_000);
+        let heard = worker.hear();
+        assert!(matches!(&heard, Err(SupervisorFault::Misspoke(word)) if word == "Compiled"), "{heard:?}");
+    }
+
+    #[test]
+    fn a_worker_that_goes_on_with_less_than_is_required_is_not_heard() {
+        let goes_on = format!("{CONFINED}; printf '\"Compiled\"' >&0; exec sleep 600");
+        let (_folder, mut worker) = start_required(Isolation::L3, &goes_on, 60_000);
+        let heard = worker.hear();
+        assert!(matches!(&heard, Err(SupervisorFault::Misspoke(word)) if word == "Compiled"), "{heard:?}");
+        let (_folder, mut worker) = start_required(Isolation::L2, &goes_on, 60_000);
+        assert!(matches!(worker.hear(), Ok(News::Compiled)));
     }
 }

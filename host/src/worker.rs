@@ -31,6 +31,7 @@ use casparian_sandbox::precheck::Checked;
 use casparian_sandbox::session::{Ended, Session};
 use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, precheck};
 
+use crate::component::CODE_BYTES_MAX;
 use crate::interface::Interface;
 use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
@@ -50,7 +51,7 @@ mod lock_in;
 mod many;
 
 use guest_thread::GuestThread;
-use lock_in::Cell;
+use lock_in::{Cell, RUN_FILE_BYTES};
 
 /// What is said and not yet judged. More would only cost memory.
 const CHANNEL_BATCHES: usize = 2;
@@ -145,25 +146,25 @@ fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<Ne
             compile(&sandbox, is_runtime, &component, next()?)
         }
         Task::Prepare { limits } => {
-            let guests = cell.around_guests(&limits, &next()?)?;
+            let guests = cell.around_guests(&limits, &next()?, CODE_BYTES_MAX)?;
             prepare(limits, guests, next()?, next()?)
         }
         Task::Inspect { limits, component_bytes, has_program, has_contract } => {
             let component = next()?;
-            let guests = cell.around_guests(&limits, &next()?)?;
+            let guests = cell.around_guests(&limits, &next()?, 0)?;
             let component = read_component(&component, component_bytes)?;
             let program = if has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
             let contract = if has_contract { Some(next()?) } else { None };
             inspect(limits, guests, &component, program, contract)
         }
         Task::Run(order) => {
-            let guests = cell.around_guests(&order.limits, &next()?)?;
+            let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES)?;
             let input = next()?;
             let bench = Bench::set_up(&order, guests, next)?;
             run(link, &order, &bench, input, None).map(|done| News::Done(Box::new(done)))
         }
         Task::RunMany(order) => {
-            let guests = cell.around_guests(&order.limits, &next()?)?;
+            let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES)?;
             let bench = Bench::set_up(&order, guests, next)?;
             many::serve(link, &order, &bench)
         }

@@ -7,6 +7,7 @@ use std::thread;
 
 use casparian_core::id::Digest;
 use casparian_host::code_cache::CodeCache;
+use casparian_host::report::Isolation;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -85,6 +86,8 @@ fn s_07_who_requires_more_than_there_is_gets_no_run() {
     let desk = Desk::new(FILE);
     // It would spin, if it ever began.
     let spin = |level| desk.evil("spin").limit("fuel", "1M").args(&["--require-isolation", level]);
+    // Compiled where it may be, so that it is the run that is refused.
+    spin("L3").done().assert_fault("guest", "fuel-exhausted");
     let said = without_landlock(spin("L3"));
     let message = said.assert_fault("operator", "isolation-too-weak");
     assert!(
@@ -102,6 +105,36 @@ fn s_07_nothing_is_compiled_either_below_what_is_required() {
     let call = desk.evil("honest").args(&["--require-isolation", "L3"]).cache(desk.path("cache"));
     without_landlock(call).assert_fault("operator", "isolation-too-weak");
     assert_eq!(compiled(&desk.path("cache")), Vec::<String>::new());
+}
+
+#[test]
+fn every_command_that_runs_a_parser_can_be_held_to_an_isolation() {
+    let desk = Desk::new(FILE);
+    assert_eq!(desk.run(&guest("hello_parser")).done().exit, 0);
+    let (parser, input, receipt) =
+        (guest("hello_parser"), desk.path("input"), desk.path("out/_receipt.json"));
+    let again = || desk.call(&["verify"]).arg(&receipt).args(&["--input"]).arg(&input).args(&["--component"]);
+    let commands = [again().arg(&parser), desk.call(&["inspect"]).arg(&parser)];
+    for command in commands {
+        let said = without_landlock(command.args(&["--require-isolation", "L3"]));
+        assert!(said.stderr.contains("isolation L3 is required"), "{said:?}");
+    }
+    let said = again().arg(&parser).args(&["--require-isolation", "L3"]).done();
+    assert_eq!(said.exit, 0, "{said:?}");
+}
+
+#[test]
+fn code_that_was_compiled_under_less_is_compiled_again_for_who_requires_more() {
+    let desk = Desk::new(FILE);
+    let cache = desk.path("cache");
+    assert_eq!(without_landlock(desk.run(&guest("hello_parser")).cache(cache.clone())).exit, 0);
+    let name = compiled(&cache).pop().expect("code");
+    let level = || std::fs::read(cache.join("code").join(&name)).expect("code")[32];
+    assert_eq!(level(), 2);
+    std::fs::remove_dir_all(desk.path(OUT)).expect("an output");
+    let strict = desk.run(&guest("hello_parser")).args(&["--require-isolation", "L3"]);
+    assert_eq!(strict.cache(cache.clone()).done().exit, 0);
+    assert_eq!(level(), 3);
 }
 
 #[test]
@@ -146,13 +179,13 @@ fn break_out(desk: &Desk, escape: [u8; 10]) -> std::path::PathBuf {
     let [name] = names.as_slice() else { panic!("one piece of code: {names:?}") };
     let key: Digest =
         serde_json::from_value(Json::from(name.trim_end_matches(".cwasm"))).expect("a digest for a name");
-    let mut code = std::fs::read(cache.join("code").join(name)).expect("code").split_off(32);
+    let mut code = std::fs::read(cache.join("code").join(name)).expect("code").split_off(33);
     let mark = MARK.to_le_bytes();
     let places: Vec<usize> = (2..code.len() - 8).filter(|&at| code[at..at + 8] == mark).collect();
     let [place] = places.as_slice() else { panic!("the mark stands in one place: {places:?}") };
     assert!(matches!(code[place - 2..*place], [0x48 | 0x49, 0xb8..=0xbf]), "a move of eight bytes");
     code[place - 2..place + 8].copy_from_slice(&escape);
-    let kept = CodeCache::open(&cache.join("code")).expect("the cache").keep(key, &code);
+    let kept = CodeCache::open(&cache.join("code")).expect("the cache").keep(key, &code, Isolation::L3);
     drop(kept.expect("code that is kept"));
     parser
 }

@@ -5,11 +5,12 @@
 //!
 //! 1. [`close_inherited`]: no descriptor that somebody forgot to close;
 //! 2. [`bound`]: resource limits, no capabilities, no new privileges, no dumps, death with the parent;
-//! 3. the worker maps its code;
-//! 4. [`Bounded::wall_in`]: no new executable memory, no file system, no network, no signals to others. Landlock binds the
-//!    calling thread and those that it starts later, so there must be no other yet;
-//! 5. the worker starts its threads and waits until they stand;
-//! 6. [`Walled::lock`]: the system calls on one list, for all threads, and death for any other.
+//! 3. [`Bounded::fence`]: no file system, no network, no signals to others. Landlock binds the calling thread and those that
+//!    it starts later, so there must be no other yet;
+//! 4. the worker maps its code;
+//! 5. [`Fenced::wall_in`]: no new executable memory;
+//! 6. the worker starts its threads and waits until they stand;
+//! 7. [`Walled::lock`]: the system calls on one list, for all threads, and death for any other.
 //!
 //! What a kernel cannot do is left out and said: [`Confinement::missing`]. Who wants all of it asks [`Confinement::check`].
 //!
@@ -25,4 +26,4 @@ mod walls;
 
 pub use bounds::{Bounded, Bounds, bound, close_inherited};
 pub use confinement::{Confinement, Isolation, TooWeak};
-pub use walls::Walled;
+pub use walls::{Fenced, Walled};

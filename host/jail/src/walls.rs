@@ -14,6 +14,12 @@ use crate::confinement::{Confinement, Isolation};
 /// The version of Landlock that knows all that is wanted of it: signals and abstract sockets were the last to come.
 const LANDLOCK_WANTED: ABI = ABI::V6;
 
+/// A process without a file system, a network and signals to others, which may still map code that it was handed.
+#[must_use = "a process that is only fenced can still make memory executable"]
+pub struct Fenced {
+    missing: Vec<String>,
+}
+
 /// A process within its walls that may still start threads.
 #[must_use = "a process that is not locked can still make any system call"]
 pub struct Walled {
@@ -27,12 +33,25 @@ impl Bounded {
         self
     }
 
-    /// Forbids memory that becomes executable, files, the network, and signals to others. Code is mapped by now; threads are
-    /// started after it, since Landlock would not bind those that are there already.
+    /// Forbids files, the network, and signals to others. Threads are started after it, since Landlock would not bind those
+    /// that are there already.
+    pub fn fence(self) -> Fenced {
+        let mut missing = self.missing;
+        missing.extend(landlock().err().map(|why| format!("Landlock: {why}")));
+        Fenced { missing }
+    }
+
+    /// Fences and walls this process in, with no code to be mapped in between.
+    pub fn wall_in(self) -> Walled {
+        self.fence().wall_in()
+    }
+}
+
+impl Fenced {
+    /// Forbids memory that becomes executable. Code is mapped by now.
     pub fn wall_in(self) -> Walled {
         let mut missing = self.missing;
         missing.extend(refuse_new_code().err().map(|error| format!("executable memory: {error}")));
-        missing.extend(landlock().err().map(|why| format!("Landlock: {why}")));
         Walled { missing }
     }
 }

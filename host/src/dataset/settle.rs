@@ -1,6 +1,6 @@
 //! What segments brought, put together in the order of the inputs: counts, receipts, parts in their places, the verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::time::Instant;
@@ -34,7 +34,9 @@ pub(super) struct Settled<'a> {
     report: DatasetReport,
     /// Whether compiled code was at hand.
     pub(super) code_cache: CodeCache,
-    isolation: Isolation,
+    /// The least that any input was run under, with all that was ever missing; none: no worker has said.
+    isolation: Option<Isolation>,
+    isolation_missing: BTreeSet<String>,
     columns: Columns,
     receipts: Option<BufWriter<File>>,
     digest: InputsDigest,
@@ -69,7 +71,8 @@ impl<'a> Settled<'a> {
             begun,
             report: DatasetReport::begin(&request.each.component, request.jobs),
             code_cache: CodeCache::Warm,
-            isolation: Isolation::L1,
+            isolation: None,
+            isolation_missing: BTreeSet::new(),
             columns: Columns::new(),
             receipts: None,
             digest: InputsDigest::default(),
@@ -150,14 +153,22 @@ impl<'a> Settled<'a> {
         if self.report.component.version.is_none() && report.component.version.is_some() {
             self.report.component.clone_from(&report.component);
             self.report.contract.clone_from(&report.contract);
-            self.isolation = report.isolation;
         }
         if self.claim.is_none() {
             self.claim = report.claim.clone().map(Box::new);
         }
     }
 
+    /// Keeps the weakest isolation: what is said of all inputs must be true of each. One that no worker has seen had none.
+    fn weaken(&mut self, report: &Report) {
+        if report.isolation > Isolation::L0 {
+            self.isolation = Some(self.isolation.map_or(report.isolation, |it| it.min(report.isolation)));
+            self.isolation_missing.extend(report.isolation_missing.iter().cloned());
+        }
+    }
+
     fn count(&mut self, report: &Report) {
+        self.weaken(report);
         let status = status_word(report.status);
         self.digest.add(report.input.sha256, report.claim_sha256, status);
         self.gravest = graver(self.gravest, report.exit);
@@ -398,7 +409,8 @@ impl<'a> Settled<'a> {
         DatasetCircumstances {
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: casparian_sandbox::ENGINE.to_owned(),
-            isolation: format!("{:?}", self.isolation),
+            isolation: self.isolation.unwrap_or(Isolation::L0).to_string(),
+            isolation_missing: self.isolation_missing.iter().cloned().collect(),
             contract_origin: self
                 .report
                 .contract

@@ -13,6 +13,7 @@ use casparian_sandbox::{Loaded, Sandbox};
 
 use super::guest_thread::GuestThread;
 use super::{Failed, broken, failed, internal, load};
+use crate::component::CODE_BYTES_MAX;
 use crate::link::Link;
 use crate::orders::News;
 
@@ -20,8 +21,8 @@ use crate::orders::News;
 const HOST_DATA_BYTES: u64 = 1536 * 1024 * 1024;
 /// All addresses of a worker that compiles: nothing is reserved there that is not used.
 const COMPILE_ADDRESS_BYTES: u64 = 3 * 1024 * 1024 * 1024;
-/// Any one file. What a run may write is bounded by its rows; this stops a file that claims to be larger than any disk.
-const FILE_BYTES: u64 = 1 << 40;
+/// Any one file of a run. What a run may write is bounded by its rows; this stops a file that claims to be larger than any disk.
+pub(super) const RUN_FILE_BYTES: u64 = 1 << 40;
 /// Open descriptors: a table each, and a handful more.
 const FILES: u64 = 256;
 
@@ -39,13 +40,20 @@ impl<'a> Cell<'a> {
         Self { link, required, closed }
     }
 
-    /// Maps code, then locks this process in with one thread for guests.
-    pub(super) fn around_guests(self, limits: &Limits, code: &File) -> Result<(Loaded, GuestThread), Failed> {
-        let bounded = self.bound(limits.memory_bytes_max, None)?;
-        let loaded = load(limits, code)?;
+    /// Maps code, then locks this process in with one thread for guests. No file grows past `file_bytes`.
+    pub(super) fn around_guests(
+        self,
+        limits: &Limits,
+        code: &File,
+        file_bytes: u64,
+    ) -> Result<(Loaded, GuestThread), Failed> {
+        let bounded = self.bound(limits.memory_bytes_max, None, file_bytes)?;
         // A contract's patterns come later. The first one that a process compiles reads how many cores there are.
         Pattern::compile("x").map_err(|fault| internal(format!("a pattern: {fault}")))?;
-        let walled = bounded.wall_in();
+        let fenced = bounded.fence();
+        // What is mapped is a compiler's work that a stranger's component may have steered.
+        let loaded = load(limits, code)?;
+        let walled = fenced.wall_in();
         let guest_thread = GuestThread::start(limits)?;
         self.lock(walled)?;
         Ok((loaded, guest_thread))
@@ -53,7 +61,7 @@ impl<'a> Cell<'a> {
 
     /// Locks this process in with the threads that compile.
     pub(super) fn around_compilers(self, limits: &Limits) -> Result<Sandbox, Failed> {
-        let bounded = self.bound(0, Some(COMPILE_ADDRESS_BYTES))?;
+        let bounded = self.bound(0, Some(COMPILE_ADDRESS_BYTES), CODE_BYTES_MAX)?;
         let sandbox = Sandbox::new(limits).map_err(failed)?;
         // How many there may be stands in files.
         let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -65,16 +73,21 @@ impl<'a> Cell<'a> {
 
     /// Locks this process in with nothing to do.
     pub(super) fn around_nothing(self) -> Result<(), Failed> {
-        let walled = self.bound(0, None)?.wall_in();
+        let walled = self.bound(0, None, 0)?.wall_in();
         self.lock(walled)
     }
 
-    fn bound(&self, guest_bytes: u64, address_bytes: Option<u64>) -> Result<Bounded, FaultReport> {
+    fn bound(
+        &self,
+        guest_bytes: u64,
+        address_bytes: Option<u64>,
+        file_bytes: u64,
+    ) -> Result<Bounded, FaultReport> {
         let bounds = Bounds {
             // The address space is wasmtime's to reserve; what counts is what is written to.
             data_bytes: guest_bytes.saturating_add(HOST_DATA_BYTES),
             address_bytes,
-            file_bytes: FILE_BYTES,
+            file_bytes,
             files: FILES,
         };
         let bounded =

@@ -96,8 +96,11 @@ pub struct DatasetCircumstances {
     pub host_version: String,
     /// The engine that ran the parser, with its version.
     pub engine: String,
-    /// What stood between the parser and the machine.
+    /// The least that stood between the parser and the machine for any of the inputs.
     pub isolation: String,
+    /// What was missing of it, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub isolation_missing: Vec<String>,
     /// Where the contract came from; none: there was none.
     pub contract_origin: Option<String>,
     /// Workers side by side.

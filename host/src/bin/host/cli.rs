@@ -5,6 +5,7 @@ pub(crate) mod contract;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod inspect;
+mod isolation;
 mod limit;
 pub(crate) mod quarantine;
 pub(crate) mod run;

@@ -6,8 +6,8 @@ use casparian_core::fault::FaultReport;
 use casparian_host::build::{BuildRequest, Built, build};
 use casparian_host::inspect::InspectRequest;
 use casparian_host::program;
-use casparian_host::report::Isolation;
 
+use super::isolation::Required;
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
 use crate::render::Render;
@@ -47,6 +47,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     wheels: Vec<PathBuf>,
 
+    #[command(flatten)]
+    required: Required,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -78,7 +81,7 @@ fn request(args: &Args) -> Result<BuildRequest, FaultReport> {
         cache_dir,
         python_runtime,
         worker_exe,
-        require_isolation: Isolation::L0,
+        require_isolation: args.required.level,
         stop: stop_flag()?,
     };
     Ok(BuildRequest {

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::inspect;
+use super::isolation::Required;
 use crate::exit::Exit;
 use crate::render::Render;
 
@@ -125,6 +126,9 @@ struct EmbedArgs {
     /// Do not ask the parser whether its tables fit the contract
     #[arg(long)]
     force: bool,
+
+    #[command(flatten)]
+    required: Required,
 
     /// Print one JSON object
     #[arg(long)]
@@ -244,7 +248,7 @@ fn embed(args: &EmbedArgs, render: &mut Render) -> Exit {
     let embedded = if args.force {
         embed::embed(&args.parser, &args.contract, &args.out, &|_| Ok(()))
     } else {
-        inspect::request(&args.parser)
+        inspect::request(&args.parser, args.required)
             .and_then(|request| embed::embed(&args.parser, &args.contract, &args.out, &embed::fits(request)))
     };
     match embedded {

@@ -7,8 +7,8 @@ use casparian_core::fault::FaultReport;
 use casparian_core::limits::Limits;
 use casparian_host::inspect::{InspectRequest, inspect};
 use casparian_host::program::{self, is_program};
-use casparian_host::report::Isolation;
 
+use super::isolation::Required;
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
 use crate::render::Render;
@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// The parser: a WebAssembly component, or a Python program (.py, folder, .zip)
     parser: PathBuf,
 
+    #[command(flatten)]
+    required: Required,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -26,7 +29,7 @@ pub(crate) struct Args {
 
 /// Asks a parser what it is, without giving it anything to read.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
-    let request = match request(&args.parser) {
+    let request = match request(&args.parser, args.required) {
         Ok(request) => request,
         Err(fault) => return failed(args, &fault, false, render),
     };
@@ -44,7 +47,7 @@ fn failed(args: &Args, fault: &FaultReport, interrupted: bool, render: &mut Rend
 }
 
 /// Returns a question to a parser under the bounds that runs have by default.
-pub(super) fn request(parser: &Path) -> Result<InspectRequest, FaultReport> {
+pub(super) fn request(parser: &Path, required: Required) -> Result<InspectRequest, FaultReport> {
     let Surroundings { cache_dir, program: worker_exe, python_runtime } = Surroundings::look()?;
     Ok(InspectRequest {
         component: parser.to_owned(),
@@ -52,7 +55,7 @@ pub(super) fn request(parser: &Path) -> Result<InspectRequest, FaultReport> {
         cache_dir,
         python_runtime,
         worker_exe,
-        require_isolation: Isolation::L0,
+        require_isolation: required.level,
         stop: stop_flag()?,
     })
 }

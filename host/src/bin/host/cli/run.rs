@@ -15,7 +15,7 @@ use casparian_host::dataset::report::DatasetStatus;
 use casparian_host::dataset::{self, ManyRequest, RECYCLE_AFTER, Told};
 use casparian_host::input::STDIN;
 use casparian_host::packing::Compression;
-use casparian_host::report::{Isolation, Report, Status};
+use casparian_host::report::{Report, Status};
 use casparian_host::run::{ContractChoice, LogLevel, RunRequest, TableChoice};
 use casparian_host::sinks::Format;
 use casparian_host::source::ReadSizes;
@@ -23,6 +23,7 @@ use casparian_host::staging::Extent;
 use casparian_host::watch::{self, Look};
 use clap::ValueEnum;
 
+use super::isolation::Required;
 use super::limit::{self, LimitSetting};
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
@@ -109,10 +110,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "contract")]
     no_contract: bool,
 
-    /// Run nothing unless this much stands between the parser and this machine: L1 a process of its own, L2 and few system
-    /// calls, L3 and no files, no network, no new code; `host doctor` says what there is
-    #[arg(long, value_name = "LEVEL", default_value_t = Isolation::L0, hide_default_value = true)]
-    require_isolation: Isolation,
+    #[command(flatten)]
+    required: Required,
 
     /// Publish nothing and exit with 1 if any row is in quarantine, or any input of several failed
     #[arg(long)]
@@ -409,7 +408,7 @@ fn prepare(
         cache_dir,
         python_runtime,
         worker_exe,
-        require_isolation: args.require_isolation,
+        require_isolation: args.required.level,
         stop,
     })
 }

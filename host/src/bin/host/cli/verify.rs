@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use casparian_core::fault::FaultReport;
-use casparian_host::report::Isolation;
 use casparian_host::verify::{Again, VerifyRequest, verify};
 
+use super::isolation::Required;
 use super::limit::{self, LimitSetting};
 use super::surroundings::{Surroundings, stop_flag};
 use crate::exit::Exit;
@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Show no progress
     #[arg(long)]
     no_progress: bool,
+
+    #[command(flatten)]
+    required: Required,
 
     /// Print one JSON object
     #[arg(long)]
@@ -68,7 +71,7 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
         cache_dir,
         python_runtime,
         worker_exe,
-        require_isolation: Isolation::L0,
+        require_isolation: args.required.level,
         stop,
     };
     let name = args.receipt.to_string_lossy().into_owned();
