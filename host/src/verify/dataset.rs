@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
-use casparian_core::receipt::dataset::{DatasetReceipt, InputsDigest, KIND};
+use casparian_core::receipt::dataset::{DatasetClaim, DatasetReceipt, InputsDigest, KIND};
 use casparian_core::receipt::{Claim, Comparison, FileCircumstances};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
@@ -36,6 +36,9 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<(Digest, Comparison), F
     let mut found = Found::default();
     for file in &receipt.circumstances.files {
         check_file(folder, file, &mut found)?;
+    }
+    if !receipt.circumstances.files.iter().any(|file| file.name == RECEIPTS_FILE) {
+        found.compare(format!("{RECEIPTS_FILE}.named"), true, false);
     }
     check_no_others(folder, &receipt, &mut found)?;
     check_inputs(folder, &receipt, &mut found)?;
@@ -110,7 +113,13 @@ struct Line {
 /// Checks every input's claim against its digest, and all of them against the dataset's.
 fn check_inputs(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> Result<(), FaultReport> {
     let path = folder.join(RECEIPTS_FILE);
-    let Ok(file) = open_regular(&path) else { return Ok(()) };
+    let file = match open_regular(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            found.compare(format!("{RECEIPTS_FILE}.readable"), "a file", error.to_string());
+            return Ok(());
+        }
+    };
     let (mut digest, mut counts, mut number) = (InputsDigest::default(), BTreeMap::new(), 0_u64);
     let mut lines = BufReader::new(file);
     while let Some(line) = read_line(&mut lines, &path)? {
@@ -126,6 +135,10 @@ fn check_inputs(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> R
         if hash != line.claim_sha256 {
             let hex = |digest: Option<Digest>| digest.map(|digest| digest.to_string());
             found.compare(format!("inputs.{number}.claim_sha256"), hex(line.claim_sha256), hex(hash));
+        }
+        if let Some(claim) = line.claim.as_ref().filter(|claim| Some(claim.input.sha256) != line.sha256) {
+            let claimed = line.sha256.map(|digest| digest.to_string());
+            found.compare(format!("inputs.{number}.sha256"), claimed, claim.input.sha256.to_string());
         }
         digest.add(line.sha256, line.claim_sha256, &line.status);
         *counts.entry(line.status).or_insert(0_u64) += 1;
@@ -170,8 +183,7 @@ fn check_rows(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) {
         };
         parts.map(rows).try_fold(0_u64, |sum, rows| sum.checked_add(rows?))
     };
-    let has_tables = files.iter().any(|file| file.table.is_some());
-    for (name, claimed) in receipt.claim.tables.iter().filter(|_| has_tables) {
+    for (name, claimed) in receipt.claim.tables.iter().filter(|_| !is_held(&receipt.claim)) {
         // Text has no count of its rows; a file that is damaged differs already.
         if let Some(rows) = rows_of(&|file| file.table.as_ref() == Some(name)) {
             found.compare(format!("tables.{name}.accepted"), claimed.accepted, rows);
@@ -180,6 +192,13 @@ fn check_rows(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) {
     if let Some(rows) = rows_of(&|file| file.table.is_none()) {
         found.compare("quarantine.rows".to_owned(), receipt.claim.quarantine.rows, rows);
     }
+}
+
+/// Whether a dataset's claim says that its tables are held.
+fn is_held(claim: &DatasetClaim) -> bool {
+    let inputs = &claim.inputs;
+    let is_short = inputs.held > 0 || inputs.failed > 0 || claim.quarantine.rows > 0;
+    inputs.completed + inputs.completed_with_quarantine == 0 || claim.asked.strict && is_short
 }
 
 fn shown(path: &Path) -> GuestText {
