@@ -43,9 +43,9 @@ pub const RECEIPTS_FILE: &str = "_receipts.jsonl";
 /// The folder of the quarantine's parts, in a dataset.
 pub const QUARANTINE_PARTS: &str = "_quarantine";
 /// What comes behind the name of an output whose verdict is no.
-const HELD: &str = ".held";
+pub(crate) const HELD: &str = ".held";
 /// What comes behind the name of an output that is one file: the folder of what is known about it.
-const ABOUT: &str = ".about";
+pub(crate) const ABOUT: &str = ".about";
 
 /// Stands in the folder about a file until the file is in its place.
 const UNFINISHED: &str = "_unfinished";

@@ -146,7 +146,7 @@ impl<'a> Crew<'a> {
 
     /// What one thread does: a segment after the other, with a worker of its own.
     fn run_segments(&self, board: &Board, segments: &[Range<usize>], jobs: usize, words: &SyncSender<Word>) {
-        let mut hand = Hand::new(self, words);
+        let mut hand = Hand::new(self, words, &self.halt);
         while let Some((at, columns)) = board.take(segments.len(), jobs * AHEAD, &self.halt) {
             let Some(range) = segments.get(at) else { return };
             let segment = hand.run(range.clone(), columns);
@@ -206,16 +206,17 @@ impl<'a> Crew<'a> {
         // What it logs has been told.
         let (words, _) = sync_channel(1);
         let range = segments.get(at).cloned().unwrap_or_default();
-        Ok(Hand::new(self, &words).run(range, settled.columns().clone()))
+        // Nobody sets `halt` as long as this thread is at it: its worker heeds who presses Ctrl-C.
+        Ok(Hand::new(self, &words, &self.request.each.stop).run(range, settled.columns().clone()))
     }
 
     /// Starts a worker, and waits until it is ready for inputs.
-    pub(super) fn start(&self) -> Result<Worker, SupervisorFault> {
+    pub(super) fn start(&self, stop: &Arc<AtomicBool>) -> Result<Worker, SupervisorFault> {
         let task = Task::RunMany(Box::new(self.order.clone()));
         let fds = descriptors(self.component, self.compiled, None, self.terms);
         let deadline_ms = self.deadline_ms(0);
         let each = &self.request.each;
-        Worker::start(&each.worker_exe, each.require_isolation, &task, &fds, deadline_ms, &self.halt)
+        Worker::start(&each.worker_exe, each.require_isolation, &task, &fds, deadline_ms, stop)
     }
 
     /// Returns how long an input of this size may take.

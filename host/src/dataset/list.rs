@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::input::Named;
 use crate::request::RunRequest;
 use crate::source::Source;
+use crate::staging::{ABOUT, HELD};
 
 /// Folders within folders that are looked into.
 const DEPTH_MAX: usize = 64;
@@ -30,6 +32,8 @@ const PASSED_BY_NAMED: usize = 100;
 #[derive(Debug, Clone)]
 pub(super) struct Listing {
     pub(super) path: PathBuf,
+    /// What it is called, where its path is shown as that of another input is.
+    pub(super) name: Option<String>,
     /// Its size when it was listed. It says how inputs are shared out and nothing else.
     pub(super) bytes: u64,
     /// The folder that it was found in, and where beneath it; none: somebody named it.
@@ -39,7 +43,7 @@ pub(super) struct Listing {
 impl Listing {
     /// Makes the listing of an input that somebody named.
     pub(super) fn named(path: PathBuf, bytes: u64) -> Self {
-        Self { path, bytes, beneath: None }
+        Self { path, name: None, bytes, beneath: None }
     }
 
     /// Opens it: what was named as it was named, what was found beneath its folder and nowhere else.
@@ -71,7 +75,8 @@ pub struct PassedBy {
 
 /// Lists the inputs that were given, `out` left out.
 pub(super) fn list(given: &[PathBuf], out: Option<&Path>) -> Result<Listed, FaultReport> {
-    let mut listing = Lister { out: out.and_then(identity), ..Lister::default() };
+    let outs = out.map(places).unwrap_or_default().iter().filter_map(|place| identity(place)).collect();
+    let mut listing = Lister { outs, ..Lister::default() };
     for path in given {
         match path.is_dir() {
             true => listing.folder(path)?,
@@ -89,10 +94,11 @@ pub(super) fn list(given: &[PathBuf], out: Option<&Path>) -> Result<Listed, Faul
 #[derive(Default)]
 struct Lister {
     listed: Listed,
+    paths: HashSet<PathBuf>,
     /// What inputs are called: rows name them, so no two may be called alike.
     names: HashSet<String>,
-    /// The output of an earlier run may stand among the inputs.
-    out: Option<(u64, u64)>,
+    /// The output of an earlier run, and what it leaves beside it, may stand among the inputs.
+    outs: Vec<(u64, u64)>,
 }
 
 impl Lister {
@@ -118,7 +124,12 @@ impl Lister {
                     let bytes = entry.metadata().map_or(0, |found| found.len());
                     let path = entry.into_path();
                     let inside = path.strip_prefix(folder).unwrap_or(&path).to_owned();
-                    self.add(Listing { path, bytes, beneath: Some((Arc::clone(&opened), inside)) })?;
+                    self.add(Listing {
+                        path,
+                        name: None,
+                        bytes,
+                        beneath: Some((Arc::clone(&opened), inside)),
+                    })?;
                 }
                 Some(why) => {
                     self.pass_by(entry.path(), why);
@@ -150,20 +161,33 @@ impl Lister {
     }
 
     fn is_out(&self, folder: &Path) -> bool {
-        self.out.is_some() && identity(folder) == self.out
+        identity(folder).is_some_and(|folder| self.outs.contains(&folder))
     }
 
-    fn add(&mut self, listing: Listing) -> Result<(), FaultReport> {
-        let name = listing.path.to_string_lossy().into_owned();
-        if !self.names.insert(name) {
+    fn add(&mut self, mut listing: Listing) -> Result<(), FaultReport> {
+        if !self.paths.insert(listing.path.clone()) {
             self.pass_by(&listing.path, "named twice");
             return Ok(());
         }
         if self.listed.inputs.len() == INPUTS_MAX {
             return Err(too_many());
         }
+        listing.name = self.name_apart(&listing.path);
         self.listed.inputs.push(listing);
         Ok(())
+    }
+
+    /// Returns a name for a path that is shown as another one is: with its bytes in hex beside it.
+    fn name_apart(&mut self, path: &Path) -> Option<String> {
+        let mut name = path.to_string_lossy().into_owned();
+        if self.names.insert(name.clone()) {
+            return None;
+        }
+        let hex: String = path.as_os_str().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        while !self.names.insert(name.clone()) {
+            name = format!("{name} ({hex})");
+        }
+        Some(name)
     }
 
     fn pass_by(&mut self, path: &Path, why: &str) {
@@ -184,6 +208,16 @@ fn open_folder(folder: &Path) -> Result<OwnedFd, FaultReport> {
         hint: None,
         at: None,
     })
+}
+
+/// Returns where a run leaves something: its output, and the folders beside it.
+fn places(out: &Path) -> [PathBuf; 3] {
+    let beside = |ending: &str| {
+        let mut name = out.components().as_path().as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    [out.to_owned(), beside(HELD), beside(ABOUT)]
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -224,7 +258,6 @@ fn too_many() -> FaultReport {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -300,6 +333,33 @@ mod tests {
         let found = listed(&[root.path()], None);
         assert_eq!(found.inputs.len(), DEPTH_MAX - 1);
         assert_eq!(found.passed_by[0].why, "too deep");
+    }
+
+    #[test]
+    fn names_that_are_shown_alike_are_inputs_each_and_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        for name in [b"a\xfe", b"a\xff"] {
+            fs::write(root.path().join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
+        }
+        let found = listed(&[root.path()], None);
+        let named = |at: usize| {
+            let input = &found.inputs[at];
+            input.name.clone().unwrap_or_else(|| input.path.to_string_lossy().into_owned())
+        };
+        assert_eq!((found.inputs.len(), found.passed_by_count), (2, 0));
+        assert_ne!(named(0), named(1));
+    }
+
+    #[test]
+    fn what_a_run_leaves_beside_its_output_is_passed_by() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a", "out.held/r", "out.about/r"] {
+            fs::create_dir_all(root.path().join(name).parent().unwrap()).unwrap();
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        let found = listed(&[root.path()], Some(&root.path().join("out")));
+        assert_eq!(names(&found, root.path()), ["a"]);
+        assert!(found.passed_by.iter().all(|passed| passed.why == "the output"));
     }
 
     #[test]

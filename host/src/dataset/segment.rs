@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
@@ -66,6 +67,8 @@ fn drop_files<'a>(
 pub(super) struct Hand<'a> {
     crew: &'a Crew<'a>,
     words: SyncSender<Word>,
+    /// Who says that its worker must end.
+    stop: &'a Arc<AtomicBool>,
     worker: Option<Worker>,
     /// Inputs that the worker has had.
     served: u64,
@@ -95,7 +98,8 @@ impl Bad {
 impl From<Ending> for Bad {
     fn from(ending: Ending) -> Self {
         match ending {
-            // What an operator must mend is nothing of this input's.
+            // What an operator must mend is nothing of this input's, but for the choice of what is in its archive.
+            Ending::Told(fault) if is_of_packing(&fault) => Self::Told(fault),
             Ending::Told(fault) if fault.blame == Blame::Operator => Self::Fatal(fault),
             Ending::Told(fault) if fault.blame == Blame::Host => Self::Broken(fault),
             Ending::Told(fault) => Self::Told(fault),
@@ -123,8 +127,8 @@ struct Making<'a> {
 }
 
 impl<'a> Hand<'a> {
-    pub(super) fn new(crew: &'a Crew<'a>, words: &SyncSender<Word>) -> Self {
-        Self { crew, words: words.clone(), worker: None, served: 0, known: None }
+    pub(super) fn new(crew: &'a Crew<'a>, words: &SyncSender<Word>, stop: &'a Arc<AtomicBool>) -> Self {
+        Self { crew, words: words.clone(), stop, worker: None, served: 0, known: None }
     }
 
     /// Runs a segment. `columns` are those of the dataset, as far as they are known.
@@ -167,12 +171,13 @@ impl<'a> Hand<'a> {
         let Some(listing) = self.crew.inputs.get(at) else { return Err(no_such_input(at)) };
         let begun = Instant::now();
         let each = &self.crew.request.each;
-        let request = RunRequest { input: listing.path.clone(), input_name: None, out: None, ..each.clone() };
+        let input_name = listing.name.clone();
+        let request = RunRequest { input: listing.path.clone(), input_name, out: None, ..each.clone() };
         let mut report = Report::begin(&each.component, &listing.path);
         report.component.sha256 = Some(self.crew.component.sha256());
         match self.attempt(listing, &request, &mut report, &mut making.shelf) {
             Ok(()) => making.shelf.inputs.push(at),
-            Err(Bad::Fatal(fault)) => return Err(fault),
+            Err(Bad::Fatal(fault)) => return Err(met_at(fault, &listing.path)),
             Err(Bad::Input(fault)) => report.fail(fault),
             Err(Bad::Told(fault)) => {
                 let ended_badly = fault.blame == Blame::Guest;
@@ -257,7 +262,7 @@ impl<'a> Hand<'a> {
     /// Returns the worker, started where there is none.
     fn worker(&mut self, shelf: &PartShelf<'_>) -> Result<&mut Worker, Bad> {
         if self.worker.is_none() {
-            let mut worker = self.crew.start()?;
+            let mut worker = self.crew.start(self.stop)?;
             match worker.hear()? {
                 News::Rests => {}
                 // It has read what every input is run with, and nothing else.
@@ -433,6 +438,20 @@ fn difference(known: &[(GuestText, String)], found: &[(GuestText, String)]) -> S
     }
 }
 
+/// Whether a fault is about how one input is packed: nothing that the others meet.
+fn is_of_packing(fault: &FaultReport) -> bool {
+    ["zip-member-", "packing-"].iter().any(|code| fault.code.starts_with(code))
+}
+
+/// Names the input at which a fault was met that ends all of it.
+fn met_at(fault: FaultReport, path: &Path) -> FaultReport {
+    if fault.code == "interrupted" {
+        return fault;
+    }
+    let message = format!("{}; met at {}", fault.message, GuestText::new(&path.to_string_lossy(), 4096));
+    FaultReport { message, ..fault }
+}
+
 fn no_such_input(at: usize) -> FaultReport {
     FaultReport {
         blame: Blame::Host,
@@ -449,6 +468,25 @@ mod tests {
 
     fn columns(columns: &[(&str, &str)]) -> Vec<(GuestText, String)> {
         columns.iter().map(|(name, kind)| (GuestText::new(name, 64), (*kind).to_owned())).collect()
+    }
+
+    #[test]
+    fn how_one_input_is_packed_ends_nothing_but_that_input() {
+        let ending = |code: &str| {
+            Bad::from(Ending::Told(FaultReport {
+                blame: Blame::Operator,
+                code: code.to_owned(),
+                message: String::new(),
+                hint: None,
+                at: None,
+            }))
+        };
+        for code in ["zip-member-unchosen", "zip-member-missing", "zip-member-not-file", "packing-differs"] {
+            assert!(matches!(ending(code), Bad::Told(_)), "{code}");
+        }
+        for code in ["disk-full", "contract-unreadable"] {
+            assert!(matches!(ending(code), Bad::Fatal(_)), "{code}");
+        }
     }
 
     #[test]
