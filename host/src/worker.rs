@@ -378,17 +378,7 @@ fn run(
         check_one_table(&wanted)?;
     }
     let options = description.resolve_options(&order.options).map_err(failed)?;
-    let input_sha256 = unpacked.as_ref().map_or(order.input_sha256, |unpacked| unpacked.sha256);
-    let provenance = Provenance {
-        parser_name: description.name.clone(),
-        parser_version: description.version.clone(),
-        parser_sha256: order.component_sha256,
-        input_sha256: Some(input_sha256),
-        packed: unpacked.map(|unpacked| (unpacked.packing, order.input_sha256)),
-        contract: contract_report,
-    };
-    let options_hash = quarantine::options_hash(&options);
-    let circumstances = Circumstances { provenance, input_sha256, options_hash };
+    let circumstances = circumstances(order, &description, contract_report, unpacked, &options);
     let source_of_hold = source(for_hold.into())?;
     let files = files_at_most(&wanted, limits);
     let (sinks, hold) = match parts {
@@ -419,6 +409,26 @@ fn run(
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
     let Driven { usage, toll } = driven;
     Ok(Done { has_quarantine, tally, account, ranges, toll, used: usage.into() })
+}
+
+/// What every row that leaves has in common.
+fn circumstances(
+    order: &Order,
+    description: &Description,
+    contract: Option<ContractReport>,
+    unpacked: Option<Unpacked>,
+    options: &[(String, String)],
+) -> Circumstances {
+    let input_sha256 = unpacked.as_ref().map_or(order.input_sha256, |unpacked| unpacked.sha256);
+    let provenance = Provenance {
+        parser_name: description.name.clone(),
+        parser_version: description.version.clone(),
+        parser_sha256: order.component_sha256,
+        input_sha256: Some(input_sha256),
+        packed: unpacked.map(|unpacked| (unpacked.packing, order.input_sha256)),
+        contract,
+    };
+    Circumstances { provenance, input_sha256, options_hash: quarantine::options_hash(options) }
 }
 
 /// Returns what is to be read: the input, or what it holds if it is packed, in a file without a name.
