@@ -29,7 +29,7 @@ use casparian_sandbox::drive::{Driven, Job, Stopped, drive};
 use casparian_sandbox::journal::Level;
 use casparian_sandbox::precheck::Checked;
 use casparian_sandbox::session::{Ended, Session};
-use casparian_sandbox::{Blob, Hangup, Loaded, Sandbox, SessionFault, Setup, precheck};
+use casparian_sandbox::{Blob, CompileFault, Hangup, Loaded, Sandbox, SessionFault, Setup, precheck};
 
 use crate::component::CODE_BYTES_MAX;
 use crate::interface::Interface;
@@ -315,12 +315,18 @@ fn inspect(
 }
 
 fn load(limits: &Limits, code: &File) -> Result<Loaded, Failed> {
-    let sandbox = Sandbox::new(limits).map_err(failed)?;
+    // A pool is for speed. Where there is none to be had, or none that a component fits into, runs go on without.
+    let pooled = Sandbox::pooled(limits).and_then(|sandbox| load_into(&sandbox, code));
+    pooled.or_else(|_| load_into(&Sandbox::new(limits)?, code)).map_err(failed)
+}
+
+fn load_into(sandbox: &Sandbox, code: &File) -> Result<Loaded, CompileFault> {
     // SAFETY: the supervisor hands over code that it has just had compiled by this program or whose HMAC, under a key that
     // only this user has, it has checked; it is sealed, so nobody can change it.
     #[expect(unsafe_code, reason = "the one place where native code is taken on trust")]
-    let loaded = unsafe { sandbox.load(code) };
-    loaded.map_err(failed)
+    unsafe {
+        sandbox.load(code)
+    }
 }
 
 /// The input as a guest sees it.

@@ -13,7 +13,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, error::Context as _};
 
 use crate::bindings::ParserPre;
-use crate::engine::engine;
+use crate::engine::{engine, pooled_engine};
 use crate::precheck::{self, Checked};
 use crate::state::State;
 use crate::world;
@@ -68,8 +68,23 @@ pub struct Loaded {
 impl Sandbox {
     /// Sets up the engine. Of the limits only the stack's is the engine's.
     pub fn new(limits: &Limits) -> Result<Self, CompileFault> {
+        Self::around(engine(limits))
+    }
+
+    /// Sets up an engine that takes the same code, for one guest after another: the memory of one that is gone is wiped and
+    /// used again, which spares the next one a fault for each page that it touches.
+    ///
+    /// # Errors
+    ///
+    /// Fails where addresses are scarce (some 4 GiB for each memory that a guest may have). [`Sandbox::load`] then fails for
+    /// components that do not fit into the pool. Neither says anything about the component: [`Sandbox::new`] has no such bounds.
+    pub fn pooled(limits: &Limits) -> Result<Self, CompileFault> {
+        Self::around(pooled_engine(limits))
+    }
+
+    fn around(engine: wasmtime::Result<Engine>) -> Result<Self, CompileFault> {
         let set_up = || -> wasmtime::Result<Self> {
-            let engine = engine(limits)?;
+            let engine = engine?;
             let mut linker = Linker::new(&engine);
             world::link(&mut linker)?;
             Ok(Self { engine, linker })

@@ -17,8 +17,7 @@
 //! | live on after a trap | a session that trapped is consumed; who goes on is a fresh one | [`session`], [`drive`] |
 //! | remember the last file | a fresh store and instance per input | [`session`] |
 //!
-//! What is absent on purpose: an epoch ticker (the run is a process that its supervisor kills at the deadline), a pool of
-//! instances, threads, garbage collection, exceptions, 64-bit memories, async.
+//! What is absent on purpose: an epoch ticker (the run is a process that its supervisor kills at the deadline), threads, garbage collection, exceptions, 64-bit memories, async.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
