@@ -3,7 +3,7 @@
 What an interpreter does once (codecs and patterns looked up, code that adapts to what it sees) is then done for every guest.
 """
 
-from casparian import engine
+from casparian import engine, table
 
 SOURCE = b'''
 """Warms the interpreter."""
@@ -55,8 +55,14 @@ class Nowhere:
     emit = close = reject = skip = commit = log = _take
 
 
+COLUMNS = 64
+"""What adds a row to a table is compiled once for every number of columns up to this."""
+
+
 def up() -> None:
     """Loads and runs the parser as often as it takes for code to settle."""
+    for columns in range(1, COLUMNS + 1):
+        table.append_code(columns)
     files = {"warming.py": SOURCE}
     code = engine.compiled(files)
     for _ in range(10):

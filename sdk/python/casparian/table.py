@@ -12,7 +12,9 @@ from __future__ import annotations
 import keyword
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 from reprlib import Repr
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from casparian import cells
@@ -389,22 +391,36 @@ def _make_append(
     unknown ones faster than any loop of ours. Names that are no parameters get others, and are looked up."""
     names = [name if _is_parameter(name) else f"column_{at}_" for at, name in enumerate(columns)]
     odd = {name: other for name, other in zip(columns, names) if name != other}
+    made = append_code(len(names)) if not odd else _code_of_append(tuple(names), tuple(odd.items()))
+    # No column shadows what it needs: a name that ends with an underscore is no parameter.
+    scope: dict[str, Any] = {"flaws_": flaws, "cells_": waiting, "push_": waiting.extend, "look_": look, "looked_": looked}
+    scope |= {"declared_": declared, "len_": len, "refuse_": _refuse_columns}
+    code = made.replace(co_varnames=(made.co_varnames[0], *names, *made.co_varnames[1 + len(names) :]))
+    append = FunctionType(code, scope, "append", (None,) * len(names))
+    append.__kwdefaults__ = {"faults": None}
+    return append
+
+
+@cache
+def append_code(columns: int) -> CodeType:
+    """Returns the code that adds a row of so many columns. Compiling takes a while, so columns get their names later."""
+    return _code_of_append(tuple(f"column_{at}_" for at in range(columns)), ())
+
+
+def _code_of_append(names: Sequence[str], odd: Sequence[tuple[str, str]]) -> CodeType:
     parameters = "".join(f"{name}=None, " for name in names)
     source = [
         f"def append(record_, /, {parameters}*, faults=None{', **others_' if odd else ''}):",
         "    if faults:",
-        f"        flaws_[len_(cells_) // {1 + len(columns)}] = declared_(faults)",
-        *(f"    if {name!r} in others_: {other} = others_.pop({name!r})" for name, other in odd.items()),
+        f"        flaws_[len_(cells_) // {1 + len(names)}] = declared_(faults)",
+        *(f"    if {name!r} in others_: {other} = others_.pop({name!r})" for name, other in odd),
         *(["    if others_: refuse_(others_)"] if odd else []),
         f"    push_((record_, {', '.join(names)}))",
         "    if len_(cells_) >= look_[0]:",
         "        looked_()",
     ]
-    # No column shadows these: a name that ends like them is no parameter.
-    scope: dict[str, Any] = {"flaws_": flaws, "cells_": waiting, "push_": waiting.extend, "look_": look, "looked_": looked}
-    scope |= {"declared_": declared, "len_": len, "refuse_": _refuse_columns}
-    exec(compile("\n".join(source), "<casparian append>", "exec"), scope)
-    return scope["append"]  # type: ignore[no-any-return]
+    module = compile("\n".join(source), "<casparian append>", "exec")
+    return next(it for it in module.co_consts if isinstance(it, CodeType))
 
 
 def _refuse_columns(others: dict[str, object]) -> None:

@@ -8,7 +8,8 @@ Buffers start at multiples of 8 bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from struct import pack, pack_into
+from functools import cache
+from struct import Struct, pack, pack_into
 from typing import Union
 
 from casparian.kinds import UNITS, Field, Kind
@@ -43,23 +44,11 @@ class Flat:
 
     def table(self, *slots: Slot) -> tuple[list[int], int]:
         """Writes a table behind its vtable. Returns where its fields are, and its own place."""
-        size, places = 4, []
-        for slot in slots:
-            if slot is None:
-                places.append(0)
-                continue
-            width = _WIDTHS[slot[0]]
-            size += -size % width
-            places.append(size)
-            size += width
-        vtable_bytes = 4 + 2 * len(slots)
-        self.pad(8, vtable_bytes)
-        self.bytes += pack(f"<{2 + len(slots)}H", vtable_bytes, size, *places)
+        vtable, form, places = _laid_out(tuple([slot and slot[0] for slot in slots]))
+        self.pad(8, len(vtable))
+        self.bytes += vtable
         table = len(self.bytes)
-        self.bytes += pack("<i", vtable_bytes) + bytes(size - 4)
-        for slot, place in zip(slots, places):
-            if slot is not None:
-                pack_into("<" + slot[0], self.bytes, table + place, slot[1])
+        self.bytes += form.pack(len(vtable), *[slot[1] for slot in slots if slot is not None])
         return [table + place for place in places], table
 
     def point(self, place: int, target: int) -> None:
@@ -95,6 +84,21 @@ class Flat:
         return bytearray(b"\xff\xff\xff\xff" + pack("<I", len(self.bytes)) + self.bytes)
 
 
+@cache
+def _laid_out(packed: tuple[str | None, ...]) -> tuple[bytes, Struct, list[int]]:
+    """Returns the vtable of tables with such fields, how they are packed behind it, and where each of them is."""
+    size, places, form = 4, [], "<i"
+    for one in packed:
+        if one is None:
+            places.append(0)
+            continue
+        padding = -size % _WIDTHS[one]
+        places.append(size + padding)
+        size += padding + _WIDTHS[one]
+        form += f"{padding}x{one}"
+    return pack(f"<{2 + len(packed)}H", 4 + 2 * len(packed), size, *places), Struct(form), places
+
+
 def schema_message(fields: Iterable[Field]) -> bytes:
     """Returns the schema message of a table, its reserved columns among the fields."""
     flat = Flat()
@@ -109,14 +113,26 @@ def _write_fields(flat: Flat, place: int, fields: tuple[Field, ...]) -> None:
     start = flat.vector(place, len(fields), 4)
     for index, field in enumerate(fields):
         pairs = _pairs(field)
-        tag: Slot = ("B", _TAGS[field.kind.name])
-        places, table = flat.table(LATER, ("B", int(field.nullable)), tag, LATER, None, LATER, LATER if pairs else None)
-        flat.point(start + 4 * index, table)
-        flat.string(places[0], field.name)
-        _write_kind(flat, places[3], field.kind)
-        _write_fields(flat, places[5], field.kind.fields)
+        raw, table, name, more = _unnamed(field.kind, field.nullable, bool(pairs))
+        flat.pad(8, 0)
+        at = len(flat.bytes)
+        flat.bytes += raw
+        flat.point(start + 4 * index, at + table)
+        flat.string(at + name, field.name)
         if pairs:
-            _write_pairs(flat, places[6], pairs)
+            _write_pairs(flat, at + more, pairs)
+
+
+@cache
+def _unnamed(kind: Kind, nullable: bool, has_pairs: bool) -> tuple[bytes, int, int, int]:
+    """Returns all of a field but its name and pairs, which may come last: what points to them stands where the last two
+    numbers say, the field's table where the first does. Whatever begins at a multiple of 8 may stand anywhere."""
+    flat = Flat()
+    tag: Slot = ("B", _TAGS[kind.name])
+    places, table = flat.table(LATER, ("B", int(nullable)), tag, LATER, None, LATER, LATER if has_pairs else None)
+    _write_kind(flat, places[3], kind)
+    _write_fields(flat, places[5], kind.fields)
+    return bytes(flat.bytes), table, places[0], places[6]
 
 
 def _pairs(field: Field) -> dict[str, str]:
