@@ -336,10 +336,13 @@ impl Records {
         Ok(Record { at, lines: Some(lines), raw: Some(raw) })
     }
 
+    /// Counts up to where the record begins, then on: what the window holds in between has its bytes.
     fn lines_of(&mut self, at: Span) -> Result<Lines, SourceFault> {
         let last_byte = at.offset.saturating_add(at.length.saturating_sub(1));
-        let first = self.lines.line_of(&self.source, at.offset)?;
-        let lines = Lines { first, last: self.lines.line_of(&self.source, last_byte)? };
+        let Self { source, window, lines, .. } = self;
+        let first = lines.line_of(window, source, at.offset)?;
+        window.slice(source, at, RAW_BYTES_MAX)?;
+        let lines = Lines { first, last: lines.line_of(window, source, last_byte)? };
         self.last = Some((at, lines));
         Ok(lines)
     }

@@ -146,8 +146,8 @@ impl Worker {
             // above what is made and freed with every batch, or each one pays for its page faults anew.
             command
                 .env("MALLOC_ARENA_MAX", "1")
-                .env("MALLOC_TRIM_THRESHOLD_", "4194304")
-                .env("MALLOC_MMAP_THRESHOLD_", "2097152");
+                .env("MALLOC_TRIM_THRESHOLD_", "16777216")
+                .env("MALLOC_MMAP_THRESHOLD_", "4194304");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             // What it has to say it says over the socket: a terminal is not a worker's to write to.

@@ -21,6 +21,7 @@ mod report;
 mod sandboxed;
 mod site;
 
+mod bad_rows;
 mod guard;
 mod instance;
 mod judge;
@@ -43,7 +44,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// One measurement: what it is called on the command line, and what does it.
 type Measurement = (&'static str, fn(&Site, &Order) -> Outcome<Section>);
 
-const MEASUREMENTS: [Measurement; 9] = [
+const MEASUREMENTS: [Measurement; 10] = [
     ("parse", parse::measure),
     ("pipeline", pipeline::measure),
     ("instance", instance::measure),
@@ -51,6 +52,7 @@ const MEASUREMENTS: [Measurement; 9] = [
     ("memory", memory::measure),
     ("guard", guard::measure),
     ("judge", judge::measure),
+    ("bad-rows", bad_rows::measure),
     ("small", small_files::measure),
     ("python", python::measure),
 ];

@@ -35,7 +35,7 @@ impl Target {
 
     pub(crate) fn at_most(what: &str, wanted: f64, found: f64, unit: &str) -> Target {
         let (wanted, met) = (format!("≤ {wanted} {unit}"), found <= wanted);
-        Target { what: what.to_owned(), wanted, found: format!("{found:.1} {unit}"), met }
+        Target { what: what.to_owned(), wanted, found: format!("{found:.2} {unit}"), met }
     }
 
     fn line(&self) -> String {

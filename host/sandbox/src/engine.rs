@@ -38,7 +38,9 @@ pub(crate) fn pooled_engine(limits: &Limits) -> wasmtime::Result<Engine> {
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .table_elements(elements)
         // What begins with more is refused when it is loaded: the machine must not be the one that says no.
-        .max_memory_size(usize::try_from(limits.memory_bytes_max.min(ADDRESSABLE_BYTES)).unwrap_or(usize::MAX))
+        .max_memory_size(
+            usize::try_from(limits.memory_bytes_max.min(ADDRESSABLE_BYTES)).unwrap_or(usize::MAX),
+        )
         .linear_memory_keep_resident(MEMORY_BYTES_KEPT)
         .table_keep_resident(TABLE_BYTES_KEPT);
     let mut config = profile(limits);

@@ -19,15 +19,28 @@ impl Window {
     /// Returns the bytes of `at`, as far as the source goes. What is longer than `bytes_max` is cut.
     pub fn slice(&mut self, source: &Source, at: Span, bytes_max: usize) -> Result<&[u8], SourceFault> {
         let length = usize::try_from(at.length).map_or(bytes_max, |length| length.min(bytes_max));
-        if self.held(at.offset, length).is_none() {
-            self.bytes.resize(length.max(WINDOW_BYTES), 0);
-            self.offset = at.offset;
-            let filled = source.fill(at.offset, &mut self.bytes)?;
-            self.bytes.truncate(filled);
-        }
+        self.load(source, at.offset, length)?;
         let from = self.held(at.offset, 0).unwrap_or(self.bytes.len());
         let to = self.bytes.len().min(from.saturating_add(length));
         Ok(&self.bytes[from..to])
+    }
+
+    /// Returns what is held from `offset` on: a byte at least, where the source has one there.
+    fn onwards(&mut self, source: &Source, offset: u64) -> Result<&[u8], SourceFault> {
+        self.load(source, offset, 1)?;
+        let from = self.held(offset, 0).unwrap_or(self.bytes.len());
+        Ok(&self.bytes[from..])
+    }
+
+    /// Makes `bytes` hold so much from `offset` on, as far as the source goes.
+    fn load(&mut self, source: &Source, offset: u64, length: usize) -> Result<(), SourceFault> {
+        if self.held(offset, length).is_none() {
+            self.bytes.resize(length.max(WINDOW_BYTES), 0);
+            self.offset = offset;
+            let filled = source.fill(offset, &mut self.bytes)?;
+            self.bytes.truncate(filled);
+        }
+        Ok(())
     }
 
     /// Returns where in `bytes` the source's byte `offset` is, if it and the `length` bytes from it on are held.
@@ -37,12 +50,10 @@ impl Window {
     }
 }
 
-/// Tells on which physical line of a source a byte stands. Asked in ascending order it reads the source once.
+/// Tells on which physical line of a source a byte stands. Asked in ascending order, together with a window, it reads the
+/// source once.
 #[derive(Debug, Default)]
 pub struct LineCounter {
-    bytes: Vec<u8>,
-    /// Where `bytes` begins in the source.
-    offset: u64,
     /// Everything before it has been counted.
     counted: u64,
     /// Line ends before `counted`.
@@ -51,38 +62,20 @@ pub struct LineCounter {
 
 impl LineCounter {
     /// Returns the line of the byte at `offset`, from 1. A line's end belongs to the line.
-    pub fn line_of(&mut self, source: &Source, offset: u64) -> Result<u64, SourceFault> {
+    pub fn line_of(&mut self, window: &mut Window, source: &Source, offset: u64) -> Result<u64, SourceFault> {
         if offset < self.counted {
             self.counted = 0;
             self.line_ends = 0;
         }
         let target = offset.min(source.size());
         while self.counted < target {
-            self.load(source)?;
-            self.count_up_to(target);
+            let stretch = window.onwards(source, self.counted)?;
+            let wanted = usize::try_from(target - self.counted).unwrap_or(usize::MAX);
+            let counted = &stretch[..stretch.len().min(wanted)];
+            self.line_ends += memchr::memchr_iter(b'\n', counted).count() as u64;
+            self.counted += counted.len() as u64;
         }
         Ok(self.line_ends + 1)
-    }
-
-    /// Makes `bytes` hold what comes next.
-    fn load(&mut self, source: &Source) -> Result<(), SourceFault> {
-        let held = self.offset..self.offset + self.bytes.len() as u64;
-        if held.contains(&self.counted) {
-            return Ok(());
-        }
-        self.bytes.resize(WINDOW_BYTES, 0);
-        self.offset = self.counted;
-        let filled = source.fill(self.counted, &mut self.bytes)?;
-        self.bytes.truncate(filled);
-        Ok(())
-    }
-
-    fn count_up_to(&mut self, target: u64) {
-        let from = (self.counted - self.offset) as usize;
-        let wanted = usize::try_from(target - self.counted).unwrap_or(usize::MAX);
-        let to = self.bytes.len().min(from.saturating_add(wanted));
-        self.line_ends += memchr::memchr_iter(b'\n', &self.bytes[from..to]).count() as u64;
-        self.counted += (to - from) as u64;
     }
 }
 
@@ -105,19 +98,20 @@ mod tests {
     #[test]
     fn lines_are_counted_from_one_and_a_line_end_belongs_to_its_line() {
         let source = source(b"a\n\nbc\n");
-        let mut lines = LineCounter::default();
-        let found: Vec<u64> = (0..=6).map(|offset| lines.line_of(&source, offset).unwrap()).collect();
+        let (mut lines, mut window) = (LineCounter::default(), Window::default());
+        let found: Vec<u64> =
+            (0..=6).map(|offset| lines.line_of(&mut window, &source, offset).unwrap()).collect();
         assert_eq!(found, [1, 1, 2, 3, 3, 3, 4]);
-        assert_eq!(lines.line_of(&source, 2).unwrap(), 2, "going back is slow, not wrong");
+        assert_eq!(lines.line_of(&mut window, &source, 2).unwrap(), 2, "going back is slow, not wrong");
     }
 
     #[test]
     fn lines_are_counted_across_windows() {
         let bytes = b"0123456\n".repeat(WINDOW_BYTES / 4);
         let source = source(&bytes);
-        let mut lines = LineCounter::default();
+        let (mut lines, mut window) = (LineCounter::default(), Window::default());
         for offset in (0..bytes.len() as u64).step_by(50_021) {
-            assert_eq!(lines.line_of(&source, offset).unwrap(), offset / 8 + 1);
+            assert_eq!(lines.line_of(&mut window, &source, offset).unwrap(), offset / 8 + 1);
         }
     }
 
