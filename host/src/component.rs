@@ -186,8 +186,9 @@ impl Component {
     }
 }
 
-/// Has a program compiled by its runtime, under bounds that follow from its size and not from the input that it waits for. One
-/// that its runtime gives up on is none the worse: it runs from its sources, and says there what is wrong.
+/// Has a program compiled by its runtime, under bounds that follow from its size alone: what comes of it is kept, and neither the
+/// input that it waits for nor the operator's bounds of this one run may decide it. One that its runtime gives up on is none
+/// the worse: it runs from its sources, and says there what is wrong.
 fn prepared(
     workshop: &Workshop<'_>,
     code: &File,
@@ -195,7 +196,7 @@ fn prepared(
 ) -> Result<(Vec<u8>, Isolation), FaultReport> {
     let usual = crate::program::limits();
     let fuel_base = usual.fuel_base.saturating_add(usual.fuel_per_byte.saturating_mul(program.bytes()));
-    let limits = Limits { fuel_base, ..workshop.limits.clone() };
+    let limits = Limits { fuel_base, ..usual.clone() };
     let deadline_ms = usual.deadline_ms(program.bytes());
     let made =
         made_by_worker(workshop, &Task::Prepare { limits }, &[code.as_fd(), program.fd()], deadline_ms);

@@ -327,6 +327,26 @@ fn a_program_that_its_runtime_cannot_compile_beforehand_runs_from_its_sources() 
 }
 
 #[test]
+fn bounds_of_one_run_do_not_decide_what_is_kept_of_a_program() {
+    let desk = Desk::new(FILE);
+    // Programs of which nothing is kept yet, as large as each other.
+    let fresh = || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = std::fs::read_to_string(hello().join("parser.py")).expect("the source");
+        let mark = folder.path().file_name().expect("a name").to_string_lossy().into_owned();
+        std::fs::write(folder.path().join("parser.py"), format!("{source}\n# {mark}\n")).expect("written");
+        folder
+    };
+    let fuel = |program: &tempfile::TempDir| {
+        let report = desk.run(program.path()).arg("--whatif").done().report();
+        report["fuel"].as_u64().expect("fuel")
+    };
+    let (usual, starved) = (fresh(), fresh());
+    desk.run(starved.path()).limit("memory", "1M").done().assert_fault("guest", "memory-limit");
+    assert_eq!(fuel(&starved), fuel(&usual));
+}
+
+#[test]
 fn a_component_whose_program_was_changed_is_no_parser() {
     let (desk, project) = (Desk::new(FILE), project());
     let call =
