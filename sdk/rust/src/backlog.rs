@@ -38,6 +38,8 @@ pub(crate) struct Backlog<'a> {
     look_every: u64,
     /// Whether anything was said at all.
     pub(crate) said: Cell<bool>,
+    /// Whether rows without a record wait: they are let go by a commit even where the watermark cannot move.
+    loose: Cell<bool>,
     /// Where the furthest record said begins: all before it are complete.
     pub(crate) begun: Cell<u64>,
     /// Where the furthest thing said ends.
@@ -62,6 +64,7 @@ impl<'a> Backlog<'a> {
             batch_bytes,
             look_every,
             said: Cell::new(false),
+            loose: Cell::new(false),
             begun: Cell::new(start),
             end: Cell::new(start),
             by_hand: Cell::new(None),
@@ -92,6 +95,12 @@ impl<'a> Backlog<'a> {
         self.begun.set(self.begun.get().max(span.offset));
         self.end.set(self.end.get().max(span.end()));
         if span.offset >= self.look_at.get() { self.settle() } else { Ok(()) }
+    }
+
+    /// Notes that a row without a record was said.
+    pub(crate) fn loosen(&self) {
+        self.said.set(true);
+        self.loose.set(true);
     }
 
     #[cold]
@@ -174,7 +183,8 @@ impl<'a> Backlog<'a> {
     }
 
     pub(crate) fn commit(&self, up_to: u64) -> Result<(), Fault> {
-        if up_to > self.committed.get() {
+        if up_to > self.committed.get() || self.loose.take() {
+            let up_to = up_to.max(self.committed.get());
             self.host.commit(up_to)?;
             self.committed.set(up_to);
         }

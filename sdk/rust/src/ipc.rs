@@ -249,8 +249,11 @@ type Wire<'s> = (&'s str, &'s Type, bool, &'s str);
 
 /// Returns all columns of a table as they stand on the wire, the reserved ones included.
 fn wire_fields<'s>(schema: &'s Schema, codes: &'s Type) -> Vec<Wire<'s>> {
-    let mut fields: Vec<Wire<'s>> =
-        vec![("_cf_offset", &Type::Uint(64), false, ""), ("_cf_length", &Type::Uint(32), false, "")];
+    let mut fields: Vec<Wire<'s>> = Vec::new();
+    if schema.with_spans {
+        fields.push(("_cf_offset", &Type::Uint(64), false, ""));
+        fields.push(("_cf_length", &Type::Uint(32), false, ""));
+    }
     fields.extend(wires(&schema.fields));
     if schema.with_faults {
         fields.push(("_cf_faults", codes, true, ""));

@@ -70,6 +70,8 @@ pub struct Schema {
     pub default_on: bool,
     /// Whether its rows may carry faults (a column `_cf_faults`).
     pub with_faults: bool,
+    /// Whether a row comes from a record (columns `_cf_offset`, `_cf_length`). Rows of a table without are about the input as a whole.
+    pub with_spans: bool,
     /// Its columns.
     pub fields: Vec<Field>,
 }
@@ -82,6 +84,7 @@ impl Schema {
             doc: String::new(),
             default_on: true,
             with_faults: true,
+            with_spans: true,
             fields: Vec::new(),
         }
     }
@@ -105,6 +108,13 @@ impl Schema {
     pub fn without_faults(mut self) -> Self {
         self.with_faults = false;
         self
+    }
+
+    /// Makes it a table about the input as a whole: its rows come from no record ([`crate::Table::loose_row`]) and have no faults.
+    #[must_use]
+    pub fn without_spans(mut self) -> Self {
+        self.with_spans = false;
+        self.without_faults()
     }
 
     /// Adds a column that every row has.

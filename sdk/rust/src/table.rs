@@ -24,6 +24,8 @@ pub(crate) struct Core<C> {
     columns: C,
     /// Offset and length of each row's record.
     spans: Vec<(u64, u32)>,
+    /// Whether the rows come from records: without, a row's span is a placeholder.
+    with_spans: bool,
     faults: Option<List<Text>>,
     /// How many rows there may be before their size is looked at again.
     look_at: usize,
@@ -38,6 +40,7 @@ impl<'a, C: ColumnSet> Table<'a, C> {
             id,
             columns,
             spans: Vec::new(),
+            with_spans: schema.with_spans,
             faults: schema.with_faults.then(|| List::new(Text::new(false))),
             look_at: look_every,
             look_every,
@@ -65,6 +68,16 @@ impl<'a, C: ColumnSet> Table<'a, C> {
         let at = At(core.spans.len() as u32);
         core.spans.push((span.offset, length));
         Ok(Row { core, at })
+    }
+
+    /// Starts a row of a table without spans: it is about the input and comes from no record. It goes to the host when the call
+    /// ends.
+    pub fn loose_row(&mut self) -> Row<'_, C> {
+        self.backlog.loosen();
+        let mut core = self.core.borrow_mut();
+        let at = At(core.spans.len() as u32);
+        core.spans.push((0, 0));
+        Row { core, at }
     }
 
     /// Adds a row of the record at `span`. Fails where [`Table::row`] does.
@@ -98,12 +111,14 @@ impl<C: ColumnSet> Pending for Core<C> {
         }
         let body = &mut self.body;
         body.begin(rows);
-        body.node(rows, self.spans.len(), std::iter::empty());
-        let offsets = body.buffer(self.spans.len() * 8).as_chunks_mut().0;
-        by_eights(offsets, &self.spans, |slot, span| *slot = span.0.to_le_bytes());
-        body.node(rows, self.spans.len(), std::iter::empty());
-        let lengths = body.buffer(self.spans.len() * 4).as_chunks_mut().0;
-        by_eights(lengths, &self.spans, |slot, span| *slot = span.1.to_le_bytes());
+        if self.with_spans {
+            body.node(rows, self.spans.len(), std::iter::empty());
+            let offsets = body.buffer(self.spans.len() * 8).as_chunks_mut().0;
+            by_eights(offsets, &self.spans, |slot, span| *slot = span.0.to_le_bytes());
+            body.node(rows, self.spans.len(), std::iter::empty());
+            let lengths = body.buffer(self.spans.len() * 4).as_chunks_mut().0;
+            by_eights(lengths, &self.spans, |slot, span| *slot = span.1.to_le_bytes());
+        }
         self.columns.each(&mut |column| column.write(rows, body));
         if let Some(faults) = &mut self.faults {
             faults.write(rows, body);

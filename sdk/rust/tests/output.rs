@@ -259,3 +259,42 @@ fn an_empty_input_is_a_run_that_says_nothing() {
     let said = run(&Of(lines), b"").unwrap();
     assert_eq!((said.dark(), said.commits), (vec![], vec![]));
 }
+
+/// Says one row about the input, in the plan, and no record.
+struct About;
+
+impl About {
+    fn schema() -> casparian_sdk::schema::Schema {
+        casparian_sdk::schema::Schema::new("about")
+            .without_spans()
+            .column("what", casparian_sdk::schema::Type::Utf8)
+    }
+}
+
+impl Parser for About {
+    fn describe(&self) -> Description {
+        Description::new("about", "1.0.0").schema(About::schema())
+    }
+
+    fn plan(&self, input: &Input, _: &Options, _: u64, out: &Output) -> Result<Layout, Fault> {
+        let schema = About::schema();
+        let mut about = out.open(&schema, casparian_sdk::dynamic::Dynamic::new(&schema))?;
+        let mut row = about.loose_row();
+        let at = row.at();
+        row.text(0).expect("a column of text").set(at, "all of it");
+        Ok(Layout::whole(input.len()))
+    }
+
+    fn parse(&self, _: &Input, range: Span, _: &[u8], _: &Options, out: &Output) -> Result<(), Fault> {
+        out.skip(range, SkipKind::Other, "")
+    }
+}
+
+#[test]
+fn a_row_about_the_input_is_let_go_before_any_record_and_stands_for_no_bytes() {
+    for input in [b"abc".as_slice(), b""] {
+        let said = run(&About, input).expect("a run");
+        assert_eq!(said.rows("about")[0]["what"], "all of it");
+        assert_eq!((said.commits[0], said.records(), said.dark()), (0, vec![], vec![]));
+    }
+}

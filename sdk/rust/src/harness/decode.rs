@@ -272,9 +272,11 @@ fn decoded(columns: &BTreeMap<String, Vec<Value>>, row: usize) -> Option<Decoded
         .iter()
         .map(|(name, values)| Some((name.clone(), values.get(row)?.clone())))
         .collect::<Option<_>>()?;
-    let mut number = |name: &str| match cells.remove(name)? {
-        Value::Int(value) => u64::try_from(value).ok(),
-        _ => None,
+    let mut number = |name: &str| match cells.remove(name) {
+        Some(Value::Int(value)) => u64::try_from(value).ok(),
+        Some(_) => None,
+        // A table without spans: its rows stand for no bytes.
+        None => Some(0),
     };
     let span = Span::new(number("_cf_offset")?, number("_cf_length")?);
     let faults = match cells.remove("_cf_faults") {

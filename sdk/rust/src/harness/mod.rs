@@ -108,7 +108,7 @@ impl PartialEq<bool> for Value {
 /// A row that the parser emitted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded {
-    /// The record it comes from.
+    /// The record it comes from; empty for a row of a table without spans.
     pub span: Span,
     /// What is wrong with it.
     pub faults: Vec<String>,
@@ -153,7 +153,7 @@ impl Said {
 
     /// Returns the spans of the records: those that rows come from and those rejected, each once, ascending.
     pub fn records(&self) -> Vec<Span> {
-        let rows = self.tables.values().flatten().map(|row| row.span);
+        let rows = self.tables.values().flatten().map(|row| row.span).filter(|span| !span.is_empty());
         let mut spans: Vec<Span> = rows.chain(self.rejects.iter().map(|it| it.at)).collect();
         spans.sort_unstable();
         spans.dedup();

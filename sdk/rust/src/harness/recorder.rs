@@ -159,7 +159,9 @@ impl Host for Recorder<'_> {
             return Err(Fault::new("batch-too-large", message));
         }
         for row in batch(&schema, message)? {
-            state.place(row.span)?;
+            if !row.span.is_empty() {
+                state.place(row.span)?;
+            }
             if let Some(code) = row.faults.iter().find(|code| !self.faults.contains(code)) {
                 return Err(Fault::new(
                     "fault-undeclared",

@@ -1,0 +1,69 @@
+//! Whatever the bytes are: no input is refused, every byte is accounted for, and where an input is cut changes nothing.
+
+use casparian_sdk::Parser;
+use casparian_sdk::harness::{Memory, Run, Said};
+use casparian_sdk::{Input, Options};
+use csv::Csv;
+use proptest::prelude::*;
+
+/// Bytes of which tables are made, with a few that should not be there.
+fn messy() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => prop::sample::select(vec!["a", "12", "3.5", "2025-01-01", "x y", "é"]).prop_map(|text| text.as_bytes().to_vec()),
+        8 => prop::sample::select(vec![",", ",", ",", ";", "|", "\t", "||"]).prop_map(|text| text.as_bytes().to_vec()),
+        5 => prop::sample::select(vec!["\n", "\n", "\r\n", "\r", "\n\n"]).prop_map(|text| text.as_bytes().to_vec()),
+        2 => prop::sample::select(vec!["\"", "\"\"", "'", "\\\"", "# ", "sep=;\n", "TOTAL", "\u{FEFF}"]).prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    prop::collection::vec(piece, 0..120).prop_map(|pieces| pieces.concat())
+}
+
+fn said_of_rows(said: &Said) -> impl PartialEq + std::fmt::Debug {
+    let mut skips: Vec<_> = said
+        .skips
+        .iter()
+        .flat_map(|(at, kind, _)| (at.offset..at.end()).map(move |byte| (byte, format!("{kind:?}"))))
+        .collect();
+    skips.sort();
+    (said.tables.clone(), said.rejects.clone(), skips)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_byte_of_any_input_is_accounted_for(input in messy()) {
+        let said = Run::default().over(&Csv, &input).expect("no input is refused");
+        prop_assert_eq!(said.dark(), []);
+    }
+
+    #[test]
+    fn where_an_input_is_cut_and_how_it_is_read_changes_nothing(input in messy(), target_bytes in 1_u64..200, read_seed in 0_u64..9) {
+        let whole = Run::default().over(&Csv, &input).expect("no input is refused");
+        let cut = Run { target_bytes, read_seed, ..Run::default() }.over(&Csv, &input).expect("no input is refused");
+        prop_assert_eq!(said_of_rows(&cut), said_of_rows(&whole));
+    }
+
+    #[test]
+    fn every_record_begins_where_the_one_before_it_is_said_to_end(input in messy()) {
+        let said = Run::default().over(&Csv, &input).expect("no input is refused");
+        let options = Options::new(&Csv.describe(), Vec::new());
+        let blob = Memory::new("input", &input);
+        let settled = csv::plan::settle(&Input::new(&blob), &csv::options::Settings::read(&options).expect("defaults"));
+        let context = settled.context.to_bytes();
+        let (mut at, mut begins) = (0, vec![0]);
+        while let Some(next) = Csv.resync(&Input::new(&blob), &context, at) {
+            prop_assert!(next > at && next <= input.len() as u64);
+            begins.push(next);
+            at = next;
+        }
+        prop_assert_eq!(at, input.len() as u64);
+        prop_assert!(said.records().iter().all(|record| begins.contains(&record.offset)));
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_accounted_for(input in prop::collection::vec(any::<u8>(), 0..400)) {
+        let said = Run::default().over(&Csv, &input).expect("no input is refused");
+        prop_assert_eq!(said.dark(), []);
+    }
+}
