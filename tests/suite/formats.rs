@@ -1,4 +1,4 @@
-//! Tables as CSV and as lines of JSON, and outputs that are one file.
+//! Tables as Arrow, as CSV and as lines of JSON, and outputs that are one file.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn fix<'a>(desk: &'a Desk, words: &[&str]) -> host::Call<'a> {
 #[test]
 fn all_formats_hold_the_same_rows_of_the_same_tables() {
     let desk = Desk::new(&demo());
-    for format in ["parquet", "csv", "jsonl"] {
+    for format in ["parquet", "arrow", "csv", "jsonl"] {
         let report =
             fix(&desk, &["--format", format, "--out", format, "--tables", "messages,fields"]).done().report();
         let paths: Vec<_> =
@@ -51,6 +51,13 @@ fn all_formats_hold_the_same_rows_of_the_same_tables() {
     for column in ["_cf_offset", "_cf_length", "msg_seq_num"] {
         assert_eq!(json_numbers(column), tables::numbers(&parquet, column), "{column}");
     }
+    let arrow = tables::read_arrow(&desk.path("arrow/messages.arrow"));
+    for column in ["msg_type", "sending_time_raw", "symbol", "text"] {
+        assert_eq!(tables::texts(&arrow, column), tables::texts(&parquet, column), "{column}");
+    }
+    for column in ["_cf_offset", "_cf_length", "msg_seq_num"] {
+        assert_eq!(tables::numbers(&arrow, column), tables::numbers(&parquet, column), "{column}");
+    }
     // A record of this log has no line end in its cells, so a line is a row.
     let csv = text(&desk.path("csv/messages.csv"));
     let offsets: Vec<u64> = csv
@@ -62,12 +69,12 @@ fn all_formats_hold_the_same_rows_of_the_same_tables() {
 }
 
 #[test]
-fn how_much_a_read_gives_changes_no_byte_of_a_text() {
+fn how_much_a_read_gives_changes_no_byte_of_a_file() {
     let desk = Desk::new(&demo());
-    for format in ["csv", "jsonl"] {
+    for format in ["parquet", "arrow", "csv", "jsonl"] {
         let table = |out: &str, words: &[&str]| {
             fix(&desk, &["--format", format, "--out", out]).args(words).done().report();
-            text(&desk.path(out).join(format!("messages.{format}")))
+            std::fs::read(desk.path(out).join(format!("messages.{format}"))).expect("a table")
         };
         let whole = table(&format!("whole-{format}"), &[]);
         let short = table(&format!("short-{format}"), &["--read-sizes", "7:100"]);

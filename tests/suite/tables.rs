@@ -18,6 +18,15 @@ pub(crate) fn read(path: &Path) -> Vec<RecordBatch> {
     reader.map(|batch| batch.expect("a batch")).collect()
 }
 
+/// Reads an Arrow IPC file.
+#[track_caller]
+pub(crate) fn read_arrow(path: &Path) -> Vec<RecordBatch> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let reader = arrow_ipc::reader::FileReader::try_new(file, None);
+    let reader = reader.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    reader.map(|batch| batch.expect("a batch")).collect()
+}
+
 /// Returns the key-value pairs of a file's footer.
 #[track_caller]
 pub(crate) fn footer(path: &Path) -> BTreeMap<String, Option<String>> {

@@ -221,23 +221,6 @@ fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
 }
 
 fn key_values(provenance: &Provenance) -> Vec<KeyValue> {
-    let contract = provenance.contract.as_ref();
-    let pairs = [
-        ("casparian.format_version", Some(super::FORMAT_VERSION.to_string())),
-        ("casparian.parser.name", Some(provenance.parser_name.raw().to_owned())),
-        ("casparian.parser.version", Some(provenance.parser_version.raw().to_owned())),
-        ("casparian.parser.sha256", Some(provenance.parser_sha256.to_string())),
-        ("casparian.input.sha256", provenance.input_sha256.map(|sha256| sha256.to_string())),
-        ("casparian.contract.id", contract.map(|contract| contract.id.clone())),
-        ("casparian.contract.version", contract.map(|contract| contract.version.clone())),
-        ("casparian.contract.sha256", contract.map(|contract| contract.hash.to_string())),
-    ];
-    let packed = provenance.packed.iter().flat_map(|(packing, sha256)| {
-        [
-            ("casparian.input.packing", Some(packing.to_string())),
-            ("casparian.input.packed_sha256", Some(sha256.to_string())),
-        ]
-    });
-    let pairs = pairs.into_iter().chain(packed);
-    pairs.map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect()
+    let pairs = provenance.pairs().into_iter();
+    pairs.map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(value) }).collect()
 }

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     input_name: Option<String>,
 
     /// Write one file per table, and the quarantine, into this new folder; of several inputs a folder of parts per table.
-    /// A name that ends in .parquet, .csv or .jsonl is the file of one table; what is known about it, the
+    /// A name that ends in .parquet, .arrow, .csv or .jsonl is the file of one table; what is known about it, the
     /// quarantine too, stands beside it in FILE.about. A folder with another ending is written with a / behind it
     #[arg(long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
@@ -175,6 +175,7 @@ fn read_sizes(text: &str) -> Result<ReadSizes, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
     Parquet,
+    Arrow,
     Csv,
     Jsonl,
 }
@@ -189,13 +190,14 @@ impl FormatName {
         let known = Self::value_variants().iter().copied().find(is_it);
         known.map(Some).ok_or_else(|| Misuse {
             message: format!("no table is written as `.{}`", ending.to_string_lossy()),
-            hint: "a file ends in .parquet, .csv or .jsonl; a folder of that name is written with a / behind it",
+            hint: "a file ends in .parquet, .arrow, .csv or .jsonl; a folder of that name is written with a / behind it",
         })
     }
 
     fn format(self, escapes_formulas: bool) -> Format {
         match self {
             Self::Parquet => Format::Parquet,
+            Self::Arrow => Format::Arrow,
             Self::Csv => Format::Csv { escapes_formulas },
             Self::Jsonl => Format::JsonLines,
         }

@@ -39,7 +39,7 @@ fn unread(files: &[String]) -> String {
         files => {
             let names: Vec<String> = files.iter().map(|file| shown(file)).collect();
             format!(
-                "  rows not looked at: {}; text is compared with what a second run writes\n",
+                "  rows not looked at: {}; they are compared with what a second run writes\n",
                 names.join(", ")
             )
         }
