@@ -6,11 +6,12 @@
 //!
 //! The rooms: [`encoding`], [`dialect`] and [`record`] are how text is written; [`score`] finds the dialect, [`structure`] and
 //! [`header`] the tables, by what cells look like ([`kind`]); [`plan`] puts that together into a [`context`] and a [`profile`];
-//! [`reader`] judges one record after the other, over a [`source`]; [`parse`] writes them.
+//! [`reader`] judges one record after the other, over a [`source`]; [`parse`] writes them, and [`fast`] does both where all is as it should be.
 
 pub mod context;
 pub mod dialect;
 pub mod encoding;
+pub mod fast;
 pub mod faults;
 pub mod header;
 pub mod kind;
@@ -30,6 +31,7 @@ use casparian_sdk::prelude::*;
 use crate::context::Context;
 use crate::faults::Flaw;
 use crate::options::Settings;
+use crate::parse::Pace;
 use crate::structure::TABLES_MAX;
 
 /// The parser.
@@ -81,7 +83,7 @@ impl Parser for Csv {
         _: &Options,
         out: &Output,
     ) -> Result<(), Fault> {
-        parse::range(input, range, &Context::read(context)?, out)
+        parse::range(input, range, &Context::read(context)?, Pace::Fast, out)
     }
 
     fn resync(&self, input: &Input, context: &[u8], after: u64) -> Option<u64> {

@@ -6,12 +6,28 @@ use casparian_sdk::schema::{Field, Schema, Type};
 
 use crate::context::{Context, Is, Part, Plan};
 use crate::encoding::decode_single;
+use crate::fast::{self, Runs};
 use crate::reader::{Records, Stands};
 use crate::record::Cell;
 use crate::source::Source;
 
+/// Whether records are read many at a time, where they can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// They are.
+    Fast,
+    /// Each is read by itself.
+    Careful,
+}
+
 /// Reads the records that begin in a range.
-pub fn range(input: &Input<'_>, range: Span, context: &Context, out: &Output<'_>) -> Result<(), Fault> {
+pub fn range(
+    input: &Input<'_>,
+    range: Span,
+    context: &Context,
+    pace: Pace,
+    out: &Output<'_>,
+) -> Result<(), Fault> {
     for part in &context.parts {
         let start = part.at.offset.max(range.offset);
         match &part.is {
@@ -19,7 +35,7 @@ pub fn range(input: &Input<'_>, range: Span, context: &Context, out: &Output<'_>
                 out.skip(Span::between(start, part.at.end()), *kind, note)?;
             }
             Is::Skip(..) => {}
-            Is::Table(table) => table_part(input, range, part, &context.tables[*table], context, out)?,
+            Is::Table(table) => table_part(input, range, part, &context.tables[*table], context, pace, out)?,
         }
     }
     Ok(())
@@ -32,6 +48,7 @@ fn table_part(
     part: &Part,
     plan: &Plan,
     context: &Context,
+    pace: Pace,
     out: &Output<'_>,
 ) -> Result<(), Fault> {
     let start = part.at.offset.max(range.offset);
@@ -47,7 +64,12 @@ fn table_part(
     let source = Source::new(input, context.dialect.encoding, start, part.at.end());
     let mut records = Records::new(source, &context.dialect, plan, context.keeps_short);
     let mut writer = Writer::default();
+    let mut runs = Runs::default();
+    let is_fast = pace == Pace::Fast && fast::suits(&context.dialect, plan.usual);
     while records.source.offset() < end {
+        if is_fast && runs.take(&mut records, end, &mut rows)? {
+            continue;
+        }
         let Some((stands, length)) = records.look() else { break };
         match stands {
             Stands::Row => {

@@ -78,7 +78,7 @@ impl<'a, 'c> Records<'a, 'c> {
             return None;
         }
         let (end, next) = self.dialect.line(text, self.source.at_end())?;
-        if is_blank(&text[..end]) {
+        if is_blank(&text[..end], self.dialect) {
             return Some((Stands::Blank, next));
         }
         is_comment(&text[..end], self.dialect).then_some((Stands::Comment, next))

@@ -339,7 +339,7 @@ impl Rows {
             let line = &text[..found.end];
             if found.broken.is_some() {
                 self.broken += 1;
-            } else if !is_blank(line) && !is_comment(line, dialect) {
+            } else if !is_blank(line, dialect) && !is_comment(line, dialect) {
                 self.rows.push(Row {
                     piece: self.pieces,
                     start: at,
@@ -504,9 +504,11 @@ fn has_backslashed_quote(cell: &[u8], dialect: &Dialect) -> bool {
     cell.windows(2).any(|pair| pair[0] == b'\\' && Some(pair[1]) == dialect.quote)
 }
 
-/// Returns whether a line holds nothing but white space.
-pub fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0B | 0x0C))
+/// Returns whether a line holds nothing but white space, and no delimiter.
+pub fn is_blank(line: &[u8], dialect: &Dialect) -> bool {
+    let delimiter = if dialect.delimiter.len() == 1 { dialect.delimiter.first() } else { None };
+    line.iter()
+        .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0B | 0x0C) && Some(byte) != delimiter)
 }
 
 /// Returns whether a line is a comment.

@@ -223,7 +223,7 @@ pub fn lines(text: &[u8], at_end: bool, dialect: &Dialect) -> Vec<Line> {
     while at < text.len() {
         let rest = &text[at..];
         let Some((end, next)) = dialect.line(rest, at_end) else { break };
-        let (class, end, next) = if is_blank(&rest[..end]) {
+        let (class, end, next) = if is_blank(&rest[..end], dialect) {
             (Class::Blank, end, next)
         } else if is_comment(rest, dialect) {
             (Class::Comment, end, next)

@@ -1,8 +1,7 @@
 //! Whatever the bytes are: no input is refused, every byte is accounted for, and where an input is cut changes nothing.
 
-use casparian_sdk::Parser;
 use casparian_sdk::harness::{Memory, Run, Said};
-use casparian_sdk::{Input, Options};
+use casparian_sdk::prelude::*;
 use csv::Csv;
 use proptest::prelude::*;
 
@@ -28,6 +27,59 @@ fn said_of_rows(said: &Said) -> impl PartialEq + std::fmt::Debug {
     (said.tables.clone(), said.rejects.clone(), skips)
 }
 
+/// The parser without its fast path.
+struct Careful;
+
+impl Parser for Careful {
+    fn describe(&self) -> Description {
+        Csv.describe()
+    }
+
+    fn plan(
+        &self,
+        input: &Input,
+        options: &Options,
+        target_bytes: u64,
+        out: &Output,
+    ) -> Result<Layout, Fault> {
+        Csv.plan(input, options, target_bytes, out)
+    }
+
+    fn parse(
+        &self,
+        input: &Input,
+        range: Span,
+        context: &[u8],
+        _: &Options,
+        out: &Output,
+    ) -> Result<(), Fault> {
+        csv::parse::range(
+            input,
+            range,
+            &csv::context::Context::read(context)?,
+            csv::parse::Pace::Careful,
+            out,
+        )
+    }
+}
+
+/// A table that is mostly as it should be: records of three cells, and now and then something else.
+fn mostly_tidy() -> impl Strategy<Value = Vec<u8>> {
+    let cell = prop_oneof![
+        6 => prop::sample::select(vec!["a", "12", "x y", "", "é"]).prop_map(str::to_owned),
+        3 => prop::sample::select(vec!["\"a, b\"", "\"say \"\"hi\"\"\"", "\"\"", "\"l\nm\"", "\"\"\"\"", "\"l\r\nm\""]).prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["5\" b", "\"q\" r", "\"open", "x,y", "\\\"", "# c", "\r"]).prop_map(str::to_owned),
+    ];
+    let line = (
+        cell.clone(),
+        cell.clone(),
+        cell,
+        prop::sample::select(vec!["\n", "\n", "\n", "\r\n", "\n\n", "\na,b,c\n", "\n# c,d,e\n"]),
+    );
+    let row = line.prop_map(|(one, two, three, end)| format!("{one},{two},{three}{end}"));
+    prop::collection::vec(row, 0..60).prop_map(|rows| ("a,b,c\n".to_owned() + &rows.concat()).into_bytes())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -42,6 +94,16 @@ proptest! {
         let whole = Run::default().over(&Csv, &input).expect("no input is refused");
         let cut = Run { target_bytes, read_seed, ..Run::default() }.over(&Csv, &input).expect("no input is refused");
         prop_assert_eq!(said_of_rows(&cut), said_of_rows(&whole));
+    }
+
+    #[test]
+    fn what_is_read_in_runs_is_what_is_read_one_by_one(input in prop_oneof![messy(), mostly_tidy()]) {
+        for name in ["auto", "doubled"] {
+            let options = vec![("escape".to_owned(), name.to_owned())];
+            let fast = Run { options: options.clone(), ..Run::default() }.over(&Csv, &input).expect("no input is refused");
+            let careful = Run { options, ..Run::default() }.over(&Careful, &input).expect("no input is refused");
+            prop_assert_eq!(said_of_rows(&fast), said_of_rows(&careful));
+        }
     }
 
     #[test]

@@ -91,10 +91,16 @@ impl<'a> Backlog<'a> {
         if span.offset < self.committed.get() {
             return Err(self.late(span));
         }
+        self.note(span);
+        if span.offset >= self.look_at.get() { self.settle() } else { Ok(()) }
+    }
+
+    /// Notes that something begins, and lets nothing go.
+    #[inline]
+    pub(crate) fn note(&self, span: Span) {
         self.said.set(true);
         self.begun.set(self.begun.get().max(span.offset));
         self.end.set(self.end.get().max(span.end()));
-        if span.offset >= self.look_at.get() { self.settle() } else { Ok(()) }
     }
 
     /// Notes that a row without a record was said.

@@ -80,6 +80,33 @@ impl<'a, C: ColumnSet> Table<'a, C> {
         Row { core, at }
     }
 
+    /// Starts as many rows as there are records, which follow each other; returns the first of them. Their cells are set column by
+    /// column. Fails where [`Table::row`] does.
+    #[inline(never)]
+    pub fn rows(&mut self, spans: &[(u64, u32)]) -> Result<Row<'_, C>, Fault> {
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return Ok(self.behind_last()) };
+        self.backlog.begin(Span::new(first.0, u64::from(first.1)))?;
+        let mut core = self.core.borrow_mut();
+        if core.spans.len() >= core.look_at {
+            let bytes = core.bytes();
+            drop(core);
+            self.backlog.settle_table(bytes)?;
+            core = self.core.borrow_mut();
+            core.look_at = core.spans.len() + core.look_every;
+        }
+        // Only now: what is flushed before must not say that these records are complete.
+        self.backlog.note(Span::new(last.0, u64::from(last.1)));
+        let at = At(core.spans.len() as u32);
+        core.spans.extend_from_slice(spans);
+        Ok(Row { core, at })
+    }
+
+    fn behind_last(&mut self) -> Row<'_, C> {
+        let core = self.core.borrow_mut();
+        let at = At(core.spans.len() as u32);
+        Row { core, at }
+    }
+
     /// Adds a row of the record at `span`. Fails where [`Table::row`] does.
     #[inline]
     pub fn push<R: IntoRow<Columns = C>>(&mut self, span: Span, row: R) -> Result<Row<'_, C>, Fault> {

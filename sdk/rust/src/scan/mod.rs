@@ -94,6 +94,145 @@ impl Index {
     }
 }
 
+/// How the quotes of a block are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quotes {
+    /// There are none.
+    #[default]
+    None,
+    /// Every one begins a cell, ends one, or is one of two that stand for one.
+    Tidy,
+    /// There are others: the index is of no use.
+    Untidy,
+}
+
+/// Where the cells and the records of a block of delimited text end, kept between blocks so that the memory is.
+#[derive(Clone, Debug, Default)]
+pub struct Cells {
+    ends: Index,
+    record_ends: Index,
+    quotes: Quotes,
+}
+
+impl Cells {
+    /// Makes an empty index.
+    pub fn new() -> Cells {
+        Cells::default()
+    }
+
+    /// Finds every `delimiter` and every `end` of a record outside of quotes in a block that begins with a record.
+    pub fn fill(&mut self, block: &[u8], delimiter: u8, end: u8, quote: Option<u8>) {
+        (self.ends.len, self.record_ends.len, self.quotes) = (0, 0, Quotes::None);
+        match quote {
+            Some(quote) if find(block, quote).is_some() => self.fill_quoted(block, delimiter, end, quote),
+            _ => self.fill_plain(block, delimiter, end),
+        }
+    }
+
+    /// Returns where cells end, ascending: at a delimiter, or where the record does.
+    #[inline]
+    pub fn ends(&self) -> &[u32] {
+        self.ends.positions()
+    }
+
+    /// Returns where records end, ascending.
+    #[inline]
+    pub fn record_ends(&self) -> &[u32] {
+        self.record_ends.positions()
+    }
+
+    /// Returns how the quotes of the block are.
+    pub fn quotes(&self) -> Quotes {
+        self.quotes
+    }
+
+    fn fill_plain(&mut self, block: &[u8], delimiter: u8, end: u8) {
+        let (delimiter, end) = (Needle::new(delimiter), Needle::new(end));
+        each_word(block, |at, word, within| {
+            let ends = end.mask(word) & within;
+            self.ends.push(at, delimiter.mask(word) & within | ends);
+            self.record_ends.push(at, ends);
+        });
+    }
+
+    fn fill_quoted(&mut self, block: &[u8], delimiter: u8, end: u8, quote: u8) {
+        let needles = [delimiter, end, quote, b'\r'].map(Needle::new);
+        let mut state = Quoting { inside: 0, may_open: 1, closed: 0, is_tidy: true };
+        each_word(block, |at, word, within| {
+            let [delimiters, ends, quotes, returns] = needles.map(|needle| needle.mask(word) & within);
+            let half_ends = returns & followed_by(block, at, returns, end);
+            let outside = !state.inside_after(delimiters | ends, quotes, half_ends, within);
+            self.ends.push(at, (delimiters | ends) & outside);
+            self.record_ends.push(at, ends & outside);
+        });
+        self.quotes = if state.is_tidy { Quotes::Tidy } else { Quotes::Untidy };
+    }
+}
+
+/// Whether a word begins within quotes, and what its first byte may be.
+struct Quoting {
+    /// All ones within quotes.
+    inside: u64,
+    /// Whether a quote may open a cell at the first byte.
+    may_open: u64,
+    /// Whether the byte before was a quote that closed.
+    closed: u64,
+    is_tidy: bool,
+}
+
+impl Quoting {
+    /// Returns which bytes of a word are within quotes, the opening one included, and judges its quotes.
+    #[inline(always)]
+    fn inside_after(&mut self, separators: u64, quotes: u64, half_ends: u64, within: u64) -> u64 {
+        let inside = prefix_xor(quotes) ^ self.inside;
+        let (opens, closes) = (quotes & inside, quotes & !inside);
+        let behind_close = (closes << 1 | self.closed) & within;
+        let stray_opens = opens & !((separators | quotes) << 1 | self.may_open);
+        let stray_closes = behind_close & !(separators | quotes | half_ends);
+        self.is_tidy &= stray_opens | stray_closes == 0;
+        self.inside = (inside.cast_signed() >> 63).cast_unsigned();
+        self.may_open = (separators | quotes) >> 63;
+        self.closed = closes >> 63;
+        inside
+    }
+}
+
+/// Returns a word whose every bit says whether an odd number of bits is set up to it.
+#[inline(always)]
+fn prefix_xor(bits: u64) -> u64 {
+    let mut bits = bits;
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+/// Returns which of the places in `mask`, from `at` on, have `byte` behind them.
+#[inline(always)]
+fn followed_by(block: &[u8], at: u32, mask: u64, byte: u8) -> u64 {
+    let (mut left, mut found) = (mask, 0);
+    while left != 0 {
+        let place = left.trailing_zeros();
+        left &= left - 1;
+        found |= u64::from(block.get(at as usize + place as usize + 1) == Some(&byte)) << place;
+    }
+    found
+}
+
+/// Visits a block by words: the place of each, the word, and which of its bytes are of the block.
+#[inline(always)]
+fn each_word(block: &[u8], mut visit: impl FnMut(u32, &[u8; WORD], u64)) {
+    let (words, rest) = block.as_chunks::<WORD>();
+    let mut at = 0_u32;
+    for word in words {
+        visit(at, word, u64::MAX);
+        at = at.wrapping_add(WORD as u32);
+    }
+    if !rest.is_empty() {
+        visit(at, &padded(rest), u64::MAX >> (WORD - rest.len()));
+    }
+}
+
 /// Returns fewer than 64 bytes followed by zeros.
 #[inline]
 fn padded(rest: &[u8]) -> [u8; WORD] {
@@ -250,6 +389,48 @@ mod tests {
             bytes.extend(noise);
             prop_assert_eq!(is_utf8(&bytes), std::str::from_utf8(&bytes).is_ok());
             prop_assert_eq!(is_ascii(&bytes), bytes.is_ascii());
+        }
+    }
+
+    /// Cells and records of a block by a loop, and whether its quotes are tidy; written apart from the masks.
+    fn by_loop(block: &[u8]) -> (Vec<u32>, Vec<u32>, bool) {
+        let (mut ends, mut records, mut is_inside, mut is_tidy) = (Vec::new(), Vec::new(), false, true);
+        for (at, byte) in block.iter().enumerate() {
+            let before = at.checked_sub(1).map(|at| block[at]);
+            match byte {
+                b'"' if is_inside => {
+                    is_inside = false;
+                    is_tidy &= match block.get(at + 1) {
+                        None | Some(b',' | b'\n' | b'"') => true,
+                        Some(b'\r') => block.get(at + 2) == Some(&b'\n'),
+                        Some(_) => false,
+                    };
+                }
+                b'"' => {
+                    is_inside = true;
+                    is_tidy &= matches!(before, None | Some(b',' | b'\n' | b'"'));
+                }
+                b',' | b'\n' if !is_inside => {
+                    ends.push(at as u32);
+                    records.extend((*byte == b'\n').then_some(at as u32));
+                }
+                _ => {}
+            }
+        }
+        (ends, records, is_tidy)
+    }
+
+    proptest! {
+        #[test]
+        fn cells_end_where_a_loop_finds_them(block in prop::collection::vec(prop::sample::select(b"ab,\"\n\r".to_vec()), 0..400)) {
+            let mut cells = Cells::new();
+            cells.fill(&block, b',', b'\n', Some(b'"'));
+            let (ends, records, is_tidy) = by_loop(&block);
+            prop_assert_eq!(cells.quotes() != Quotes::Untidy, is_tidy);
+            prop_assert_eq!((cells.ends(), cells.record_ends()), (&ends[..], &records[..]));
+            cells.fill(&block, b',', b'\n', None);
+            prop_assert_eq!(cells.ends(), positions(&block, |byte| byte == b',' || byte == b'\n'));
+            prop_assert_eq!(cells.record_ends(), positions(&block, |byte| byte == b'\n'));
         }
     }
 
