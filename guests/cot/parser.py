@@ -67,6 +67,9 @@ FAULTS = {
 
 _ENCODING = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([^\"'>]{1,40})[\"']")
 _END = b"</event>\n"
+_ENDED = re.compile(rb"</event\s*+>(?:[ \t\r]{0,64}\n)?")
+_ENDED_BYTES_MAX = 128
+BYTES_MAX = 8 << 20
 _DECLARED = re.compile(rb"<\?xml\s")
 _KNOWN = {
     b"utf-8": "utf-8", b"utf8": "utf-8", b"us-ascii": "ascii", b"ascii": "ascii",
@@ -98,11 +101,20 @@ def _plan(source: Source, out: Output, target_bytes: int) -> Layout | None:
 
 
 def _resync(source: Source, after: int) -> int | None:
-    """Returns where the event ends that begins at `after`."""
+    """Returns where the frame ends that begins at `after`; behind the last byte of an event, where that ends."""
     if after >= source.size or not _is_cut(source):
         return None
-    found = source.find(_END, after)
-    return source.size if found is None else found + len(_END)
+    if _ends(source, after + 1):
+        return after + 1
+    source.range = Span(after, source.size - after)
+    frame = next(frames(source, BYTES_MAX), None)
+    return source.size if frame is None else frame.offset + frame.length
+
+
+def _ends(source: Source, at: int) -> bool:
+    """Whether an event ends at `at`, with what belongs to it of its line. The end of the input belongs to the last one."""
+    start = max(0, at - _ENDED_BYTES_MAX)
+    return any(found.end() == at - start for found in _ENDED.finditer(source.read(start, 2 * _ENDED_BYTES_MAX)))
 
 
 @parser(
@@ -119,8 +131,8 @@ def _resync(source: Source, after: int) -> int | None:
 def parse(source: Source, out: Output) -> None:
     """Cursor on Target: events of position and chat, as XML or as TAK messages."""
     bytes_max = int(source.options["record-bytes-max"])
-    if not 1024 <= bytes_max <= 8 << 20:
-        raise ValueError(f"record-bytes-max: {bytes_max} is not in 1024 to {8 << 20}")
+    if not 1024 <= bytes_max <= BYTES_MAX:
+        raise ValueError(f"record-bytes-max: {bytes_max} is not in 1024 to {BYTES_MAX}")
     reader = _Reader()
     rows = Rows(out)
     for frame in frames(source, bytes_max):

@@ -2,7 +2,7 @@
 
 import struct
 
-from casparian.native import run
+from casparian.native import Memory, run
 from conftest import HERE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,3 +158,23 @@ def test_ranges_say_what_one_range_says(program, sizes, target):
     raw = b"".join(b"10:00 " + event(f"u{at}", "x" * size) + b"\n" for at, size in enumerate(sizes))
     whole, ranges = run(program, raw), run(program, raw, target_bytes=target)
     assert (whole.tables, whole.rejects) == (ranges.tables, ranges.rejects)
+
+
+def boundaries(program, raw):
+    """Returns where a parser would be begun again, each from the last."""
+    at, found = 0, []
+    while at < len(raw):
+        at = program.resync(Memory("t", raw), b"", at)
+        found.append(at)
+    return found
+
+
+def test_a_parser_can_be_begun_again_wherever_a_record_ends(program):
+    for end in (b"\n", b"\r\n", b" \t\r\n", b""):
+        raw = b"<?xml version='1.0'?>\n" + b"".join(event(uid) + end for uid in "abc") + b"<!-- </event> -->" + event("d")
+        said = run(program, raw)
+        ends = [offset + length for offset, length in said.records()]
+        found = boundaries(program, raw)
+        assert set(ends) <= set(found) and found[-1] == len(raw), end
+        # A commit is where a record ends: whoever asks from its last byte is told so.
+        assert [program.resync(Memory("t", raw), b"", at - 1) for at in ends] == ends, end
