@@ -112,6 +112,8 @@ pub(crate) enum News {
         accepted: u64,
         quarantined: u64,
     },
+    /// A record that killed the parser is quarantined: what it burnt has taken its time.
+    Buried,
     Log(LogLine),
     /// Some rows of a table.
     Preview(Preview),

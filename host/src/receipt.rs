@@ -165,6 +165,7 @@ impl Witness {
             batch_bytes: request.limits.batch_bytes_wanted,
             range_bytes: request.range_bytes,
             ranges: self.ranges,
+            on_trap: Some(request.on_trap),
             traps: report.traps,
             threads: THREADS,
             code_cache: self.code_cache,

@@ -249,6 +249,7 @@ impl Supervision<'_> {
     /// Listens to a worker until its run has ended.
     pub(crate) fn hear_out(&mut self, worker: &mut Worker) -> Result<(), Ending> {
         let mut may_unpack = true;
+        let mut buried = 0;
         loop {
             let news = worker.hear();
             self.report.confine(worker.confinement());
@@ -288,6 +289,10 @@ impl Supervision<'_> {
                 News::Log(line) => {
                     self.witness.log(&line);
                     (self.progress)(Progress::Log { level: line.level, line: line.text });
+                }
+                News::Buried if buried < self.request.limits.killers_max => {
+                    buried += 1;
+                    worker.prolong(self.request.limits.deadline_per_killer_ms());
                 }
                 News::Progress { bytes, accepted, quarantined } => {
                     (self.progress)(Progress::Committed { bytes, accepted, quarantined });

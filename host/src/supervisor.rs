@@ -233,6 +233,12 @@ impl Worker {
         self.bound_cpu();
     }
 
+    /// Gives it so much more time.
+    pub(crate) fn prolong(&mut self, more_ms: u64) {
+        self.deadline_ms = self.deadline_ms.saturating_add(more_ms);
+        self.bound_cpu();
+    }
+
     /// Returns how far it is locked in. None before it has said so.
     pub(crate) fn confinement(&self) -> Option<&Confinement> {
         self.confinement.as_ref()

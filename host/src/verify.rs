@@ -18,7 +18,7 @@ use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_core::isolate::OnTrap;
-use casparian_core::limits::Limits;
+use casparian_core::limits::{LimitExceeded, Limits};
 use casparian_core::receipt::{Circumstances, Claim, Comparison, Receipt};
 use casparian_jail::Isolation;
 use casparian_sandbox::journal::Level;
@@ -57,7 +57,8 @@ pub struct VerifyRequest {
     pub receipt: PathBuf,
     /// What to run again; none: the files alone are looked at.
     pub again: Option<Again>,
-    /// The bounds of the other run. They are not the receipt's: it may come from a stranger.
+    /// The bounds of the other run. Those that a verdict hangs on are the receipt's, which may come from a stranger: it is
+    /// refused if they are higher than these.
     pub limits: Limits,
     /// Where compiled code is kept.
     pub cache_dir: PathBuf,
@@ -252,7 +253,7 @@ fn second_request(
         options: claim.options.values.clone().into_iter().collect(),
         limits: Limits {
             batch_bytes_wanted: variation.batch_bytes(circumstances.batch_bytes),
-            ..request.limits.clone()
+            ..decide_alike(&request.limits, circumstances)?
         },
         contract: contract_of(again, claim, circumstances)?,
         strict: claim.asked.strict,
@@ -261,13 +262,21 @@ fn second_request(
         input_name: Some(claim.input.name.clone()),
         range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.read_bytes()),
         read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
-        // A run that was to fail at a trap and claims something had none.
-        on_trap: OnTrap::Isolate,
+        on_trap: circumstances.on_trap.unwrap_or(OnTrap::Isolate),
         cache_dir: request.cache_dir.clone(),
         python_runtime: request.python_runtime.clone(),
         worker_exe: request.worker_exe.clone(),
         require_isolation: request.require_isolation,
         stop: Arc::clone(&request.stop),
+    })
+}
+
+/// Returns bounds by which a record that kills the parser is told from one that does not as in the receipt's run.
+fn decide_alike(limits: &Limits, circumstances: &Circumstances) -> Result<Limits, FaultReport> {
+    limits.deciding_as(&circumstances.limits).map_err(|LimitExceeded { name, limit, wanted, .. }| {
+        let message = format!("the receipt's run had {wanted} {name}, and this one may have {limit}");
+        let hint = "allow as much by `--limit`, as the receipt's run was; its `circumstances.limits` say what it had";
+        refused(Blame::Operator, "limits-higher", message, hint)
     })
 }
 

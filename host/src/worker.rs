@@ -532,6 +532,10 @@ fn judge(link: &Link, flow: &mut RunFlow, heard: Receiver<Said>) -> Result<(), F
             Said::Killed(killer) => killer.at.end(),
             _ => None,
         };
+        if let Said::Killed(_) = &word {
+            // As below: a supervisor that is gone takes us with it.
+            let _ = link.send(&News::Buried, &[]);
+        }
         flow.hear(word)?;
         if let Some(bytes) = watermark.filter(|_| told.elapsed() >= PROGRESS_EVERY) {
             told = Instant::now();

@@ -149,14 +149,26 @@ impl<'a> NativeHost<'a> {
         let mut talk = self.talk.borrow_mut();
         match talk.refused.take() {
             Some(refusal) => Err(refusal.into()),
-            None => Ok(talk.intake.end().map(drop)?),
+            None => {
+                for said in talk.intake.end()? {
+                    talk.tell(said)?;
+                }
+                Ok(())
+            }
         }
     }
 
     fn say(&self, take: impl FnOnce(&mut Intake) -> Result<Said, Refusal>) -> Result<(), Fault> {
+        self.say_if_any(|intake| take(intake).map(Some))
+    }
+
+    fn say_if_any(
+        &self,
+        take: impl FnOnce(&mut Intake) -> Result<Option<Said>, Refusal>,
+    ) -> Result<(), Fault> {
         let talk = &mut *self.talk.borrow_mut();
         match take(&mut talk.intake) {
-            Ok(said) => talk.tell(said),
+            Ok(said) => said.map_or(Ok(()), |said| talk.tell(said)),
             Err(refusal) => Err(talk.refuse(refusal)),
         }
     }
@@ -208,7 +220,7 @@ impl Host for NativeHost<'_> {
     }
 
     fn commit(&self, up_to: u64) -> Result<(), Fault> {
-        self.say(|intake| intake.commit(up_to))
+        self.say_if_any(|intake| intake.commit(up_to))
     }
 
     fn wanted(&self, table: &str) -> bool {

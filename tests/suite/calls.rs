@@ -193,7 +193,8 @@ fn instruction(kind: usize, numbers: &[u64; 7]) -> [u8; CALL_BYTES] {
 /// Whatever was called, the host lives, keeps its bounds, and calls nothing its own fault.
 fn assert_bounded(outcome: &Outcome, limits: &Limits, what: &str) {
     assert!(!["internal", "output-failed", "worker-crash"].contains(&outcome.code()), "{what}: {outcome:?}");
-    assert!(outcome.usage.fuel <= limits.fuel_for(INPUT_BYTES as u64), "{what}: {} fuel", outcome.usage.fuel);
+    let granted = limits.fuel_for(limits.fuel_window_bytes + INPUT_BYTES as u64);
+    assert!(outcome.usage.fuel <= granted, "{what}: {} fuel", outcome.usage.fuel);
     assert!(outcome.log.iter().all(|line| line.text.raw().len() <= 1024 + "…".len()), "{what}");
     assert!(outcome.said.len() <= MESSAGES_AT / CALL_BYTES, "{what}: {} words", outcome.said.len());
 }

@@ -29,9 +29,14 @@ fn killers() -> Vec<(usize, &'static str)> {
 
 /// A parser of lines that says where they begin; `resync` may be another word for how it says that.
 fn poison<'a>(desk: &'a Desk, resync: &str) -> Call<'a> {
+    poison_by(desk, resync, 11)
+}
+
+/// The same, with a commit every `m` lines.
+fn poison_by<'a>(desk: &'a Desk, resync: &str, m: u64) -> Call<'a> {
     // Little fuel, so that what spins is over soon.
     let call = desk.evil("poison").args(&["--on-trap", "isolate"]);
-    call.option("text", resync).option("m", 11).limit("fuel", "50M")
+    call.option("text", resync).option("m", m).limit("fuel", "50M")
 }
 
 fn receipt(desk: &Desk, out: &str) -> Json {
@@ -70,29 +75,163 @@ fn e_40_with_on_trap_fail_nothing_is_published() {
     }
 }
 
+/// What a claim says of an input, whatever its options were.
+const CLAIMED: [&str; 5] = ["tables", "quarantine", "records", "bytes", "verdict"];
+
+/// Runs over a desk's input, each into a folder of its own, with the code compiled once.
+struct Runs {
+    desk: Desk,
+    cache: std::path::PathBuf,
+}
+
+impl Runs {
+    fn over(input: &[u8]) -> Self {
+        let desk = Desk::new(input);
+        let cache = desk.path("cache");
+        Self { desk, cache }
+    }
+
+    fn run(&self, out: &str, options: &[(&str, &str)], words: &[&str]) -> Call<'_> {
+        let call = self.desk.call(&["run"]).arg(guest("evil")).arg(self.desk.path(INPUT));
+        let call = call.args(&["--json", "--out", out, "--option", "evil=poison", "--on-trap", "isolate"]);
+        let call = options.iter().fold(call, |call, (key, value)| call.option(key, value));
+        call.args(words).cache(self.cache.clone())
+    }
+
+    /// Returns what a run claims, with a commit every `m` lines.
+    #[track_caller]
+    fn claim(&self, out: &str, m: usize, words: &[&str]) -> Json {
+        let m = m.to_string();
+        let said = self.run(out, &[("text", "lines"), ("m", &m)], words).limit("fuel", "20M").done();
+        assert_eq!(said.exit, 0, "{said:?}");
+        receipt(&self.desk, out)["claim"].clone()
+    }
+
+    fn verify(&self, out: &str, words: &[&str]) -> host::Said {
+        let receipt = format!("{out}/_receipt.json");
+        let verify = self.desk.call(&["verify", &receipt, "--json"]).args(words).cache(self.cache.clone());
+        verify.arg("--input").arg(self.desk.path(INPUT)).arg("--component").arg(guest("evil")).done()
+    }
+}
+
 #[test]
 fn what_is_claimed_depends_neither_on_reads_nor_on_commits_and_comes_out_again() {
-    let desk = Desk::new(&lines(300, &killers()));
-    let cache = desk.path("cache");
-    let claim = |out: &str, m: u64, words: &[&str]| {
-        let call = desk.call(&["run"]).arg(guest("evil")).arg(desk.path(INPUT));
-        let call = call.args(&["--json", "--out", out, "--limit", "fuel=50M", "--option", "evil=poison"]);
-        let call = call.args(&["--on-trap", "isolate"]);
-        let call = call.option("text", "lines").option("m", m).args(words).cache(cache.clone());
-        assert_eq!(call.done().exit, 0);
-        receipt(&desk, out)["claim"].clone()
-    };
-    let first = claim("first", 11, &[]);
-    assert_eq!(claim("short", 11, &["--read-sizes", "1:3"]), first);
+    let runs = Runs::over(&lines(300, &killers()));
+    let first = runs.claim("first", 11, &[]);
+    assert_eq!(runs.claim("short", 11, &["--read-sizes", "1:3"]), first);
     for (out, m) in [("one", 1), ("few", 4), ("many", 100), ("all", 1000)] {
-        let other = claim(out, m, &["--read-sizes", "5:7"]);
-        for part in ["tables", "quarantine", "records", "bytes", "verdict"] {
+        let other = runs.claim(out, m, &["--read-sizes", "5:7"]);
+        for part in CLAIMED {
             assert_eq!(other[part], first[part], "{part} with a commit every {m} lines");
         }
     }
-    let verify = desk.call(&["verify", "first/_receipt.json", "--json", "--limit", "fuel=50M"]);
-    let said = verify.arg("--input").arg(desk.path(INPUT)).arg("--component").arg(guest("evil")).done();
+    let said = runs.verify("first", &[]);
     assert_eq!((said.exit, said.report()["agrees"].as_bool()), (0, Some(true)), "{said:?}");
+}
+
+/// Lines of all kinds, by a seed: those that kill, those that are dear and those that nearly are, those that read the whole input.
+fn drawn(seed: u64) -> Vec<u8> {
+    const OTHERS: [&str; 11] = [
+        "!trap",
+        "!spin",
+        "!grow",
+        "!recurse",
+        "!handles",
+        "!shy",
+        "!ahead",
+        "!burn 500000",
+        "!burn 2000000",
+        "!burn 3000000",
+        "!burn 9000000",
+    ];
+    let mut state = seed;
+    let mut below = |most: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    let count = 20 + below(250) as usize;
+    let among: Vec<_> = (0..10)
+        .map(|_| (below(count as u64) as usize, OTHERS[below(OTHERS.len() as u64) as usize]))
+        .collect();
+    lines(count, &among)
+}
+
+#[test]
+fn no_verdict_hangs_on_batches_reads_ranges_or_on_what_is_near() {
+    for seed in 0..4 {
+        let runs = Runs::over(&drawn(seed));
+        let first = runs.claim("first", 1, &[]);
+        let variants: [(&str, usize, &[&str]); 4] = [
+            ("few", 3, &["--read-sizes", "1:5"]),
+            ("many", 50, &["--range-bytes", "700"]),
+            ("all", 1000, &["--batch-bytes", "4096"]),
+            ("cut", 7, &["--range-bytes", "64", "--read-sizes", "9:60"]),
+        ];
+        for (out, m, words) in variants {
+            let other = runs.claim(out, m, words);
+            for part in CLAIMED {
+                assert_eq!(other[part], first[part], "{part} of seed {seed}, {out}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_run_has_the_bounds_that_decided_and_no_higher_ones() {
+    let runs = Runs::over(&lines(40, &[(20, "!burn 9000000")]));
+    assert_eq!(runs.claim("out", 3, &[])["quarantine"]["by_code"]["CF0802"], 1);
+    assert_eq!(runs.verify("out", &[]).exit, 0);
+    assert_eq!(runs.verify("out", &["--limit", "fuel=30M"]).exit, 0);
+    let said = runs.verify("out", &["--limit", "fuel=10M"]);
+    let message = "operator: the receipt's run had 20000000 fuel, and this one may have 10000000";
+    assert!(said.exit == 12 && said.stderr.contains(message), "{said:?}");
+}
+
+#[test]
+fn what_a_record_says_in_quarantine_names_no_bound() {
+    let desk =
+        Desk::new(&lines(50, &killers()[1..4].iter().map(|(at, line)| (at % 50, *line)).collect::<Vec<_>>()));
+    assert_eq!(poison(&desk, "lines").done().exit, 0);
+    let list = desk.call(&["quarantine", "list", OUT, "--json"]).done();
+    for number in ["50000000", "1048576", "used"] {
+        assert!(!list.stdout.contains(number), "{number}: {}", list.stdout);
+    }
+}
+
+#[test]
+fn e_44_of_a_parser_that_commits_within_its_records_nothing_is_claimed() {
+    let input = b"one\ntwo\n\nthree\nfour\n!trap\nfive\n\nsix\n";
+    let run = |desk: &Desk, m: u64| poison_by(desk, "paragraphs", m).done();
+    let desk = Desk::new(input);
+    run(&desk, 2).assert_fault("guest", "guest-trap");
+    let hint = run(&desk, 2).report()["fault"]["hint"].to_string();
+    assert!(hint.contains("it committed up to byte 15, where no record begins by its resync"), "{hint}");
+    desk.assert_untouched();
+    // As long as it commits where records end, a record is a paragraph.
+    let desk = Desk::new(input);
+    let report = run(&desk, 1000).report();
+    assert_eq!((&report["traps"]["killers"], &report["traps"]["killer_bytes"]), (&1.into(), &23.into()));
+    assert_eq!(report["tables"][0]["accepted"], 4, "{report}");
+}
+
+#[test]
+fn e_45_rows_that_stand_for_a_call_are_not_multiplied_behind_a_trap() {
+    let desk = Desk::new(&lines(50, &[(25, "!trap")]));
+    let message = poison(&desk, "lines and a sum").done().assert_fault("guest", "no-spans-behind-trap");
+    assert!(message.contains("table `extremes` has no spans"), "{message}");
+    desk.assert_untouched();
+    let desk = Desk::new(&lines(50, &[]));
+    poison(&desk, "lines and a sum").done().assert_completed();
+}
+
+#[test]
+fn e_46_a_table_that_only_a_killer_opened_was_never_opened() {
+    let desk = Desk::new(&lines(50, &[(25, "!opens")]));
+    let report = poison(&desk, "lines").args(&["--tables", "rows,extremes"]).done().report();
+    assert_eq!(report["traps"]["killers"], 1, "{report}");
+    let tables: Vec<_> = report["tables"].as_array().expect("tables").iter().map(|t| &t["name"]).collect();
+    assert_eq!(tables, ["rows"]);
+    assert!(!desk.path("out/extremes.parquet").exists());
 }
 
 #[test]

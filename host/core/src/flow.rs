@@ -13,7 +13,7 @@
 //! where batches were cut, not on threads, not on time. Memory follows what waits: what is made of a bad row is made when
 //! it is held, one row at a time.
 //!
-//! After a trap [`Said::TakenBack`] forgets what waits, and [`Said::Killed`] holds the record that did it.
+//! After a trap [`Said::TakenBack`] forgets what waits, tables that were opened among it, and [`Said::Killed`] holds the record that did it.
 
 mod budget;
 mod claims;
@@ -125,10 +125,16 @@ pub struct Flow<S, H> {
     /// Tables whose rows are written.
     wanted: Wanted,
     tables: Vec<Table>,
+    /// Tables that were opened since the last commit, in the order of their opening, behind those.
+    opening: Vec<Opening>,
     claims: Claims,
     rejections: Vec<Rejection>,
     /// Skips that wait for a commit.
     skips: Vec<Skip>,
+    /// The end of the furthest skip that was counted.
+    skipped_up_to: u64,
+    /// The same when a guest trapped: whoever goes on says again what lies before it.
+    counted_up_to: u64,
     ledger: Ledger,
     tally: Tally,
     held: QuarantineDigest,
@@ -166,6 +172,13 @@ impl Terms {
     }
 }
 
+/// A table that a trap may still take back.
+struct Opening {
+    name: TableName,
+    schema: TableSchema,
+    waiting: Vec<Waiting>,
+}
+
 /// A table of the run and what of it waits for a commit.
 struct Table {
     judge: TableJudge,
@@ -189,9 +202,12 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             companion: Arc::new(companion()),
             wanted: wanted.into(),
             tables: Vec::new(),
+            opening: Vec::new(),
             claims: Claims::default(),
             rejections: Vec::new(),
             skips: Vec::new(),
+            skipped_up_to: 0,
+            counted_up_to: 0,
             ledger: Ledger::default(),
             tally: Tally::default(),
             held: QuarantineDigest::default(),
@@ -208,19 +224,39 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
     /// Hears one thing that the guest said.
     pub fn hear(&mut self, said: Said) -> Result<(), FlowFault> {
         match said {
-            Said::Opened { table, name, schema } => self.open(table, name, &schema)?,
-            Said::Rows { table, batch } => {
-                let at = self.tables.get_mut(table.0).ok_or(FlowFault::UnknownTable(table))?;
-                at.waiting.push(Waiting::new(batch));
+            Said::Opened { name, schema, .. } => {
+                self.opening.push(Opening { name, schema, waiting: Vec::new() });
             }
+            Said::Rows { table, batch } => self.waiting(table)?.push(Waiting::new(batch)),
             Said::Rejected(records) => self.rejections.extend(records),
             Said::Skipped(skip) => self.skips.push(skip),
-            Said::Committed { up_to } => self.commit(up_to)?,
-            Said::Stands => self.pass_skips(u64::MAX),
+            Said::Committed { up_to } => {
+                self.open_all()?;
+                self.commit(up_to)?;
+            }
+            Said::Stands => {
+                self.open_all()?;
+                self.pass_skips(u64::MAX);
+            }
             Said::TakenBack => self.forget(),
             Said::Killed(killer) => self.bury(&killer)?,
         }
         Ok(())
+    }
+
+    /// Returns where rows of a table wait.
+    fn waiting(&mut self, table: TableId) -> Result<&mut Vec<Waiting>, FlowFault> {
+        let opened = self.tables.len();
+        let waiting = match table.0.checked_sub(opened) {
+            None => self.tables.get_mut(table.0).map(|table| &mut table.waiting),
+            Some(at) => self.opening.get_mut(at).map(|opening| &mut opening.waiting),
+        };
+        waiting.ok_or(FlowFault::UnknownTable(table))
+    }
+
+    /// Opens the tables that nobody takes back any more.
+    fn open_all(&mut self) -> Result<(), FlowFault> {
+        std::mem::take(&mut self.opening).into_iter().try_for_each(|opening| self.open(opening))
     }
 
     /// Tells the ledger of the skips that begin before `up_to`: nobody takes them back any more.
@@ -229,18 +265,22 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
             std::mem::take(&mut self.skips).into_iter().partition(|skip| skip.at.offset < up_to);
         self.skips = later;
         for Skip { at, kind } in due {
+            let end = at.end().unwrap_or(u64::MAX);
             let skipped = self.tally.skipped_by_kind.entry(kind).or_default();
             // A byte may be said again and again.
-            *skipped = skipped.saturating_add(at.length);
+            *skipped = skipped.saturating_add(end.saturating_sub(at.offset.max(self.counted_up_to)));
+            self.skipped_up_to = self.skipped_up_to.max(end);
             self.ledger.skip(at);
         }
     }
 
     /// Forgets what waits for a commit.
     fn forget(&mut self) {
+        self.opening.clear();
         self.tables.iter_mut().for_each(|table| table.waiting.clear());
         self.rejections.clear();
         self.skips.clear();
+        self.counted_up_to = self.skipped_up_to;
     }
 
     /// Holds a record that killed the parser. Nothing waits: what was said before it is committed, the rest was taken back.
@@ -273,7 +313,9 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         Ok(self.hold.hold(rejected)?)
     }
 
-    fn open(&mut self, table: TableId, name: TableName, schema: &TableSchema) -> Result<(), FlowFault> {
+    fn open(&mut self, opening: Opening) -> Result<(), FlowFault> {
+        let Opening { name, schema, waiting } = opening;
+        let table = TableId(self.tables.len());
         let contract = self.terms.of_table(&name, schema.meant())?;
         let budgets = Budgets::new(&contract)?;
         let judge = TableJudge::new(contract, schema.declared(), schema.meant())?;
@@ -286,7 +328,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         }
         let has_spans = schema.has_spans();
         let digest = wanted.then(|| TableDigest::of_written(&name, judge.declared().fields(), has_spans));
-        self.tables.push(Table { judge, budgets, waiting: Vec::new(), released: 0, digest });
+        self.tables.push(Table { judge, budgets, waiting, released: 0, digest });
         self.tally.tables.push(TableTally::new(name, wanted, has_spans));
         Ok(())
     }
@@ -296,7 +338,8 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
         &self.tally
     }
 
-    /// Ends a flow that went well. What was never committed is dropped; the intake has refused it already.
+    /// Ends a flow that went well. What was never committed is dropped; the intake has refused it already, and has had tables stand
+    /// that were opened.
     pub fn finish(mut self, input_bytes: u64) -> (S, H, Tally, Account) {
         self.pass_skips(u64::MAX);
         self.look_at_budgets();

@@ -13,7 +13,7 @@ use crate::fault::{Blame, Blamed, Span};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
 use crate::isolate::Cause;
-use crate::limits::{Budget, LimitExceeded, Limits, Meter};
+use crate::limits::{Budget, LimitExceeded, Limits, Meter, Spent};
 use crate::wire::{self, TableSchema, WireFault};
 
 /// What a row weighs at least while it waits for a commit, in bytes.
@@ -206,6 +206,14 @@ pub enum Refusal {
         /// The call.
         call: &'static str,
     },
+    /// Rows that stand for a call and not for a record, by a fresh instance: there would be as many of them as instances.
+    #[error(
+        "table `{name}` has no spans, and the run has gone on behind a trap: its rows would be written once for each instance"
+    )]
+    NoSpansBehindTrap {
+        /// The table.
+        name: TableName,
+    },
     /// A bound was reached.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
@@ -239,6 +247,7 @@ impl Blamed for Refusal {
             Refusal::Uncommitted { .. } => "uncommitted",
             Refusal::UnknownFault { .. } | Refusal::UnknownFaultCode { .. } => "unknown-fault",
             Refusal::OutOfPhase { .. } => "call-out-of-phase",
+            Refusal::NoSpansBehindTrap { .. } => "no-spans-behind-trap",
             Refusal::Limit(limit) => limit.code(),
         }
     }
@@ -261,15 +270,21 @@ pub struct Intake {
     described: Vec<(TableName, Option<Vec<u8>>)>,
     fault_codes: BTreeSet<String>,
     tables: Vec<(TableName, TableSchema)>,
+    /// How many of them nobody takes back any more.
+    tables_settled: usize,
+    /// Whether a guest has trapped.
+    has_trapped: bool,
     /// What `plan` or `parse` may speak of now; `None` outside them. Records begin in it.
     range: Option<Span>,
-    /// Nothing may begin before it any more. It only grows.
+    /// Where a commit counts; empty: anywhere. Ascending.
+    boundaries: Vec<u64>,
+    /// Everything before it has been let go. It only grows.
     watermark: u64,
+    /// What the guest takes for the watermark: nothing may begin before it any more. `watermark <= said`.
+    said: u64,
     /// The end of the furthest record said so far. A commit may go that far past the range.
     furthest: u64,
     budget: Budget,
-    /// What was left of the budget when the watermark moved last.
-    committed_budget: Budget,
     open_tables: Meter,
     pending: Pending,
 }
@@ -283,10 +298,13 @@ impl Intake {
             described: description.tables.iter().map(|t| (t.name.clone(), t.schema.clone())).collect(),
             fault_codes: description.faults.iter().map(|f| f.code.clone()).collect(),
             tables: Vec::new(),
+            tables_settled: 0,
+            has_trapped: false,
             range: None,
+            boundaries: Vec::new(),
             watermark: 0,
+            said: 0,
             furthest: 0,
-            committed_budget: budget.clone(),
             budget,
             open_tables: Meter::new("open tables", limits.tables_max),
             pending: Pending::new(limits.uncommitted_bytes_max),
@@ -306,24 +324,41 @@ impl Intake {
     /// Lets the guest speak of the records that begin in `range`.
     pub fn begin(&mut self, range: Span) {
         self.range = Some(range);
+        self.boundaries.clear();
+    }
+
+    /// Lets the guest speak of the records that begin in `range`, and lets what it commits go at boundaries only, which ascend:
+    /// should it trap, nothing of a record has left.
+    pub fn begin_between(&mut self, range: Span, boundaries: &[u64]) {
+        self.range = Some(range);
+        self.boundaries = boundaries.to_vec();
     }
 
     /// Ends what [`Intake::begin`] began. What was said and not committed is a refusal: it would be lost without a word. Skips
-    /// are not lost: they stand, and there is a word for it where some wait.
-    pub fn end(&mut self) -> Result<Option<Said>, Refusal> {
+    /// are not lost: they stand, and so do tables that were opened. Returns the words for what stands only now.
+    pub fn end(&mut self) -> Result<Vec<Said>, Refusal> {
         self.range = None;
+        let mut words = Vec::new();
+        if self.said > self.watermark {
+            words.push(self.let_go(self.said));
+        }
         self.pending.settled(self.watermark)?;
-        self.committed_budget = self.budget.clone();
-        Ok(self.pending.stand().then_some(Said::Stands))
+        if self.pending.stand() | (self.tables_settled < self.tables.len()) {
+            self.tables_settled = self.tables.len();
+            words.push(Said::Stands);
+        }
+        Ok(words)
     }
 
-    /// Ends what [`Intake::begin`] began and did not get to its end: what was said since the last commit was never said. What is
-    /// left of the bounds on output is what was left then, so a trap costs none of it.
+    /// Ends what [`Intake::begin`] began and did not get to its end: what was said since the last commit was never said. It costs
+    /// nothing of the bounds on output either.
     pub fn take_back(&mut self) -> Said {
         self.range = None;
-        self.furthest = self.watermark;
-        self.budget = self.committed_budget.clone();
-        self.pending.take_back();
+        self.has_trapped = true;
+        (self.said, self.furthest) = (self.watermark, self.watermark);
+        self.open_tables.give_back((self.tables.len() - self.tables_settled) as u64);
+        self.tables.truncate(self.tables_settled);
+        self.pending.take_back(&mut self.budget);
         Said::TakenBack
     }
 
@@ -331,9 +366,18 @@ impl Intake {
     pub fn bury(&mut self, killer: Killer) -> Said {
         let end = killer.at.end().unwrap_or(self.input_bytes).min(self.input_bytes);
         self.watermark = self.watermark.max(end);
+        self.said = self.watermark;
         self.furthest = self.furthest.max(end);
         self.pending.release(self.watermark);
         Said::Killed(killer)
+    }
+
+    /// Lets everything go that begins before `up_to`.
+    fn let_go(&mut self, up_to: u64) -> Said {
+        self.watermark = up_to;
+        self.pending.release(up_to);
+        self.tables_settled = self.tables.len();
+        Said::Committed { up_to }
     }
 
     /// Opens a table, or finds it again. The second part is there when it is new.
@@ -350,6 +394,9 @@ impl Intake {
         let schema = read(schema)?;
         if promised.is_some_and(|promised| promised != schema) {
             return Err(Refusal::NotAsDescribed { name });
+        }
+        if self.has_trapped && !schema.has_spans() {
+            return Err(Refusal::NoSpansBehindTrap { name });
         }
         match self.tables.iter().position(|(open, _)| *open == name) {
             Some(at) if self.tables.get(at).is_some_and(|(_, first)| *first == schema) => {
@@ -371,6 +418,7 @@ impl Intake {
         let Some((name, schema)) = self.tables.get(table.0) else {
             return Err(Refusal::OutOfPhase { call: "output.table.emit" });
         };
+        let before = self.budget.spent();
         let batch = wire::decode(schema, message, &mut self.budget).map_err(|fault| match fault {
             WireFault::Limit(limit) => Refusal::Limit(limit),
             fault => Refusal::Batch { table: name.clone(), fault },
@@ -380,7 +428,7 @@ impl Intake {
         let rows = batch.num_rows();
         // A row of one bit weighs more once it is judged. Rows with spans have sixteen bytes to say where they are.
         let bytes = batch.wire_bytes().max(rows.saturating_mul(ROW_BYTES_MIN));
-        self.pending.add(highest, bytes, rows)?;
+        self.pending.add(highest, bytes, rows, self.budget.spent().since(before))?;
         Ok(Said::Rows { table, batch })
     }
 
@@ -394,7 +442,7 @@ impl Intake {
                 return Err(Refusal::UnknownFault { at: record.at, fault: record.fault, described });
             }
             let bytes = std::mem::size_of::<Rejection>() + record.message.raw().len();
-            self.pending.add(Some(record.at.offset), bytes as u64, 1)?;
+            self.pending.add(Some(record.at.offset), bytes as u64, 1, Spent::default())?;
         }
         Ok(Said::Rejected(records))
     }
@@ -403,21 +451,24 @@ impl Intake {
     pub fn skip(&mut self, at: Span, kind: SkipKind) -> Result<Said, Refusal> {
         let range = self.phase("output.skip")?;
         self.check_span("skip", at, range)?;
-        self.pending.add(Some(at.offset), std::mem::size_of::<Skip>() as u64, 0)?;
+        self.pending.add(Some(at.offset), std::mem::size_of::<Skip>() as u64, 0, Spent::default())?;
         Ok(Said::Skipped(Skip { at, kind }))
     }
 
-    /// Moves the watermark.
-    pub fn commit(&mut self, up_to: u64) -> Result<Said, Refusal> {
+    /// Moves the watermark. There is a word for it where something may be let go.
+    pub fn commit(&mut self, up_to: u64) -> Result<Option<Said>, Refusal> {
         let range = self.phase("output.commit")?;
         let limit = range.end().unwrap_or(self.input_bytes).max(self.furthest);
-        if up_to < self.watermark || up_to > limit {
-            return Err(Refusal::CommitOutside { up_to, watermark: self.watermark, limit });
+        if up_to < self.said || up_to > limit {
+            return Err(Refusal::CommitOutside { up_to, watermark: self.said, limit });
         }
-        self.watermark = up_to;
-        self.pending.release(up_to);
-        self.committed_budget = self.budget.clone();
-        Ok(Said::Committed { up_to })
+        self.said = up_to;
+        if self.boundaries.is_empty() {
+            return Ok(Some(self.let_go(up_to)));
+        }
+        let before = self.boundaries.partition_point(|boundary| *boundary <= up_to);
+        let boundary = before.checked_sub(1).and_then(|at| self.boundaries.get(at)).copied();
+        Ok(boundary.filter(|boundary| *boundary > self.watermark).map(|boundary| self.let_go(boundary)))
     }
 
     fn phase(&self, call: &'static str) -> Result<Span, Refusal> {
@@ -427,7 +478,7 @@ impl Intake {
     /// Checks every row's span; returns the highest offset where one begins, or `None` for a table without spans.
     fn check_rows(&mut self, batch: &Batch, range: Span) -> Result<Option<u64>, Refusal> {
         let Some(spans) = batch.spans() else { return Ok(None) };
-        let mut highest = self.watermark;
+        let mut highest = self.said;
         for at in spans.iter() {
             self.check_span("row", at, range)?;
             highest = highest.max(at.offset);
@@ -436,7 +487,7 @@ impl Intake {
     }
 
     fn check_span(&mut self, what: &'static str, at: Span, range: Span) -> Result<(), Refusal> {
-        let begin = range.offset.max(self.watermark);
+        let begin = range.offset.max(self.said);
         let end = range.end().unwrap_or(self.input_bytes);
         match at.end() {
             Some(past) if at.offset >= begin && at.offset < end && past <= self.input_bytes => {
@@ -478,6 +529,8 @@ struct Entry {
     bytes: u64,
     /// Rows and rejections. Skips have none.
     records: u64,
+    /// What it cost of the bounds on output.
+    cost: Spent,
     /// Whether the call that said it has come to its end.
     stands: bool,
 }
@@ -487,13 +540,19 @@ impl Pending {
         Self { bytes_max, entries: Vec::new(), bytes: 0 }
     }
 
-    fn add(&mut self, highest: Option<u64>, bytes: u64, records: u64) -> Result<(), LimitExceeded> {
+    fn add(
+        &mut self,
+        highest: Option<u64>,
+        bytes: u64,
+        records: u64,
+        cost: Spent,
+    ) -> Result<(), LimitExceeded> {
         if bytes > self.bytes_max - self.bytes {
             let (limit, current) = (self.bytes_max, self.bytes);
             return Err(LimitExceeded { name: "uncommitted bytes", limit, current, wanted: bytes });
         }
         self.bytes += bytes;
-        self.entries.push(Entry { highest, bytes, records, stands: false });
+        self.entries.push(Entry { highest, bytes, records, cost, stands: false });
         Ok(())
     }
 
@@ -501,7 +560,9 @@ impl Pending {
         self.keep(|entry| entry.highest.is_some_and(|offset| offset >= up_to));
     }
 
-    fn take_back(&mut self) {
+    /// Forgets what does not stand, and gives its cost back. Of a batch that a commit has cut, all of it: at most one is free.
+    fn take_back(&mut self, budget: &mut Budget) {
+        self.entries.iter().filter(|entry| !entry.stands).for_each(|entry| budget.give_back(entry.cost));
         self.keep(|entry| entry.stands);
     }
 

@@ -3,15 +3,19 @@
 //! ```text
 //! an instance ends ──> what it said since its last commit is taken back
 //!                  ──> a fresh one goes on from that commit ──> ends again, without another commit
-//!                  ──> records are parsed in stretches, then one by one, in company
-//!                  ──> the one that ends the instance is parsed once more, alone, in a fresh one
-//!                  ──> ends it again: it is quarantined, and a fresh instance goes on behind it
+//!                  ──> records are parsed in stretches, and what ends an instance in parts of them
+//!                  ──> each record of the last part is parsed alone, in a fresh instance
+//!                  ──> one that ends it is quarantined, and a fresh instance goes on behind it
 //! ```
 //!
-//! Only the last step convicts. So the verdict follows from the record and the context alone: not from the sizes of batches and
-//! reads, not from what was parsed before. Where records begin only the parser knows, so one that does not answer `resync` is not
-//! gone on with: its answer is its word that it can be asked to parse from any boundary. Everything here is bounded:
-//! so many killers, so many bytes of them, so many traps that nobody is to blame for.
+//! Only a record alone is convicted, and one that passes alone is accepted by what was said of it alone. In company a record
+//! never has more of anything than alone, so what passes there would pass alone. So the verdict follows from the record and the
+//! context: not from the sizes of batches, reads and ranges, not from its neighbours.
+//!
+//! A record is what lies between two boundaries of the parser's `resync`, whatever it commits: who does not answer is not gone on
+//! with, and where a commit lies elsewhere nothing is convicted that begins there. The answer is the parser's word that it can
+//! be asked to parse from any boundary. Everything here is bounded: so many killers, so many bytes of them, so many traps before
+//! one is found.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -73,12 +77,14 @@ impl Cause {
 /// Among whom a range is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Company {
+    /// By the only instance that there will be: nothing goes on behind it, so it may have fuel for what it reads ahead.
+    Sole,
     /// As any range, with fuel that follows the watermark.
     Any,
-    /// While a killer is looked for, with a budget of its own size.
+    /// While a killer is looked for, with a small budget.
     Search,
-    /// By itself in a fresh instance, with the budget of a fresh instance, reads that give all that is asked for, and batches
-    /// of the usual size: alike in every run.
+    /// By itself in a fresh instance, with a budget of its own size, reads that give all that is asked for, and small batches:
+    /// alike in every run, and more than in any company.
     Alone,
 }
 
@@ -87,8 +93,9 @@ pub enum Company {
 pub trait Instances {
     /// How an instance ended.
     type End;
-    /// Parses the records that begin in a range.
-    fn parse(&mut self, range: Span, company: Company) -> Result<(), Self::End>;
+    /// Parses the records that begin in a range. What is committed leaves at `boundaries` only, where there are any, and where
+    /// the call comes to its end.
+    fn parse(&mut self, range: Span, company: Company, boundaries: &[u64]) -> Result<(), Self::End>;
     /// Asks for the first record boundary past `after`.
     fn resync(&mut self, after: u64, company: Company) -> Result<Option<u64>, Self::End>;
     /// Returns what a record can be blamed for, or `None` for an end that ends the run.
@@ -97,7 +104,7 @@ pub trait Instances {
     fn words(end: &Self::End) -> (String, crate::guest_text::GuestText);
     /// Returns the watermark.
     fn watermark(&mut self) -> u64;
-    /// Returns the end of the furthest byte that was read since the instance began.
+    /// Returns the end of the furthest byte that was read since the last call began.
     fn read_up_to(&mut self) -> u64;
     /// Takes back what was said since the last commit.
     fn take_back(&mut self) -> Result<(), Self::End>;
@@ -109,7 +116,7 @@ pub trait Instances {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Toll {
-    /// Traps that the run went on behind.
+    /// Traps of the parser, the last one included.
     pub traps: u64,
     /// Records that killed the parser and are quarantined.
     pub killers: u64,
@@ -139,6 +146,16 @@ pub enum Reason {
         /// And not past this.
         input_bytes: u64,
     },
+    /// What killed the parser begins where it committed, and no record of its own making does.
+    #[error(
+        "it committed up to byte {committed}, where no record begins by its resync, and died before the next at {boundary}"
+    )]
+    OffBoundary {
+        /// Up to where everything was said.
+        committed: u64,
+        /// The next boundary.
+        boundary: u64,
+    },
     /// A bound was reached.
     #[error("{0}")]
     Limit(LimitExceeded),
@@ -164,6 +181,10 @@ pub struct Isolation {
     /// Traps since the last killer was found.
     restarts: u64,
     toll: Toll,
+    /// The end of the last record that was tried alone. It may lie in a range that is still to come.
+    behind: u64,
+    /// Whether anything goes on behind a trap of this parser. None: it has not been asked.
+    goes_on: Option<Result<(), Reason>>,
 }
 
 impl Isolation {
@@ -178,6 +199,13 @@ impl Isolation {
             restarts_max,
             restarts: 0,
             toll: Toll::default(),
+            behind: 0,
+            goes_on: match on_trap {
+                OnTrap::Fail => Some(Err(Reason::Final)),
+                OnTrap::Isolate if limits.reading_is_worth_fuel(input_bytes) => None,
+                // Who cannot read far ahead has the same fuel either way: it is asked once it has trapped.
+                OnTrap::Isolate => Some(Ok(())),
+            },
         }
     }
 
@@ -189,32 +217,45 @@ impl Isolation {
     /// Parses the records that begin in `range`. Fails with the last end and why nothing goes on behind it.
     pub fn parse<I: Instances>(&mut self, instances: &mut I, range: Span) -> Result<(), Final<I::End>> {
         let end = range.end().unwrap_or(self.input_bytes);
-        let mut at = range.offset;
+        // A record that was tried alone may have begun in the range before and reached into this one.
+        let mut at = range.offset.max(self.behind);
+        if at >= end {
+            return Ok(());
+        }
+        if let Err(reason) = self.foresee(instances, at)? {
+            let parsed = instances.parse(between(at, end), Company::Sole, &[]);
+            return parsed.map_err(|ended| self.fail::<I>(ended, reason));
+        }
         // Where a fresh instance has begun after a trap.
         let mut fresh_at = None;
         while at < end {
-            let Err(ended) = instances.parse(between(at, end), Company::Any) else { return Ok(()) };
-            let cause = self.survive::<I>(&ended);
-            let (Some(cause), read_up_to) = (cause, instances.read_up_to()) else {
-                return Err(is_final(ended));
-            };
-            instances.take_back().map_err(is_final)?;
+            let Err(ended) = instances.parse(between(at, end), Company::Any, &[]) else { return Ok(()) };
+            let read_up_to = instances.read_up_to();
+            let (cause, ended) = self.take_back(instances, ended)?;
             let from = at.max(instances.watermark());
             // All has been said: whatever the parser died of, it is no record.
             if from >= end {
                 return Err(is_final(ended));
             }
             let is_new = from > at || fresh_at != Some(at);
-            if is_new && let Some(reason) = self.count_trap() {
+            if is_new && let Some(reason) = self.count_restart() {
                 return Err(Final { end: ended, reason });
             }
-            // One that spins would burn as much again.
-            if is_new && cause != Cause::Fuel {
-                match self.boundary(instances, from, Company::Any)? {
-                    Ok(_) => (at, fresh_at) = (from, Some(from)),
-                    Err(reason) => return Err(Final { end: ended, reason }),
-                }
+            let behind = match is_new {
+                true => self.first_boundary(instances, at, from)?,
+                false => Ok(from),
+            };
+            let behind = match behind {
+                Ok(boundary) => boundary,
+                Err(reason) => return Err(Final { end: ended, reason }),
+            };
+            if behind > from {
+                self.try_rest(instances, between(from, behind))?;
+                (at, fresh_at) = (behind, Some(behind));
+            } else if is_new && cause != Cause::Fuel {
+                (at, fresh_at) = (from, Some(from));
             } else {
+                // One that spins would burn as much again.
                 at = self.search(instances, between(from, end), read_up_to, ended)?;
                 fresh_at = None;
             }
@@ -222,15 +263,47 @@ impl Isolation {
         Ok(())
     }
 
-    /// Returns what a record can be blamed for, if that is asked for at all.
-    fn survive<I: Instances>(&self, end: &I::End) -> Option<Cause> {
-        I::cause(end).filter(|_| self.on_trap == OnTrap::Isolate)
+    /// Finds out whether the run will go on behind a trap, before a parser that reads far ahead is given fuel for it.
+    fn foresee<I: Instances>(
+        &mut self,
+        instances: &mut I,
+        at: u64,
+    ) -> Result<Result<(), Reason>, Final<I::End>> {
+        if let Some(known) = &self.goes_on {
+            return Ok(known.clone());
+        }
+        let known = self.boundary(instances, at, Company::Any)?.map(drop);
+        self.goes_on = Some(known.clone());
+        Ok(known)
     }
 
-    /// Counts a trap. Where a killer is found, those on the way to it were no restarts.
-    fn count_trap(&mut self) -> Option<Reason> {
+    /// Ends a run that nothing goes on behind.
+    fn fail<I: Instances>(&mut self, end: I::End, reason: Reason) -> Final<I::End> {
+        match I::cause(&end) {
+            Some(_) if self.on_trap == OnTrap::Isolate => {
+                self.toll.traps += 1;
+                Final { end, reason }
+            }
+            _ => is_final(end),
+        }
+    }
+
+    /// Takes back what an instance said since its last commit, if its end is one that a record can be blamed for.
+    fn take_back<I: Instances>(
+        &mut self,
+        instances: &mut I,
+        ended: I::End,
+    ) -> Result<(Cause, I::End), Final<I::End>> {
+        let Some(cause) = I::cause(&ended) else { return Err(is_final(ended)) };
+        self.toll.traps += 1;
+        instances.take_back().map_err(is_final)?;
+        Ok((cause, ended))
+    }
+
+    /// Counts a trap on the way to a killer, or to none.
+    fn count_restart(&mut self) -> Option<Reason> {
         let restarts = self.restarts;
-        (self.restarts, self.toll.traps) = (restarts + 1, self.toll.traps + 1);
+        self.restarts = restarts + 1;
         let limit = LimitExceeded {
             name: "restarts behind traps",
             limit: self.restarts_max,
@@ -259,7 +332,7 @@ impl Isolation {
 
     /// Asks for a boundary and checks it. A parser that traps over the question has none to name.
     fn boundary<I: Instances>(
-        &self,
+        &mut self,
         instances: &mut I,
         after: u64,
         company: Company,
@@ -270,12 +343,39 @@ impl Isolation {
                 Ok(Err(Reason::BadBoundary { boundary, after, input_bytes: self.input_bytes }))
             }
             Ok(None) => Ok(Err(Reason::NoBoundary { after })),
-            Err(ended) if self.survive::<I>(&ended).is_some() => {
-                instances.take_back().map_err(is_final)?;
+            // Nothing was said that could be taken back.
+            Err(ended) if I::cause(&ended).is_some() => {
+                self.toll.traps += 1;
                 Ok(Err(Reason::NoBoundary { after }))
             }
             Err(ended) => Err(is_final(ended)),
         }
+    }
+
+    /// Returns the first boundary from `from` on, where the watermark stands, and a fresh instance began at the boundary `at`.
+    fn first_boundary<I: Instances>(
+        &mut self,
+        instances: &mut I,
+        at: u64,
+        from: u64,
+    ) -> Result<Result<u64, Reason>, Final<I::End>> {
+        if from > at {
+            return self.boundary(instances, from - 1, Company::Any);
+        }
+        // It is one. That the parser can tell is all there is to know.
+        Ok(self.boundary(instances, from, Company::Any)?.map(|_| from))
+    }
+
+    /// Parses alone what lies between a commit and the next boundary. What ends there is no record of its own, so nothing is to
+    /// blame that a verdict could be passed on.
+    fn try_rest<I: Instances>(&mut self, instances: &mut I, rest: Span) -> Result<(), Final<I::End>> {
+        let boundary = rest.end().unwrap_or(self.input_bytes);
+        let Err(ended) = instances.parse(rest, Company::Alone, &[boundary]) else {
+            self.behind = boundary;
+            return Ok(());
+        };
+        let (_, end) = self.take_back(instances, ended)?;
+        Err(Final { end, reason: Reason::OffBoundary { committed: rest.offset, boundary } })
     }
 
     /// Looks for the record that ended an instance, which had read up to `read_up_to`. Returns where to go on: behind the killer,
@@ -298,17 +398,17 @@ impl Isolation {
                 Ok(bounds) => bounds,
                 Err(reason) => return Err(Final { end: ended, reason }),
             };
-            if let Some(behind) = self.walk(instances, &bounds)? {
+            if let Some(behind) = self.walk(instances, &bounds, end)? {
                 return Ok(behind);
             }
-            at = bounds.last().copied().unwrap_or(until).max(instances.watermark());
+            at = bounds.last().copied().unwrap_or(until);
         }
         Ok(at)
     }
 
     /// Lists the boundaries of the next records: one more than there are records, from `at` to the first one at or past `until`.
     fn stretch<I: Instances>(
-        &self,
+        &mut self,
         instances: &mut I,
         at: u64,
         until: u64,
@@ -333,62 +433,56 @@ impl Isolation {
         &mut self,
         instances: &mut I,
         bounds: &[u64],
+        range_end: u64,
     ) -> Result<Option<u64>, Final<I::End>> {
         let (Some(first), Some(last)) = (bounds.first(), bounds.last()) else { return Ok(None) };
-        let at = instances.watermark().max(*first);
-        if at >= *last {
+        // Commits count at boundaries, so the watermark is one of them if it is among them.
+        let (at, end) = (instances.watermark().max(*first), (*last).min(range_end));
+        if at >= end {
             return Ok(None);
         }
-        let Err(ended) = instances.parse(between(at, *last), Company::Search) else { return Ok(None) };
-        if self.survive::<I>(&ended).is_none() {
-            return Err(is_final(ended));
-        }
-        instances.take_back().map_err(is_final)?;
         if bounds.len() <= 2 {
-            return self.try_alone(instances, between(*first, *last), ended);
+            return self.try_alone(instances, between(*first, *last));
+        }
+        let within: Vec<u64> = bounds.iter().map(|boundary| (*boundary).min(range_end)).collect();
+        let parsed = instances.parse(between(at, end), Company::Search, &within);
+        let Err(ended) = parsed else { return Ok(None) };
+        let (_, ended) = self.take_back(instances, ended)?;
+        if instances.watermark() >= end {
+            return Err(is_final(ended));
         }
         let step = bounds.len().saturating_sub(1).div_ceil(PARTS);
         for from in (0..bounds.len() - 1).step_by(step) {
             let part = bounds.get(from..=(from + step).min(bounds.len() - 1)).unwrap_or_default();
-            if let Some(behind) = self.walk(instances, part)? {
+            if let Some(behind) = self.walk(instances, part, range_end)? {
                 return Ok(Some(behind));
             }
         }
         Ok(None)
     }
 
-    /// Parses one record alone, which `ended` an instance in company. If it ends this one too, it is the killer: buried, and
-    /// the end of it returned.
+    /// Parses one record alone: all of it, also where a range of the plan ends in it. If that ends the instance, it is a killer:
+    /// buried, and the end of it returned.
     fn try_alone<I: Instances>(
         &mut self,
         instances: &mut I,
         record: Span,
-        ended: I::End,
     ) -> Result<Option<u64>, Final<I::End>> {
         let end = record.end().unwrap_or(self.input_bytes);
-        let at = instances.watermark().max(record.offset);
-        let alone = if at < end { instances.parse(between(at, end), Company::Alone) } else { Ok(()) };
-        let Err(killed) = alone else { return self.acquit(ended) };
-        let Some(cause) = self.survive::<I>(&killed) else { return Err(is_final(killed)) };
-        instances.take_back().map_err(is_final)?;
-        let at = instances.watermark().max(at);
-        if at >= end {
-            return self.acquit(killed);
+        let alone = instances.parse(record, Company::Alone, &[end]);
+        self.behind = end;
+        let Err(killed) = alone else { return Ok(None) };
+        let (cause, killed) = self.take_back(instances, killed)?;
+        // All has been said of it before.
+        if instances.watermark() > record.offset {
+            return Err(is_final(killed));
         }
-        if let Some(reason) = self.count_killer(end - at) {
+        if let Some(reason) = self.count_killer(record.length) {
             return Err(Final { end: killed, reason });
         }
         let (word, message) = I::words(&killed);
-        instances.bury(Killer { at: between(at, end), cause, word, message }).map_err(is_final)?;
+        instances.bury(Killer { at: record, cause, word, message }).map_err(is_final)?;
         Ok(Some(end))
-    }
-
-    /// Counts a trap that no record is to blame for: one that ended an instance in company, and not by itself.
-    fn acquit<E>(&mut self, ended: E) -> Result<Option<u64>, Final<E>> {
-        match self.count_trap() {
-            Some(reason) => Err(Final { end: ended, reason }),
-            None => Ok(None),
-        }
     }
 }
 

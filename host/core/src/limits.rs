@@ -9,6 +9,11 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
+/// What part of the base a search may burn for each stretch of records.
+const SEARCH_SHARE: u64 = 4;
+/// What the slowest machine that we know of burns in a millisecond.
+const FUEL_PER_MS: u64 = 500_000;
+
 /// The bounds on what is read. In a receipt they stand where somebody has set them otherwise than usual.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,8 +67,8 @@ pub struct Limits {
     /// How far ahead of the watermark fuel is granted, in input bytes. What is left at a commit is never more than this is
     /// worth and the base, so that a record that spins cannot burn what the records before it saved.
     pub fuel_window_bytes: u64,
-    /// How far behind the furthest byte read fuel is granted, in input bytes: a guest that reads on without a commit has work to
-    /// do. A parser that commits as it goes never reads that far ahead.
+    /// Fuel is granted for bytes that are read without a commit, too, but for so many of them: a guest that reads on has work
+    /// to do. Only where nothing goes on behind a trap; elsewhere a record might burn in company what it may not alone.
     pub fuel_lag_bytes: u64,
     /// All linear memories of the guest together.
     pub memory_bytes_max: u64,
@@ -120,9 +125,9 @@ impl Default for Limits {
             fuel_base: 1_000_000_000,
             // An ordinary Rust parser burns about 80 a byte, a Python one 640.
             fuel_per_byte: 5_000,
-            // With the base, less than two seconds for a record that spins.
-            fuel_window_bytes: 256 * KIB,
-            fuel_lag_bytes: MIB,
+            // With the base, about a second for a record that spins.
+            fuel_window_bytes: 64 * KIB,
+            fuel_lag_bytes: 256 * KIB,
             memory_bytes_max: 256 * MIB,
             stack_bytes_max: MIB,
             table_elements_max: 100_000,
@@ -154,10 +159,23 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns the fuel that an instance has to begin with, over an input of `input_bytes`. It is what a record that kills the
-    /// parser is given by itself, and at no commit has an instance more.
-    pub fn fuel_to_begin(&self, input_bytes: u64) -> u64 {
-        self.fuel_for(self.fuel_window_bytes.min(input_bytes))
+    /// Returns the fuel that an instance has to begin with, and that it never has more of at a commit.
+    pub fn fuel_to_begin(&self) -> u64 {
+        self.fuel_for(self.fuel_window_bytes)
+    }
+
+    /// Returns the fuel for records of so many bytes while a killer is looked for among them. Never more than in other company.
+    pub fn fuel_in_search(&self, bytes: u64) -> u64 {
+        let base = self.fuel_base / SEARCH_SHARE;
+        base.saturating_add(self.fuel_per_byte.saturating_mul(bytes)).min(self.fuel_to_begin())
+    }
+
+    /// Returns the fuel for one record of so many bytes by itself. It is more than the record can have burnt in company: work on
+    /// one record may lie on both sides of a commit, and what an instance does once it did for others.
+    pub fn fuel_alone(&self, bytes: u64) -> u64 {
+        let twice = self.fuel_to_begin().saturating_mul(2);
+        let once = self.fuel_to_begin() / 4;
+        twice.saturating_add(once).saturating_add(self.fuel_per_byte.saturating_mul(bytes))
     }
 
     /// Returns the fuel for so many input bytes, with the base.
@@ -165,17 +183,63 @@ impl Limits {
         self.fuel_base.saturating_add(self.fuel_per_byte.saturating_mul(bytes))
     }
 
-    /// Returns how far into an input of `input_bytes` fuel is granted, where the watermark stands at `committed` and all before
-    /// `read` has been read.
-    pub fn fuel_reach(&self, committed: u64, read: u64, input_bytes: u64) -> u64 {
-        let ahead = committed.saturating_add(self.fuel_window_bytes);
-        ahead.max(read.saturating_sub(self.fuel_lag_bytes)).min(input_bytes)
+    /// Returns how far into an input of `input_bytes` fuel is granted, where the watermark stands at `committed` and so many
+    /// bytes have been read since. A byte that is read again has been paid for.
+    pub fn fuel_reach(&self, committed: u64, read_bytes: u64, input_bytes: u64) -> u64 {
+        let read_bytes = read_bytes.min(input_bytes.saturating_sub(committed));
+        let ahead = self.fuel_window_bytes.max(read_bytes.saturating_sub(self.fuel_lag_bytes));
+        committed.saturating_add(ahead)
+    }
+
+    /// Returns whether reading an input of `input_bytes` can be worth any fuel: [`Limits::fuel_reach`] hangs on it.
+    pub fn reading_is_worth_fuel(&self, input_bytes: u64) -> bool {
+        self.fuel_reach(0, input_bytes, input_bytes) > self.fuel_reach(0, 0, input_bytes)
     }
 
     /// Returns the wall-clock deadline for an input of `input_bytes`, in milliseconds.
     pub fn deadline_ms(&self, input_bytes: u64) -> u64 {
         let per_input = u128::from(self.deadline_per_mib_ms) * u128::from(input_bytes) / u128::from(MIB);
         self.deadline_base_ms.saturating_add(u64::try_from(per_input).unwrap_or(u64::MAX))
+    }
+
+    /// Returns the wall-clock time that a run may take longer for each record that killed the parser, in milliseconds: what such
+    /// records burn has nothing to do with the size of the input. A deadline that somebody has set is absolute.
+    pub fn deadline_per_killer_ms(&self) -> u64 {
+        let fuel = self.fuel_to_begin().saturating_mul(2).saturating_add(self.fuel_alone(0));
+        if self.deadline_per_mib_ms == 0 { 0 } else { fuel / FUEL_PER_MS }
+    }
+
+    /// Returns these bounds, but where a verdict hangs on one of them, as `decided` has it. An error names the first that
+    /// `decided` has higher: nobody else says how much of this machine may be had. The deadline does not decide.
+    pub fn deciding_as(&self, decided: &Self) -> Result<Self, LimitExceeded> {
+        let bounds = [
+            ("fuel", self.fuel_base, decided.fuel_base),
+            ("fuel", self.fuel_per_byte, decided.fuel_per_byte),
+            ("memory bytes", self.memory_bytes_max, decided.memory_bytes_max),
+            ("stack bytes", self.stack_bytes_max, decided.stack_bytes_max),
+            ("table elements", self.table_elements_max, decided.table_elements_max),
+            ("open handles", self.handles_max, decided.handles_max),
+            ("host call bytes", self.hostcall_bytes_max, decided.hostcall_bytes_max),
+            ("killers", self.killers_max, decided.killers_max),
+            ("bytes of killers", self.killer_bytes_max, decided.killer_bytes_max),
+        ];
+        if let Some((name, limit, wanted)) = bounds.into_iter().find(|(_, own, wanted)| wanted > own) {
+            return Err(LimitExceeded { name, limit, current: 0, wanted });
+        }
+        Ok(Self {
+            fuel_base: decided.fuel_base,
+            fuel_per_byte: decided.fuel_per_byte,
+            fuel_window_bytes: decided.fuel_window_bytes,
+            fuel_lag_bytes: decided.fuel_lag_bytes,
+            memory_bytes_max: decided.memory_bytes_max,
+            stack_bytes_max: decided.stack_bytes_max,
+            table_elements_max: decided.table_elements_max,
+            handles_max: decided.handles_max,
+            hostcall_bytes_max: decided.hostcall_bytes_max,
+            killers_max: decided.killers_max,
+            killer_bytes_max: decided.killer_bytes_max,
+            ..self.clone()
+        })
     }
 
     /// Returns the most logical bytes that the rows from an input of `input_bytes` may take.
@@ -232,7 +296,7 @@ impl Blamed for LimitExceeded {
     }
 }
 
-/// What is left of the bounds on output. Spent batch by batch; nothing is given back.
+/// What is left of the bounds on output. Spent batch by batch; what a guest said before it trapped is given back.
 #[derive(Debug, Clone)]
 pub struct Budget {
     /// Most bytes of one batch.
@@ -269,6 +333,38 @@ impl Budget {
         self.bytes.used += bytes;
         Ok(())
     }
+
+    /// Returns what has been used.
+    pub fn spent(&self) -> Spent {
+        Spent { batches: self.batches.used, rows: self.rows.used, bytes: self.bytes.used }
+    }
+
+    /// Gives back what was used for what is as if never said.
+    pub fn give_back(&mut self, spent: Spent) {
+        self.batches.give_back(spent.batches);
+        self.rows.give_back(spent.rows);
+        self.bytes.give_back(spent.bytes);
+    }
+}
+
+/// What has been used of the bounds on output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    batches: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Spent {
+    /// Returns what has been used since `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            batches: self.batches.saturating_sub(before.batches),
+            rows: self.rows.saturating_sub(before.rows),
+            bytes: self.bytes.saturating_sub(before.bytes),
+        }
+    }
 }
 
 /// One bound and what of it is used. `used <= limit`.
@@ -295,6 +391,11 @@ impl Meter {
         self.check(wanted)?;
         self.used += wanted;
         Ok(())
+    }
+
+    /// Gives back what was used.
+    pub fn give_back(&mut self, used: u64) {
+        self.used = self.used.saturating_sub(used);
     }
 
     /// Sets the meter back to nothing used.
@@ -351,17 +452,40 @@ mod tests {
     }
 
     #[test]
-    fn fuel_follows_the_watermark_or_what_was_read_and_never_passes_the_whole_input() {
-        let limits = Limits { fuel_window_bytes: 10, fuel_lag_bytes: 30, ..Limits::default() };
-        assert_eq!(limits.fuel_reach(0, 0, 100), 10);
-        assert_eq!(limits.fuel_reach(50, 60, 100), 60);
-        assert_eq!(limits.fuel_reach(50, 95, 100), 65);
-        assert_eq!(limits.fuel_reach(95, 100, 100), 100);
+    fn bounds_that_decide_are_those_of_the_other_unless_they_are_higher() {
+        let own = Limits { deadline_base_ms: 7, ..Limits::default() };
+        let decided = Limits { fuel_base: 5, memory_bytes_max: 6, deadline_base_ms: 8, ..Limits::default() };
+        let both = own.deciding_as(&decided).unwrap();
+        assert_eq!((both.fuel_base, both.memory_bytes_max, both.deadline_base_ms), (5, 6, 7));
+        let refused = decided.deciding_as(&own).unwrap_err();
+        assert_eq!((refused.name, refused.limit, refused.wanted), ("fuel", 5, 1_000_000_000));
     }
 
     #[test]
-    fn an_instance_begins_with_fuel_for_the_window_or_for_a_smaller_input() {
-        let limits = Limits { fuel_base: 7, fuel_per_byte: 2, fuel_window_bytes: 10, ..Limits::default() };
-        assert_eq!((limits.fuel_to_begin(100), limits.fuel_to_begin(3)), (27, 13));
+    fn a_deadline_that_somebody_has_set_is_not_prolonged() {
+        assert!((5_000..60_000).contains(&Limits::default().deadline_per_killer_ms()));
+        let set = Limits { deadline_per_mib_ms: 0, ..Limits::default() };
+        assert_eq!(set.deadline_per_killer_ms(), 0);
+    }
+
+    #[test]
+    fn fuel_follows_the_watermark_or_what_was_read_since_and_never_passes_the_input() {
+        let limits = Limits { fuel_window_bytes: 10, fuel_lag_bytes: 30, ..Limits::default() };
+        assert_eq!(limits.fuel_reach(0, 0, 100), 10);
+        assert_eq!(limits.fuel_reach(50, 20, 100), 60);
+        assert_eq!(limits.fuel_reach(50, 45, 100), 65);
+        assert_eq!(limits.fuel_reach(50, u64::MAX, 100), 70);
+        assert_eq!([40, 41].map(|bytes| limits.reading_is_worth_fuel(bytes)), [false, true]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whoever_is_alone_has_more_than_any_two_stretches_in_company(
+            fuel_base in 0..u64::MAX / 64, fuel_per_byte in 0..1_000_000_u64, bytes in 0..u64::MAX / (1 << 30), own in 0..1000_u64
+        ) {
+            let limits = Limits { fuel_base, fuel_per_byte, ..Limits::default() };
+            proptest::prop_assert!(limits.fuel_in_search(bytes) <= limits.fuel_to_begin());
+            proptest::prop_assert!(limits.fuel_alone(own) >= 2 * limits.fuel_to_begin());
+        }
     }
 }

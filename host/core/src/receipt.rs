@@ -545,6 +545,7 @@ mod tests {
             batch_bytes: 1,
             range_bytes: None,
             ranges: 1,
+            on_trap: None,
             traps: crate::isolate::Toll::default(),
             threads: 2,
             code_cache: CodeCache::Warm,

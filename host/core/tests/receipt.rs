@@ -50,6 +50,7 @@ fn receipt() -> Receipt {
         batch_bytes: 3,
         range_bytes: None,
         ranges: 1,
+        on_trap: Some(casparian_core::isolate::OnTrap::Isolate),
         traps: casparian_core::isolate::Toll::default(),
         threads: 2,
         code_cache: CodeCache::Cold,

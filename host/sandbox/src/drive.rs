@@ -13,10 +13,10 @@ use crate::compile::Loaded;
 use crate::fault::SessionFault;
 use crate::handles::Blob;
 use crate::session::{Ended, Estate, Layout, Session, Usage};
-use crate::state::{Hangup, Talk};
+use crate::state::{Grants, Hangup, Talk};
 
-/// How much of the base a search may burn for each stretch of records.
-const SEARCH_SHARE: u64 = 4;
+/// The size that a parser is asked to make its batches where a record is tried alone: no other is smaller, so none needs less.
+const BATCH_BYTES_ALONE: u64 = 16 << 10;
 
 /// What is to be parsed.
 pub struct Job<'a> {
@@ -68,7 +68,7 @@ impl Stopped {
         let mut report = self.fault.report();
         match &self.reason {
             Reason::Final => {}
-            Reason::NoBoundary { .. } => {
+            Reason::NoBoundary { .. } | Reason::OffBoundary { .. } => {
                 report.hint = report.hint.or_else(|| Some(self.reason.to_string()));
             }
             Reason::BadBoundary { .. } => report.message = format!("{}; {}", report.message, self.reason),
@@ -132,9 +132,7 @@ impl Hands<'_> {
     /// Returns the instance at hand, or a fresh one where there is none that is fit for the company.
     fn instance(&mut self, company: Company) -> Result<Session, SessionFault> {
         let estate = match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Session(session) if self.company == company && company != Company::Alone => {
-                return Ok(*session);
-            }
+            Held::Session(session) if can_join(self.company, company) => return Ok(*session),
             Held::Session(session) => session.close(),
             Held::Estate(estate) => *estate,
             // Our bug, and the end of the run: a call left nothing behind.
@@ -144,16 +142,23 @@ impl Hands<'_> {
         self.reopen(estate, company)
     }
 
+    /// Makes a fresh instance. That there is none is no record's doing, whatever the reason.
     fn reopen(&mut self, mut estate: Estate, company: Company) -> Result<Session, SessionFault> {
         let is_alone = company == Company::Alone;
-        let limits = if is_alone { &Limits::default() } else { estate.limits() };
-        let batch_bytes = limits.batch_bytes_wanted;
+        let usual = Limits::default().batch_bytes_wanted;
+        let batch_bytes =
+            if is_alone { BATCH_BYTES_ALONE } else { estate.limits().batch_bytes_wanted.min(usual) };
         if let Some(talk) = &mut estate.talk {
             talk.batch_bytes = batch_bytes;
         }
         let input = if is_alone { &self.job.input_alone } else { &self.job.input };
-        let reopened = self.job.loaded.reopen(estate, Arc::clone(input), company != Company::Any);
-        reopened.map_err(|ended| self.bequeath(ended))
+        let reopened = self.job.loaded.reopen(estate, Arc::clone(input));
+        reopened.map_err(|ended| SessionFault::NotReopened(Box::new(self.bequeath(ended))))
+    }
+
+    /// Hands an instance its fuel for a call.
+    fn refill(&mut self, session: Session, fuel: u64, grants: Grants) -> Result<Session, SessionFault> {
+        session.refill(fuel, grants).map_err(|ended| self.bequeath(ended))
     }
 
     /// Keeps what an ended instance left.
@@ -181,24 +186,42 @@ impl Hands<'_> {
     }
 }
 
+/// Whether an instance that was for some company is fit for another.
+fn can_join(was: Company, company: Company) -> bool {
+    match company {
+        Company::Sole | Company::Any => matches!(was, Company::Sole | Company::Any),
+        Company::Search => was == Company::Search,
+        Company::Alone => false,
+    }
+}
+
 impl Instances for Hands<'_> {
     type End = SessionFault;
 
-    fn parse(&mut self, range: Span, company: Company) -> Result<(), SessionFault> {
-        let mut session = self.instance(company)?;
-        if company == Company::Search {
-            let limits = session.limits();
-            let base = limits.fuel_base / SEARCH_SHARE;
-            let fuel = base.saturating_add(limits.fuel_per_byte.saturating_mul(range.length));
-            session = session.refill(fuel, None).map_err(|ended| self.bequeath(ended))?;
-        }
+    fn parse(&mut self, range: Span, company: Company, boundaries: &[u64]) -> Result<(), SessionFault> {
+        let session = self.instance(company)?;
+        let limits = session.limits();
+        let fuel = match company {
+            // It goes on with what it has from the beginning.
+            Company::Sole => None,
+            Company::Any => Some((limits.fuel_to_begin(), Grants::Commits)),
+            Company::Search => Some((limits.fuel_in_search(range.length), Grants::Nothing)),
+            Company::Alone => Some((limits.fuel_alone(range.length), Grants::Nothing)),
+        };
+        let session = match fuel {
+            Some((fuel, grants)) => self.refill(session, fuel, grants)?,
+            None => session,
+        };
         let Job { layout, options, .. } = self.job;
-        let parsed = session.parse(range, &layout.context, options);
+        let parsed = session.parse_between(range, boundaries, &layout.context, options);
         self.keep(parsed.map(|session| (session, ())))
     }
 
     fn resync(&mut self, after: u64, company: Company) -> Result<Option<u64>, SessionFault> {
         let session = self.instance(company)?;
+        // A boundary may be far away: who reads on to find it has work to do.
+        let fuel = session.limits().fuel_to_begin();
+        let session = self.refill(session, fuel, Grants::CommitsAndReads)?;
         let answered = session.resync(&self.job.layout.context, after);
         self.keep(answered)
     }

@@ -45,6 +45,15 @@ pub enum SessionFault {
         /// The bound on one call.
         limit: u64,
     },
+    /// The machine did not give what the guest may have: no word about the guest, nor about its input.
+    #[error("the machine let the parser down: {why}")]
+    Machine {
+        /// What it did not do.
+        why: GuestText,
+    },
+    /// A fresh instance did not come about, to go on behind a trap.
+    #[error("no fresh instance could be had behind a trap: {0}")]
+    NotReopened(Box<SessionFault>),
     /// The parser gave the input up.
     #[error("the parser gave up: {code}: {}", message.lines())]
     GaveUp {
@@ -142,15 +151,15 @@ impl SessionFault {
         }
     }
 
-    /// Returns the word and the sentence that a record in quarantine has for it.
+    /// Returns the word and the sentence that a record in quarantine has for it. No bound is in it, nor what was used of one.
     pub fn words(&self) -> (String, GuestText) {
         let (word, text) = match self {
             SessionFault::Trap { code, frames, said, .. } => (*code, last_words(frames, said.as_ref())),
             SessionFault::Limit(LimitExceeded { name: "stack bytes", .. }) => {
-                ("stack-overflow", self.to_string())
+                ("stack-overflow", String::new())
             }
             SessionFault::HostCall { why, .. } => (self.code(), why.raw().to_owned()),
-            _ => (self.code(), self.to_string()),
+            _ => (self.code(), String::new()),
         };
         (word.to_owned(), GuestText::new(&text, NOTE_BYTES_MAX))
     }
@@ -165,7 +174,8 @@ impl Blamed for SessionFault {
         match self {
             SessionFault::Refused(refusal) => refusal.blame(),
             SessionFault::GaveUp { .. } | SessionFault::InputShrank { .. } => Blame::Input,
-            SessionFault::Input { .. } | SessionFault::Hangup => Blame::Host,
+            SessionFault::Input { .. } | SessionFault::Hangup | SessionFault::Machine { .. } => Blame::Host,
+            SessionFault::NotReopened(fault) => fault.blame(),
             _ => Blame::Guest,
         }
     }
@@ -183,6 +193,8 @@ impl Blamed for SessionFault {
             SessionFault::Input { .. } => "input-unreadable",
             SessionFault::InputShrank { .. } => "input-changed",
             SessionFault::Hangup => "internal",
+            SessionFault::Machine { .. } => "machine-failed",
+            SessionFault::NotReopened(fault) => fault.code(),
         }
     }
 
@@ -190,6 +202,10 @@ impl Blamed for SessionFault {
         match self {
             SessionFault::Refused(refusal) => refusal.hint(),
             SessionFault::Limit(limit) => limit.hint(),
+            SessionFault::NotReopened(fault) => fault.hint(),
+            SessionFault::Machine { .. } => {
+                Some("run it again when there is more memory to be had".to_owned())
+            }
             _ => None,
         }
     }

@@ -22,7 +22,7 @@ use crate::handles::{Blob, BlobHandle};
 use crate::journal::{Journal, Level, LogEar};
 use crate::limiter::Limiter;
 use crate::program::Program;
-use crate::state::{Ear, Hangup, State, Talk, Tank};
+use crate::state::{Ear, Grants, Hangup, State, Talk, Tank};
 use crate::wasi;
 use crate::world::{self, span_of};
 
@@ -127,20 +127,10 @@ impl Loaded {
         self.instantiate(estate)
     }
 
-    /// Opens a fresh guest that goes on with a run. It has described itself once more, as the first one had before it parsed,
-    /// and has the fuel of a beginner, to which more is added as it gets on unless that is `fixed`.
-    pub fn reopen(&self, estate: Estate, input: Arc<dyn Blob>, fixed: bool) -> Result<Session, Ended> {
+    /// Opens a fresh guest that goes on with a run. It has described itself once more, as the first one had before it parsed.
+    pub fn reopen(&self, estate: Estate, input: Arc<dyn Blob>) -> Result<Session, Ended> {
         estate.journal.turn_page();
-        let input_bytes = input.len();
-        let mut session = self.instantiate(estate)?.describe()?.0.hand_over(input)?;
-        let State { talk, limits, .. } = session.store.data_mut();
-        let watermark = talk.as_ref().map_or(0, |talk| talk.intake.watermark());
-        if let Some(talk) = talk {
-            talk.read_up_to = 0;
-        }
-        let fuel = limits.fuel_to_begin(input_bytes);
-        let reach = limits.fuel_reach(watermark, 0, input_bytes);
-        session.refill(fuel, (!fixed).then_some(reach))
+        self.instantiate(estate)?.describe()?.0.hand_over(input)
     }
 
     fn instantiate(&self, estate: Estate) -> Result<Session, Ended> {
@@ -149,9 +139,18 @@ impl Loaded {
         let opened = store.set_fuel(fuel).and_then(|()| self.guest.instantiate(&mut store));
         match opened {
             Ok(guest) => Ok(Session { store, guest, input: None }),
-            Err(error) => Err(end(store, error)),
+            Err(error) => Err(end(store, error, Phase::Begin)),
         }
     }
+}
+
+/// When a guest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// While it was made.
+    Begin,
+    /// In a call.
+    Call,
 }
 
 /// Makes a store in which every knob that bounds a guest is set. Those of the engine stand in its profile, that of WASI's
@@ -167,7 +166,7 @@ fn furnish(engine: &Engine, estate: Estate) -> Store<State> {
         program,
         limiter: Limiter::new(&limits),
         journal,
-        tank: Tank { granted: limits.fuel_for(0), reach: None },
+        tank: Tank { granted: limits.fuel_for(0), grants: Grants::Nothing, reach: 0, read_bytes: 0 },
         before: usage,
         limits,
         talk,
@@ -201,8 +200,7 @@ impl Session {
         let input_bytes = input.len();
         let State { limits, talk, .. } = self.store.data_mut();
         let intake = Intake::new(description, limits, input_bytes);
-        let more = limits.fuel_to_begin(input_bytes) - limits.fuel_for(0);
-        let reach = limits.fuel_reach(0, 0, input_bytes);
+        let more = limits.fuel_to_begin() - limits.fuel_for(0);
         *talk = Some(Talk {
             intake,
             ear,
@@ -213,14 +211,16 @@ impl Session {
             refused: None,
         });
         let fuel = self.fuel_left().saturating_add(more);
-        self.refill(fuel, Some(reach))?.hand_over(input)
+        self.refill(fuel, Grants::CommitsAndReads)?.hand_over(input)
     }
 
-    /// Sets what is left of its fuel, and how far into the input that reaches; none: no more is handed out.
-    pub(crate) fn refill(mut self, fuel: u64, reach: Option<u64>) -> Result<Self, Ended> {
+    /// Sets what is left of its fuel, and for what it is handed out more. What was left over from other calls is gone.
+    pub(crate) fn refill(mut self, fuel: u64, grants: Grants) -> Result<Self, Ended> {
         let left = self.fuel_left();
-        let tank = &mut self.store.data_mut().tank;
-        *tank = Tank { granted: (tank.granted - left.min(tank.granted)).saturating_add(fuel), reach };
+        let State { tank, talk, limits, .. } = self.store.data_mut();
+        let granted = (tank.granted - left.min(tank.granted)).saturating_add(fuel);
+        let watermark = talk.as_ref().map_or(0, |talk| talk.intake.watermark());
+        *tank = Tank { granted, grants, reach: limits.fuel_reach(watermark, 0, 0), read_bytes: 0 };
         let filled = self.store.set_fuel(fuel);
         self.settle(filled).map(|(session, ())| session)
     }
@@ -242,7 +242,7 @@ impl Session {
     /// Asks the parser how to cut the input.
     pub fn plan(mut self, options: &[(String, String)], target_bytes: u64) -> Result<(Self, Layout), Ended> {
         let (input, bytes) = self.lend_input();
-        self.begin(Span { offset: 0, length: bytes });
+        self.begin_between(Span { offset: 0, length: bytes }, &[]);
         let format = self.guest.casparian_parser_format();
         let planned = format.call_plan(&mut self.store, input, options, target_bytes);
         let (session, layout) = self.settle(planned)?;
@@ -257,9 +257,20 @@ impl Session {
 
     /// Parses the records that begin in `range`.
     pub fn parse(self, range: Span, context: &[u8], options: &[(String, String)]) -> Result<Self, Ended> {
+        self.parse_between(range, &[], context, options)
+    }
+
+    /// Parses the records that begin in `range`. What is committed leaves at `boundaries` only, where there are any.
+    pub(crate) fn parse_between(
+        self,
+        range: Span,
+        boundaries: &[u64],
+        context: &[u8],
+        options: &[(String, String)],
+    ) -> Result<Self, Ended> {
         let (input, _) = self.lend_input();
         let mut session = self.pay_for(context)?;
-        session.begin(range);
+        session.begin_between(range, boundaries);
         let range = types::Span { offset: range.offset, length: range.length };
         let format = session.guest.casparian_parser_format();
         let parsed = format.call_parse(&mut session.store, input, range, context, options);
@@ -301,9 +312,10 @@ impl Session {
         self.store.data_mut().talk.as_mut()
     }
 
-    fn begin(&mut self, range: Span) {
+    fn begin_between(&mut self, range: Span, boundaries: &[u64]) {
         if let Some(talk) = self.store.data_mut().talk.as_mut() {
-            talk.intake.begin(range);
+            talk.read_up_to = 0;
+            talk.intake.begin_between(range, boundaries);
         }
     }
 
@@ -313,11 +325,13 @@ impl Session {
         (Resource::new_borrow(rep), bytes)
     }
 
-    /// Sorts out how a call came back: a value, or the end of the session.
-    fn settle<T>(self, called: wasmtime::Result<T>) -> Result<(Self, T), Ended> {
-        match called {
-            Ok(value) => Ok((self, value)),
-            Err(error) => Err(end(self.store, error)),
+    /// Sorts out how a call came back: a value, or the end of the session. What a guest made of a machine that let it down is
+    /// worth nothing, also where it got over it.
+    fn settle<T>(mut self, called: wasmtime::Result<T>) -> Result<(Self, T), Ended> {
+        match (self.store.data_mut().limiter.take_failure(), called) {
+            (Some(why), _) => Err(self.end_with(SessionFault::Machine { why })),
+            (None, Ok(value)) => Ok((self, value)),
+            (None, Err(error)) => Err(end(self.store, error, Phase::Call)),
         }
     }
 
@@ -326,11 +340,11 @@ impl Session {
         let left_over = match self.store.data_mut().talk.as_mut() {
             Some(talk) => match (talk.refused.take(), talk.intake.end()) {
                 (Some(refusal), _) => return Err(self.end_with(SessionFault::Refused(refusal))),
-                (None, Ok(Some(said))) => match (talk.ear)(said) {
+                (None, Ok(words)) => match words.into_iter().try_for_each(|said| (talk.ear)(said)) {
                     Ok(()) => Ok(()),
                     Err(Hangup) => return Err(self.end_with(SessionFault::Hangup)),
                 },
-                (None, left_over) => left_over.map(drop),
+                (None, Err(refusal)) => Err(refusal),
             },
             None => Ok(()),
         };
@@ -377,14 +391,17 @@ fn burnt(store: &Store<State>) -> u64 {
 }
 
 /// Names what ended a guest.
-fn end(mut store: Store<State>, error: wasmtime::Error) -> Ended {
+fn end(mut store: Store<State>, error: wasmtime::Error, phase: Phase) -> Ended {
     // The first refusal is final, whatever came of it.
     let refused = store.data_mut().talk.as_mut().and_then(|talk| talk.refused.take());
-    let fault = refused.map_or_else(|| name_end(error, &store), SessionFault::Refused);
+    let fault = refused.map_or_else(|| name_end(error, &mut store, phase), SessionFault::Refused);
     Ended { fault, usage: usage(&store), estate: Box::new(estate(store)) }
 }
 
-fn name_end(error: wasmtime::Error, store: &Store<State>) -> SessionFault {
+fn name_end(error: wasmtime::Error, store: &mut Store<State>, phase: Phase) -> SessionFault {
+    if let Some(why) = store.data_mut().limiter.take_failure() {
+        return SessionFault::Machine { why };
+    }
     let error = match error.downcast::<SessionFault>() {
         Ok(fault) => return fault,
         Err(error) => error,
@@ -393,16 +410,16 @@ fn name_end(error: wasmtime::Error, store: &Store<State>) -> SessionFault {
         return SessionFault::Exit { status: exit.0 };
     }
     let state = store.data();
-    match error.downcast_ref::<Trap>() {
-        Some(trap) => name_trap(*trap, &error, state, burnt(store)),
-        None => match state.limiter.refused() {
-            // Instantiation fails without a trap when the memory it declares is refused.
-            Some(limit) => SessionFault::Limit(limit),
-            None => SessionFault::HostCall {
-                why: GuestText::new(&format!("{:#}", error.root_cause()), 256),
-                limit: state.limits.hostcall_bytes_max,
-            },
-        },
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return name_trap(*trap, &error, state, burnt(store));
+    }
+    let why = GuestText::new(&format!("{:#}", error.root_cause()), 256);
+    match (state.limiter.refused(), phase) {
+        // Instantiation fails without a trap when the memory it declares is refused.
+        (Some(limit), _) => SessionFault::Limit(limit),
+        // Frames of the guest are there where it was running, and then it was its call.
+        (None, Phase::Begin) if frames(&error).is_empty() => SessionFault::Machine { why },
+        (None, _) => SessionFault::HostCall { why, limit: state.limits.hostcall_bytes_max },
     }
 }
 

@@ -43,8 +43,23 @@ pub(crate) struct State {
 pub(crate) struct Tank {
     /// All of it, but what was taken away again.
     pub(crate) granted: u64,
-    /// How far into the input it reaches. None: no more is handed out, whatever is read or committed.
-    pub(crate) reach: Option<u64>,
+    /// For what more is handed out.
+    pub(crate) grants: Grants,
+    /// How far into the input it reaches.
+    pub(crate) reach: u64,
+    /// Bytes of the input that were read since the last commit.
+    pub(crate) read_bytes: u64,
+}
+
+/// For what an instance is handed out more fuel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grants {
+    /// For nothing: what it has is all it gets.
+    Nothing,
+    /// For what it commits.
+    Commits,
+    /// For what it commits, and for what it reads.
+    CommitsAndReads,
 }
 
 /// A guest's way to say something about one input.
@@ -53,7 +68,7 @@ pub(crate) struct Talk {
     pub(crate) ear: Ear,
     pub(crate) wanted: Wanted,
     pub(crate) input_bytes: u64,
-    /// The end of the furthest byte of the input that this instance has asked for.
+    /// The end of the furthest byte of the input that was asked for since the last call began.
     pub(crate) read_up_to: u64,
     /// The size that the guest is asked to make its batches.
     pub(crate) batch_bytes: u64,

@@ -17,7 +17,7 @@ use crate::fault::SessionFault;
 use crate::handles::{BlobHandle, TableHandle};
 use crate::journal::Level;
 use crate::precheck::{PACKAGE, PACKAGE_VERSION};
-use crate::state::{Hangup, State, Talk};
+use crate::state::{Grants, Hangup, State, Talk};
 
 /// Most bytes of one `read`.
 const READ_BYTES_MAX: u64 = 1024 * 1024;
@@ -119,7 +119,7 @@ fn blob_read(
         return Ok((Vec::new(),));
     }
     if is_input {
-        note_read(&mut store, offset.saturating_add(bytes))?;
+        note_read(&mut store, offset, bytes)?;
     }
     let mut buffer = vec![0; usize::try_from(bytes)?];
     let got = blob.read_at(offset, &mut buffer).map_err(|e| SessionFault::input(offset, e))?;
@@ -213,14 +213,19 @@ fn skip(
 fn commit(mut store: Store<'_>, (up_to,): (u64,)) -> wasmtime::Result<(Answer<()>,)> {
     pay(&mut store, 0)?;
     let intake = &mut talk(&mut store, "output.commit")?.intake;
+    let before = intake.watermark();
     let taken = intake.commit(up_to);
-    let waiting_bytes = intake.waiting_bytes();
-    if taken.is_ok() {
+    let (watermark, waiting_bytes) = (intake.watermark(), intake.waiting_bytes());
+    if taken.is_ok() && watermark > before {
         refuel(&mut store)?;
         skim(&mut store)?;
+        store.data_mut().tank.read_bytes = 0;
     }
     pay_more(&mut store, waiting_bytes / WAITING_BYTES_PER_FUEL)?;
-    answer(&mut store, taken)
+    match taken.transpose() {
+        None => Ok((Ok(()),)),
+        Some(taken) => answer(&mut store, taken),
+    }
 }
 
 fn wanted(mut store: Store<'_>, (table,): (WasmStr,)) -> wasmtime::Result<(bool,)> {
@@ -296,23 +301,28 @@ fn pay_more(store: &mut Store<'_>, price: u64) -> wasmtime::Result<()> {
     store.set_fuel(rest)
 }
 
-/// Notes how far the input was read: a guest that reads on has work to do.
-fn note_read(store: &mut Store<'_>, end: u64) -> wasmtime::Result<()> {
-    let Some(talk) = store.data_mut().talk.as_mut() else { return Ok(()) };
-    if end <= talk.read_up_to {
-        return Ok(());
-    }
-    talk.read_up_to = end;
-    refuel(store)
+/// Notes what of the input was read: a guest that reads on has work to do.
+fn note_read(store: &mut Store<'_>, offset: u64, bytes: u64) -> wasmtime::Result<()> {
+    let State { talk, tank, .. } = store.data_mut();
+    let Some(talk) = talk else { return Ok(()) };
+    talk.read_up_to = talk.read_up_to.max(offset.saturating_add(bytes));
+    tank.read_bytes = tank.read_bytes.saturating_add(bytes);
+    if tank.grants == Grants::CommitsAndReads { refuel(store) } else { Ok(()) }
 }
 
 /// Hands out the fuel that watermark and reading stand for.
 fn refuel(store: &mut Store<'_>) -> wasmtime::Result<()> {
     let State { talk, tank, limits, .. } = store.data_mut();
-    let (Some(talk), Some(before)) = (talk, tank.reach) else { return Ok(()) };
-    let reach = limits.fuel_reach(talk.intake.watermark(), talk.read_up_to, talk.input_bytes).max(before);
-    let more = limits.fuel_per_byte.saturating_mul(reach - before);
-    (tank.reach, tank.granted) = (Some(reach), tank.granted.saturating_add(more));
+    let read_bytes = match tank.grants {
+        Grants::Nothing => return Ok(()),
+        Grants::Commits => 0,
+        Grants::CommitsAndReads => tank.read_bytes,
+    };
+    let Some(talk) = talk else { return Ok(()) };
+    let before = tank.reach;
+    tank.reach = limits.fuel_reach(talk.intake.watermark(), read_bytes, talk.input_bytes).max(before);
+    let more = limits.fuel_per_byte.saturating_mul(tank.reach - before);
+    tank.granted = tank.granted.saturating_add(more);
     let left = store.get_fuel()?;
     store.set_fuel(left.saturating_add(more))
 }
@@ -321,8 +331,11 @@ fn refuel(store: &mut Store<'_>) -> wasmtime::Result<()> {
 fn skim(store: &mut Store<'_>) -> wasmtime::Result<()> {
     let left = store.get_fuel()?;
     let State { talk, tank, limits, .. } = store.data_mut();
-    let (Some(talk), Some(reach)) = (talk, tank.reach) else { return Ok(()) };
-    let kept = left.min(limits.fuel_for(reach.saturating_sub(talk.intake.watermark())));
+    let Some(talk) = talk else { return Ok(()) };
+    if tank.grants == Grants::Nothing {
+        return Ok(());
+    }
+    let kept = left.min(limits.fuel_for(tank.reach.saturating_sub(talk.intake.watermark())));
     tank.granted = tank.granted.saturating_sub(left - kept);
     store.set_fuel(kept)
 }

@@ -1,6 +1,6 @@
 //! One segment, input after input, in one worker as long as that one is well.
 //!
-//! A worker whose guest ended badly completes its part and is replaced. One that crashed, or met its deadline, takes its part with
+//! A worker whose guest ended badly, or trapped at all, completes its part and is replaced. One that crashed, or met its deadline, takes its part with
 //! it: the inputs in it that had ended well are run again by another one, into a part that is complete before anything else is
 //! tried. So each input is run again at most once for an input that takes a worker down.
 
@@ -176,7 +176,13 @@ impl<'a> Hand<'a> {
         let mut report = Report::begin(&each.component, &listing.path);
         report.component.sha256 = Some(self.crew.component.sha256());
         match self.attempt(listing, &request, &mut report, &mut making.shelf) {
-            Ok(()) => making.shelf.inputs.push(at),
+            Ok(()) => {
+                making.shelf.inputs.push(at);
+                // Nothing of a guest that trapped is left; of what it did to the process nobody knows.
+                if report.traps.traps > 0 {
+                    self.replace(&mut making.shelf)?;
+                }
+            }
             Err(Bad::Fatal(fault)) => return Err(met_at(fault, &listing.path)),
             Err(Bad::Input(fault)) => report.fail(fault),
             Err(Bad::Told(fault)) => {

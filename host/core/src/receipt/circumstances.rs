@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, TableName};
-use crate::isolate::Toll;
+use crate::isolate::{OnTrap, Toll};
 use crate::limits::Limits;
 
 /// What a run came about under. Nothing here need reproduce.
@@ -44,6 +44,9 @@ pub struct Circumstances {
     pub range_bytes: Option<u64>,
     /// Ranges that the parser cut the input into.
     pub ranges: u64,
+    /// What was to be done where the parser traps; none: nobody said, as in early receipts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_trap: Option<OnTrap>,
     /// Traps of the parser that the run went on behind.
     pub traps: Toll,
     /// Threads that worked on it.

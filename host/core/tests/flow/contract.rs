@@ -195,7 +195,7 @@ fn rows_of_one_record_that_share_a_key_cost_no_more_than_rows() {
         let message = batch_message(&(0..ROWS / 2).map(row).collect::<Vec<_>>());
         flow.hear(intake.emit(TableId(0), &message).expect("a good batch")).expect("heard");
     }
-    flow.hear(intake.commit(1).expect("forward")).expect("heard");
+    flow.hear(intake.commit(1).expect("forward").expect("a word")).expect("heard");
     let (_, _, tally, _) = flow.finish(1);
     assert_eq!((tally.tables[0].quarantined, held.0), (ROWS as u64, ROWS as u64));
 }

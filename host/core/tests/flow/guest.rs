@@ -145,25 +145,23 @@ impl Said {
             Said::Emit(table, rows) => some(intake.emit(TableId(*table), &batch_message(rows))?),
             Said::Reject(spans) => some(intake.reject(spans.iter().map(|at| rejection(*at, 1)).collect())?),
             Said::Skip(at) => some(intake.skip(*at, SkipKind::Blank)?),
-            Said::Commit(up_to) => some(intake.commit(*up_to)?),
-            Said::Break(breach) => breach.tell(intake).map(Some),
+            Said::Commit(up_to) => intake.commit(*up_to),
+            Said::Break(breach) => breach.tell(intake),
         }
     }
 }
 
 impl Breach {
-    fn tell(&self, intake: &mut Intake) -> Result<intake::Said, Refusal> {
-        match self {
-            Breach::CommitBack => intake.commit(intake.watermark() - 1),
-            Breach::CommitPastTheEnd => intake.commit(u64::MAX),
+    fn tell(&self, intake: &mut Intake) -> Result<Option<intake::Said>, Refusal> {
+        let at = |intake: &Intake, length| Span { offset: intake.watermark(), length };
+        let said = match self {
+            Breach::CommitBack => return intake.commit(intake.watermark() - 1),
+            Breach::CommitPastTheEnd => return intake.commit(u64::MAX),
             Breach::SpanPastTheEnd => intake.skip(Span { offset: 0, length: u64::MAX }, SkipKind::Other),
-            Breach::EmptySpan => {
-                intake.reject(vec![rejection(Span { offset: intake.watermark(), length: 0 }, 0)])
-            }
-            Breach::UnknownFault => {
-                intake.reject(vec![rejection(Span { offset: intake.watermark(), length: 1 }, 99)])
-            }
-        }
+            Breach::EmptySpan => intake.reject(vec![rejection(at(intake, 0), 0)]),
+            Breach::UnknownFault => intake.reject(vec![rejection(at(intake, 1), 99)]),
+        };
+        said.map(Some)
     }
 }
 

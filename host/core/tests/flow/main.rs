@@ -133,7 +133,9 @@ fn play(truth: &Truth, script: &Script) -> (Left, Option<casparian_core::ledger:
     }
     let account = match script.ending {
         Ending::Returns if !refused => {
-            intake.end().expect("an honest guest commits everything");
+            for word in intake.end().expect("an honest guest commits everything") {
+                flow.hear(word).expect("nothing is left over");
+            }
             Some(flow.finish(truth.input_bytes).3)
         }
         _ => {

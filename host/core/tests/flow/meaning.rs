@@ -77,7 +77,7 @@ fn texts_become_what_they_are_meant_to_be_and_those_that_are_none_are_held() {
     flow.hear(opened.expect("it is new")).expect("heard");
     let rows = intake.emit(TableId(0), &batch_message_of(&rows.expect("columns of one length")));
     flow.hear(rows.expect("a good batch")).expect("heard");
-    flow.hear(intake.commit(3).expect("forward")).expect("heard");
+    flow.hear(intake.commit(3).expect("forward").expect("a word")).expect("heard");
     drop(flow);
     assert_eq!(written.types, [DataType::Decimal128(18, 4), DataType::Utf8]);
     assert_eq!(written.rows, 2);

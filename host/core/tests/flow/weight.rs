@@ -22,7 +22,7 @@ fn tally(rows: impl Fn(usize) -> (Span, Row), commits: impl Iterator<Item = u64>
     let message = batch_message(&(0..ROWS).map(rows).collect::<Vec<_>>());
     flow.hear(intake.emit(TableId(0), &message).expect("a good batch")).expect("heard");
     for up_to in commits {
-        flow.hear(intake.commit(up_to).expect("forward")).expect("heard");
+        flow.hear(intake.commit(up_to).expect("forward").expect("a word")).expect("heard");
     }
     let (_, _, tally, _) = flow.finish(ROWS as u64);
     (tally, held.0)

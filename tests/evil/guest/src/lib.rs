@@ -114,9 +114,12 @@ impl format::Guest for Guest {
         0
     }
 
-    fn plan(input: &Blob, options: Vec<(String, String)>, _: u64) -> Result<Layout, Fault> {
+    fn plan(input: &Blob, options: Vec<(String, String)>, target_bytes: u64) -> Result<Layout, Fault> {
         let range = Span { offset: 0, length: input.len() };
         let scene = Scene::new(input, range, &options);
+        if scene.evil == "poison" {
+            return Ok(Layout { context: scene.text.into(), ranges: poison::cut(input.len(), target_bytes) });
+        }
         // What resync is asked comes with the context and without options.
         Ok(Layout { context: scene.text.into(), ..bad_layout::plan(&scene) })
     }

@@ -1,13 +1,22 @@
 //! Reads lines, a row each, and does what a line says: `!trap`, `!spin`, `!grow`, `!recurse`, `!handles`, `!refused`; `!shy` traps in
-//! company only, `!vain` where it is the only line of its range. Commits every `m` lines. Where `n` is not 0 the guest traps
-//! after so many lines, whatever they say: it leaks.
+//! company only, `!vain` where it is the only line of its range; `!burn N` takes `N` turns, `!ahead` reads the input from its end
+//! to its beginning, `!opens` opens another table and traps. Commits every `m` lines. Where `n` is not 0 the guest traps after so
+//! many lines, whatever they say: it leaks. Where `text` ends in `sum`, each call says a row without a span.
 
-use crate::arrow::batch;
+use std::hint::black_box;
+
+use crate::arrow::{Cells, Column, batch, schema};
 use crate::bindings::casparian::parser::input::Blob;
 use crate::bindings::casparian::parser::output::{self, Table};
 use crate::bindings::casparian::parser::types::{Fault, SkipKind, Span};
 use crate::scene::{Scene, columns};
 use crate::{grow, handles, recurse, spin};
+
+/// Ranges of one size, wherever that cuts a line.
+pub(crate) fn cut(len: u64, target_bytes: u64) -> Vec<Span> {
+    let size = target_bytes.clamp(1, len.max(1));
+    (0..len.div_ceil(size)).map(|at| at * size).map(|offset| Span { offset, length: size.min(len - offset) }).collect()
+}
 
 pub(crate) fn parse(scene: &Scene<'_>) -> Result<(), Fault> {
     let table = scene.rows()?;
@@ -29,13 +38,20 @@ pub(crate) fn parse(scene: &Scene<'_>) -> Result<(), Fault> {
         }
     }
     say(&table, &mut waiting)?;
+    if scene.text.ends_with("sum") {
+        let sum = vec![Column { name: "lines".into(), nullable: false, cells: Cells::U64(vec![seen]) }];
+        Table::open("extremes", &schema(&sum))?.emit(&batch(&sum).message())?;
+    }
     output::commit(at.max(end))
 }
 
 /// Where the line ends that begins at `after`; the context is the option `text`, which may have it lie.
 pub(crate) fn resync(input: &Blob, context: &[u8], after: u64) -> Option<u64> {
     match context {
-        b"lines" => Some(after + line_at(input, after).len() as u64).filter(|end| *end > after),
+        b"lines" | b"lines and a sum" => {
+            Some(after + line_at(input, after).len() as u64).filter(|end| *end > after)
+        }
+        b"paragraphs" => paragraph_end(input, after),
         b"stands" => Some(after),
         b"leaves" => Some(input.len() + 1),
         b"traps" => panic!("asked for a boundary"),
@@ -45,6 +61,20 @@ pub(crate) fn resync(input: &Blob, context: &[u8], after: u64) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// A paragraph ends with an empty line.
+fn paragraph_end(input: &Blob, after: u64) -> Option<u64> {
+    let mut at = after;
+    while at < input.len() {
+        let line = line_at(input, at);
+        at += line.len() as u64;
+        let begins = at - line.len() as u64;
+        if line == b"\n" && (begins == 0 || input.read(begins - 1, 1) == b"\n") {
+            break;
+        }
+    }
+    Some(at).filter(|end| *end > after)
 }
 
 /// A line begins behind a line feed.
@@ -89,7 +119,34 @@ fn obey(scene: &Scene<'_>, line: &[u8], at: u64) -> Result<(), Fault> {
         b"!handles" => handles::parse(&Scene { n: 1000, ..quiet }),
         b"!shy" if !alone => panic!("not in company"),
         b"!vain" if alone => panic!("not alone"),
+        b"!ahead" => {
+            input_backwards(scene.input);
+            Ok(())
+        }
+        b"!opens" => {
+            drop(Table::open("extremes", &schema(&columns(&[], &[])))?);
+            panic!("another table is open")
+        }
+        line if line.starts_with(b"!burn ") => {
+            burn(std::str::from_utf8(&line[6..]).ok().and_then(|turns| turns.parse().ok()).unwrap_or(0));
+            Ok(())
+        }
         b"!refused" => output::skip(Span { offset: u64::MAX, length: 1 }, SkipKind::Other, ""),
         _ => Ok(()),
+    }
+}
+
+fn burn(turns: u64) {
+    let mut turn = 0_u64;
+    while turn < turns {
+        turn = black_box(turn) + 1;
+    }
+}
+
+fn input_backwards(input: &Blob) {
+    let mut at = input.len();
+    while at > 0 {
+        at = at.saturating_sub(1 << 16);
+        drop(input.read(at, 1 << 16));
     }
 }

@@ -45,6 +45,7 @@ fn circumstances() -> Circumstances {
         batch_bytes: 1,
         range_bytes: None,
         ranges: 1,
+        on_trap: Some(casparian_core::isolate::OnTrap::Isolate),
         traps: casparian_core::isolate::Toll::default(),
         threads: 2,
         code_cache: CodeCache::Warm,
