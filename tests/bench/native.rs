@@ -77,16 +77,21 @@ impl NativeBlob for Input {
 
 /// Plans and parses a whole input natively; what the parser says goes to `ear`.
 pub(crate) fn parse(input: &Input, wanted: &[TableName], ear: Ear) -> Outcome {
-    let described = Fix.describe();
+    parse_by(&Fix, input, wanted, ear)
+}
+
+/// The same with a parser of one's choice.
+pub(crate) fn parse_by(parser: &dyn Parser, input: &Input, wanted: &[TableName], ear: Ear) -> Outcome {
+    let described = parser.describe();
     let options = Options::new(&described, Vec::new());
     let bytes = NativeBlob::len(input);
     let host = NativeHost::new(&describe(&described)?, wanted, bytes, ear);
     host.begin(Span { offset: 0, length: bytes });
-    let layout = session::plan(&Fix, &host, input, &options, u64::MAX);
+    let layout = session::plan(parser, &host, input, &options, u64::MAX);
     let layout = host.end().and_then(|()| Ok(layout?))?;
     for range in layout.ranges {
         host.begin(Span { offset: range.offset, length: range.length });
-        let parsed = session::parse(&Fix, &host, input, range, &layout.context, &options);
+        let parsed = session::parse(parser, &host, input, range, &layout.context, &options);
         host.end().and_then(|()| Ok(parsed?))?;
     }
     match input.failed.get() {

@@ -77,6 +77,14 @@ impl Sandboxed {
         Ok(self.loaded.open(setup).map_err(fault)?)
     }
 
+    /// Opens a fresh guest and lets it plan, and no more.
+    pub(crate) fn plan(&self, input: Input, ear: Ear) -> Outcome<Usage> {
+        let (session, description) = self.open()?.describe().map_err(fault)?;
+        let options = description.resolve_options(&[])?;
+        let session = session.attach(Arc::new(input), &description, Wanted::All, ear).map_err(fault)?;
+        Ok(session.plan(&options, u64::MAX).map_err(fault)?.0.usage())
+    }
+
     /// Opens a fresh guest and lets it plan and parse a whole input; what it says goes to `ear`.
     pub(crate) fn parse(&self, input: Input, wanted: impl Into<Wanted>, ear: Ear) -> Outcome<Usage> {
         let (session, description) = self.open()?.describe().map_err(fault)?;

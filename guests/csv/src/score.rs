@@ -123,12 +123,20 @@ pub fn decide(pieces: &[Piece], base: &Dialect, known: &Known) -> Verdict {
     tried.truncate(4);
     vary(pieces, &seen, known, &mut tried);
     let best = tried.first().cloned().unwrap_or_default();
-    let alone = Dialect { delimiter: Vec::new(), ..best.0.clone() };
-    let single = measure(pieces, &alone);
+    let (alone, single) = one_column(pieces, &seen, &start, known);
     let is_single = known.delimiter.is_none() && (best.1.total < single.total || best.0.delimiter.is_empty());
     let (dialect, score) = if is_single { (alone, single) } else { best };
     let second = tried.into_iter().find(|other| other.0.delimiter != dialect.delimiter);
     settle_comment(pieces, dialect, score, second, known)
+}
+
+/// The best reading without a delimiter: every record is one cell, quoted or not.
+fn one_column(pieces: &[Piece], seen: &Seen, start: &Dialect, known: &Known) -> (Dialect, Score) {
+    let alone = |quote| Dialect { delimiter: Vec::new(), quote, ..start.clone() };
+    let measured =
+        quotes(seen, known).into_iter().map(|quote| (alone(quote), measure(pieces, &alone(quote))));
+    // Of equals the first, which is the usual one.
+    measured.reduce(|best, other| if other.1.total > best.1.total { other } else { best }).unwrap_or_default()
 }
 
 /// Tries the rarer habits with the best candidates: backslashes, spaces around quotes, lines that end with a carriage return.
@@ -362,7 +370,7 @@ impl Rows {
             return Score::default();
         }
         let width = self.usual_width();
-        let typed = self.kinds(pieces, width);
+        let typed = self.kinds(pieces, width, dialect);
         let consistency = self.consistency(width, records);
         let quoted = self.cells.iter().filter(|cell| cell.quoted).count();
         let clean = 1.0 - self.unclean(pieces, dialect) / self.cells.len() as f64;
@@ -405,15 +413,15 @@ impl Rows {
     }
 
     /// What the columns of the usual records hold.
-    fn kinds(&self, pieces: &[Piece], width: usize) -> Vec<Column> {
+    fn kinds(&self, pieces: &[Piece], width: usize, dialect: &Dialect) -> Vec<Column> {
         let usual = self.rows.iter().filter(|row| row.width == width);
         let rows: Vec<&Row> = usual.clone().take(TYPED_RECORDS_MAX).collect();
         // The first of them may be a header, which is of no kind.
         let body = if rows.len() > 3 { &rows[1..] } else { &rows[..] };
-        (0..width.min(TYPED_COLUMNS_MAX)).map(|column| self.column(pieces, body, column)).collect()
+        (0..width.min(TYPED_COLUMNS_MAX)).map(|column| self.column(pieces, body, column, dialect)).collect()
     }
 
-    fn column(&self, pieces: &[Piece], rows: &[&Row], column: usize) -> Column {
+    fn column(&self, pieces: &[Piece], rows: &[&Row], column: usize, dialect: &Dialect) -> Column {
         let (mut counts, mut empty, mut crowded) = ([0_usize; 5], 0, 0);
         for row in rows {
             let cell = self.cells[row.first_cell + column];
@@ -423,7 +431,8 @@ impl Rows {
                 None => empty += 1,
                 Some(family) => {
                     counts[family as usize] += 1;
-                    crowded += usize::from(family == Family::Text && !cell.quoted && is_crowded(text));
+                    crowded +=
+                        usize::from(family == Family::Text && !cell.quoted && is_crowded(text, dialect));
                 }
             }
         }
@@ -470,9 +479,11 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / count as f64
 }
 
-/// Whether a cell looks as if it were several.
-fn is_crowded(cell: &[u8]) -> bool {
-    cell.iter().any(|byte| matches!(byte, b';' | b'|' | b'\t' | 0x1F | 0x01))
+/// Whether a cell looks as if it were several: also where half of a delimiter is in it.
+fn is_crowded(cell: &[u8], dialect: &Dialect) -> bool {
+    let half = if dialect.delimiter.len() > 1 { dialect.delimiter.first() } else { None };
+    half.is_some_and(|half| cell.contains(half))
+        || cell.iter().any(|byte| matches!(byte, b';' | b'|' | b'\t' | 0x1F | 0x01))
         || memchr::memchr_iter(b',', cell).take(2).count() == 2
         || [b'~', b'^'].iter().any(|mark| cell.first() == Some(mark) || cell.last() == Some(mark))
 }
