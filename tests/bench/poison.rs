@@ -66,7 +66,7 @@ fn host(site: &Site, input: &Path, out: &str) -> Outcome<Spent> {
     let out = site.fresh(out)?;
     let mut command = Command::new(&site.host);
     command.env("CASPARIAN_CACHE_DIR", site.folder.join("cache")).arg("run");
-    command.arg(site.root.join("target/guests/evil.wasm")).arg(input).args(["--on-trap", "isolate"]);
+    command.arg(site.root.join("target/guests/evil.wasm")).arg(input);
     let options = ["evil=poison", "text=lines", "m=1000"];
     for option in options {
         command.args(["--option", option]);

@@ -35,8 +35,7 @@ fn poison<'a>(desk: &'a Desk, resync: &str) -> Call<'a> {
 /// The same, with a commit every `m` lines.
 fn poison_by<'a>(desk: &'a Desk, resync: &str, m: u64) -> Call<'a> {
     // Little fuel, so that what spins is over soon.
-    let call = desk.evil("poison").args(&["--on-trap", "isolate"]);
-    call.option("text", resync).option("m", m).limit("fuel", "50M")
+    desk.evil("poison").option("text", resync).option("m", m).limit("fuel", "50M")
 }
 
 fn receipt(desk: &Desk, out: &str) -> Json {
@@ -69,7 +68,7 @@ fn e_40_a_record_that_kills_the_parser_is_quarantined_and_all_others_are_accepte
 fn e_40_with_on_trap_fail_nothing_is_published() {
     for (line, _) in KILLERS {
         let desk = Desk::new(&lines(50, &[(25, line)]));
-        let said = desk.evil("poison").option("text", "lines").option("m", 11).limit("fuel", "50M").done();
+        let said = poison(&desk, "lines").args(&["--on-trap", "fail"]).done();
         assert_eq!((said.exit, said.report()["status"].as_str()), (10, Some("failed")), "{line}: {said:?}");
         desk.assert_untouched();
     }
@@ -93,7 +92,7 @@ impl Runs {
 
     fn run(&self, out: &str, options: &[(&str, &str)], words: &[&str]) -> Call<'_> {
         let call = self.desk.call(&["run"]).arg(guest("evil")).arg(self.desk.path(INPUT));
-        let call = call.args(&["--json", "--out", out, "--option", "evil=poison", "--on-trap", "isolate"]);
+        let call = call.args(&["--json", "--out", out, "--option", "evil=poison"]);
         let call = options.iter().fold(call, |call, (key, value)| call.option(key, value));
         call.args(words).cache(self.cache.clone())
     }
@@ -299,7 +298,7 @@ fn a_refusal_is_no_records_doing() {
 fn the_summary_says_how_many_records_killed_the_parser() {
     let desk = Desk::new(&lines(50, &[(25, "!trap"), (30, "!recurse")]));
     let call = desk.call(&["run"]).arg(guest("evil")).arg(INPUT).args(&["--option", "evil=poison"]);
-    let said = call.option("text", "lines").option("m", 3).args(&["--on-trap", "isolate"]).done();
+    let said = call.option("text", "lines").option("m", 3).done();
     let line = "warning: 2 records killed the parser and went to quarantine: 1 CF0801, 1 CF0804";
     assert!(said.stderr.contains(line), "{}", said.stderr);
 }

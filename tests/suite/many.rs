@@ -45,7 +45,7 @@ fn over<'a>(desk: &'a Desk, inputs: &[&str], out: &str) -> Call<'a> {
 }
 
 fn frugal(call: Call<'_>) -> Call<'_> {
-    call.limit("fuel", "20M")
+    call.limit("fuel", "20M").args(&["--on-trap", "fail"])
 }
 
 /// Returns the reports of inputs, and the one of them all.
@@ -336,4 +336,24 @@ fn the_quarantine_of_a_dataset_is_not_called_empty() {
     let said = desk.call(&["quarantine", "list", OUT]).done();
     assert!(said.exit == 12 && said.stderr.contains("part by part"), "{said:?}");
     assert_eq!(desk.call(&["quarantine", "list", "out/_quarantine/000000.parquet"]).done().exit, 0);
+}
+
+/// Nothing of a guest that trapped is left, but its worker is not asked again.
+#[test]
+fn a_record_that_kills_costs_one_input_that_record_and_the_worker_its_place() {
+    let desk = Desk::new(b"");
+    std::fs::create_dir(desk.path("logs")).expect("a folder");
+    for (name, lines) in [("a", "one\ntwo\n"), ("b", "three\n!trap\nfour\n"), ("c", "five\n")] {
+        desk.write(&format!("logs/{name}.txt"), lines.as_bytes());
+    }
+    let call = desk.call(&["run"]).arg(guest("evil")).args(&["logs", "--json", "--jobs", "1", "--out", OUT]);
+    let said = call.option("evil", "poison").option("text", "lines").done();
+    let (inputs, all) = taken_apart(&said);
+    assert_eq!((said.exit, all["status"].as_str()), (0, Some("completed_with_quarantine")), "{all}");
+    let killers: Vec<_> = inputs.iter().map(|input| input["traps"]["killers"].as_u64()).collect();
+    assert_eq!(killers, [Some(0), Some(1), Some(0)]);
+    let due = ["one", "two", "three", "four", "five"].map(|text| Some(text.to_owned()));
+    assert_eq!(tables::texts(&rows(&desk.path(OUT), "rows"), "text"), due);
+    // A worker completes its part when it is let go.
+    assert_eq!(host::names(&desk.path(OUT).join("rows")).len(), 2);
 }

@@ -37,9 +37,9 @@ const STRETCHES_MAX: usize = 64;
 #[serde(rename_all = "lowercase")]
 pub enum OnTrap {
     /// It fails.
-    #[default]
     Fail,
     /// It goes on behind the record that did it, which is quarantined.
+    #[default]
     Isolate,
 }
 
@@ -79,7 +79,7 @@ impl Cause {
 pub enum Company {
     /// By the only instance that there will be: nothing goes on behind it, so it may have fuel for what it reads ahead.
     Sole,
-    /// As any range, with fuel that follows the watermark.
+    /// As any range, with as much fuel at each commit as an instance begins with.
     Any,
     /// While a killer is looked for, with a small budget.
     Search,

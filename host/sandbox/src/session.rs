@@ -166,7 +166,13 @@ fn furnish(engine: &Engine, estate: Estate) -> Store<State> {
         program,
         limiter: Limiter::new(&limits),
         journal,
-        tank: Tank { granted: limits.fuel_for(0), grants: Grants::Nothing, reach: 0, read_bytes: 0 },
+        tank: Tank {
+            granted: limits.fuel_for(0),
+            filled: 0,
+            grants: Grants::Nothing,
+            reach: 0,
+            read_bytes: 0,
+        },
         before: usage,
         limits,
         talk,
@@ -220,7 +226,8 @@ impl Session {
         let State { tank, talk, limits, .. } = self.store.data_mut();
         let granted = (tank.granted - left.min(tank.granted)).saturating_add(fuel);
         let watermark = talk.as_ref().map_or(0, |talk| talk.intake.watermark());
-        *tank = Tank { granted, grants, reach: limits.fuel_reach(watermark, 0, 0), read_bytes: 0 };
+        *tank =
+            Tank { granted, filled: fuel, grants, reach: limits.fuel_reach(watermark, 0, 0), read_bytes: 0 };
         let filled = self.store.set_fuel(fuel);
         self.settle(filled).map(|(session, ())| session)
     }
@@ -411,20 +418,34 @@ fn name_end(error: wasmtime::Error, store: &mut Store<State>, phase: Phase) -> S
     }
     let state = store.data();
     if let Some(trap) = error.downcast_ref::<Trap>() {
-        return name_trap(*trap, &error, state, burnt(store));
+        return name_trap(*trap, &error, state, fuel_limit(store));
     }
     let why = GuestText::new(&format!("{:#}", error.root_cause()), 256);
     match (state.limiter.refused(), phase) {
         // Instantiation fails without a trap when the memory it declares is refused.
         (Some(limit), _) => SessionFault::Limit(limit),
         // Frames of the guest are there where it was running, and then it was its call.
-        (None, Phase::Begin) if frames(&error).is_empty() => SessionFault::Machine { why },
+        (None, Phase::Begin) if frames(&error).is_empty() && !is_count(&why) => SessionFault::Machine { why },
         (None, _) => SessionFault::HostCall { why, limit: state.limits.hostcall_bytes_max },
     }
 }
 
-fn name_trap(trap: Trap, error: &wasmtime::Error, state: &State, burnt: u64) -> SessionFault {
-    let fuel = LimitExceeded { name: "fuel", limit: burnt, current: burnt, wanted: 1 };
+/// Whether more instances, memories or tables were wanted than there may be: wasmtime has no type for it.
+fn is_count(why: &GuestText) -> bool {
+    why.raw().starts_with("resource limit exceeded")
+}
+
+/// Returns the fuel that ran out where all was burnt.
+fn fuel_limit(store: &Store<State>) -> u64 {
+    match store.data().tank {
+        Tank { grants: Grants::Commits, filled, .. } => filled,
+        Tank { grants: Grants::Nothing, filled, .. } if filled > 0 => filled,
+        _ => burnt(store),
+    }
+}
+
+fn name_trap(trap: Trap, error: &wasmtime::Error, state: &State, fuel: u64) -> SessionFault {
+    let fuel = LimitExceeded { name: "fuel", limit: fuel, current: fuel, wanted: 1 };
     let stack_bytes = state.limits.stack_bytes_max;
     let stack = LimitExceeded { name: "stack bytes", limit: stack_bytes, current: stack_bytes, wanted: 1 };
     match trap {

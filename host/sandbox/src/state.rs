@@ -43,9 +43,11 @@ pub(crate) struct State {
 pub(crate) struct Tank {
     /// All of it, but what was taken away again.
     pub(crate) granted: u64,
+    /// What it was filled with last, where it is filled and not added to.
+    pub(crate) filled: u64,
     /// For what more is handed out.
     pub(crate) grants: Grants,
-    /// How far into the input it reaches.
+    /// How far into the input it reaches, where it is for bytes.
     pub(crate) reach: u64,
     /// Bytes of the input that were read since the last commit.
     pub(crate) read_bytes: u64,
@@ -56,9 +58,9 @@ pub(crate) struct Tank {
 pub(crate) enum Grants {
     /// For nothing: what it has is all it gets.
     Nothing,
-    /// For what it commits.
+    /// At each commit as much as it began with, whatever is left.
     Commits,
-    /// For what it commits, and for what it reads.
+    /// For every byte that it commits, and that it reads.
     CommitsAndReads,
 }
 

@@ -217,8 +217,14 @@ fn commit(mut store: Store<'_>, (up_to,): (u64,)) -> wasmtime::Result<(Answer<()
     let taken = intake.commit(up_to);
     let (watermark, waiting_bytes) = (intake.watermark(), intake.waiting_bytes());
     if taken.is_ok() && watermark > before {
-        refuel(&mut store)?;
-        skim(&mut store)?;
+        match store.data().tank.grants {
+            Grants::Nothing => {}
+            Grants::Commits => renew(&mut store)?,
+            Grants::CommitsAndReads => {
+                refuel(&mut store)?;
+                skim(&mut store)?;
+            }
+        }
         store.data_mut().tank.read_bytes = 0;
     }
     pay_more(&mut store, waiting_bytes / WAITING_BYTES_PER_FUEL)?;
@@ -310,17 +316,22 @@ fn note_read(store: &mut Store<'_>, offset: u64, bytes: u64) -> wasmtime::Result
     if tank.grants == Grants::CommitsAndReads { refuel(store) } else { Ok(()) }
 }
 
+/// Fills the tank at a commit: what records before it took is not missing for those behind it, and what they left is not theirs.
+fn renew(store: &mut Store<'_>) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?;
+    let State { tank, limits, .. } = store.data_mut();
+    let fuel = limits.fuel_to_begin();
+    tank.granted = tank.granted.saturating_sub(left).saturating_add(fuel);
+    tank.filled = fuel;
+    store.set_fuel(fuel)
+}
+
 /// Hands out the fuel that watermark and reading stand for.
 fn refuel(store: &mut Store<'_>) -> wasmtime::Result<()> {
     let State { talk, tank, limits, .. } = store.data_mut();
-    let read_bytes = match tank.grants {
-        Grants::Nothing => return Ok(()),
-        Grants::Commits => 0,
-        Grants::CommitsAndReads => tank.read_bytes,
-    };
     let Some(talk) = talk else { return Ok(()) };
     let before = tank.reach;
-    tank.reach = limits.fuel_reach(talk.intake.watermark(), read_bytes, talk.input_bytes).max(before);
+    tank.reach = limits.fuel_reach(talk.intake.watermark(), tank.read_bytes, talk.input_bytes).max(before);
     let more = limits.fuel_per_byte.saturating_mul(tank.reach - before);
     tank.granted = tank.granted.saturating_add(more);
     let left = store.get_fuel()?;
@@ -332,9 +343,6 @@ fn skim(store: &mut Store<'_>) -> wasmtime::Result<()> {
     let left = store.get_fuel()?;
     let State { talk, tank, limits, .. } = store.data_mut();
     let Some(talk) = talk else { return Ok(()) };
-    if tank.grants == Grants::Nothing {
-        return Ok(());
-    }
     let kept = left.min(limits.fuel_for(tank.reach.saturating_sub(talk.intake.watermark())));
     tank.granted = tank.granted.saturating_sub(left - kept);
     store.set_fuel(kept)

@@ -25,7 +25,7 @@ enum LimitKey {
 
 /// What `--help` says about it.
 pub(super) const HELP: &str = "\
-Bounds for a run, instead of the usual ones: `fuel=2G` (about one per instruction), `memory=512MiB` (at most \
+Bounds for a run, instead of the usual ones: `fuel=2G` (about one per instruction, from one commit to the next), `memory=512MiB` (at most \
 4GiB), `time=30s`, `output=10GB` (all rows together), `log=1MiB`; and for the input: `input=2TiB` as it stands on disk, \
 `unpacked=50GB` once unpacked or piped in. Counts and sizes take K, M, G, T (powers of 1000) \
 and, sizes, KiB, MiB, GiB, TiB (of 1024); times take ms, s, m, h";

@@ -121,9 +121,9 @@ pub(crate) struct Args {
     #[arg(long)]
     whatif: bool,
 
-    /// What to do where the parser traps, burns its fuel or wants more memory than it may have: fail, or quarantine the record
-    /// that it died of and go on behind it (a parser that says where records begin; at most 16 of them)
-    #[arg(long, value_enum, value_name = "POLICY", default_value = "fail")]
+    /// What to do where the parser traps, burns its fuel or wants more memory than it may have: quarantine the record that it died
+    /// of and go on behind it (where the parser says where records begin; at most 16 of them), or fail
+    #[arg(long, value_enum, value_name = "POLICY", default_value = "isolate")]
     on_trap: OnTrapName,
 
     /// Print one JSON object per input instead of tables and summary; of several, and one for all of them
