@@ -7,6 +7,7 @@
 
 mod crew;
 mod list;
+mod pattern;
 pub mod report;
 mod segment;
 mod settle;
@@ -34,8 +35,10 @@ pub const RECYCLE_AFTER: u64 = 1_000;
 pub struct ManyRequest {
     /// What is asked of each: its own input and name are of no matter. Its output is the dataset's.
     pub each: RunRequest,
-    /// Files, and folders whose files are meant.
+    /// Files, folders whose files are meant, and patterns of files.
     pub inputs: Vec<PathBuf>,
+    /// Patterns of what is left out of folders and patterns.
+    pub ignored: Vec<String>,
     /// Workers side by side; at least one.
     pub jobs: usize,
     /// After how many inputs a worker is replaced.
@@ -61,6 +64,12 @@ pub fn run_many(request: &ManyRequest, tell: &mut dyn FnMut(Told)) -> DatasetRep
     settled.into_report()
 }
 
+/// Returns whether a name stands for several inputs: it is a folder's, or a pattern and no file's.
+pub fn is_several(named: &std::path::Path) -> bool {
+    // A pattern that is none is one input that nobody finds, or many that nobody finds.
+    named.is_dir() || !matches!(pattern::Pattern::of(named), Ok(None))
+}
+
 fn attempt(
     request: &ManyRequest,
     settled: &mut Settled<'_>,
@@ -69,7 +78,7 @@ fn attempt(
     let each = &request.each;
     let component = Component::open_parser(&each.component, &each.python_runtime)?;
     settled.component(&component);
-    let listed = list::list(&request.inputs, each.out.as_deref())?;
+    let listed = list::list(&request.inputs, &request.ignored, each.out.as_deref())?;
     settled.listed(&listed);
     let staging = match &each.out {
         Some(out) => Some(stage(out, each)?),

@@ -1,4 +1,4 @@
-//! Which inputs are meant: files as they were given, and the files of folders, sorted.
+//! Which inputs are meant: files as they were given, and the files of folders and of patterns, sorted.
 //!
 //! In a folder nothing is followed or guessed: links, pipes and devices are passed by, and so is what is hidden or too deep, and
 //! the report says so. What was named itself is opened as it was named.
@@ -16,6 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use walkdir::{DirEntry, WalkDir};
 
+use super::pattern::{Ignored, Pattern};
 use crate::input::Named;
 use crate::request::RunRequest;
 use crate::source::Source;
@@ -73,14 +74,15 @@ pub struct PassedBy {
     pub why: String,
 }
 
-/// Lists the inputs that were given, `out` left out.
-pub(super) fn list(given: &[PathBuf], out: Option<&Path>) -> Result<Listed, FaultReport> {
+/// Lists the inputs that were given, `out` left out, and in folders what is to be `ignored`.
+pub(super) fn list(given: &[PathBuf], ignored: &[String], out: Option<&Path>) -> Result<Listed, FaultReport> {
     let outs = out.map(places).unwrap_or_default().iter().filter_map(|place| identity(place)).collect();
-    let mut listing = Lister { outs, ..Lister::default() };
+    let mut listing = Lister { outs, ignored: Ignored::of(ignored)?, ..Lister::default() };
     for path in given {
-        match path.is_dir() {
-            true => listing.folder(path)?,
-            false => {
+        match Pattern::of(path)? {
+            Some(pattern) => listing.matching(path, &pattern)?,
+            None if path.is_dir() => listing.folder(path, None)?,
+            None => {
                 listing.add(Listing::named(path.clone(), path.metadata().map_or(0, |found| found.len())))?
             }
         }
@@ -99,12 +101,25 @@ struct Lister {
     names: HashSet<String>,
     /// The output of an earlier run, and what it leaves beside it, may stand among the inputs.
     outs: Vec<(u64, u64)>,
+    ignored: Ignored,
 }
 
 impl Lister {
-    fn folder(&mut self, folder: &Path) -> Result<(), FaultReport> {
+    /// Adds the files that match a pattern. One that no file matches was hardly meant.
+    fn matching(&mut self, named: &Path, pattern: &Pattern) -> Result<(), FaultReport> {
+        let seen = |listed: &Listed| (listed.inputs.len(), listed.passed_by_count);
+        let before = seen(&self.listed);
+        if pattern.folder.is_dir() {
+            self.folder(&pattern.folder, Some(pattern))?;
+        }
+        if before == seen(&self.listed) { Err(no_match(named, &pattern.folder)) } else { Ok(()) }
+    }
+
+    /// Adds the files of a folder, or those of them that match a pattern.
+    fn folder(&mut self, folder: &Path, pattern: Option<&Pattern>) -> Result<(), FaultReport> {
         let opened = Arc::new(open_folder(folder)?);
-        let walk = WalkDir::new(folder).min_depth(1).max_depth(DEPTH_MAX).sort_by_file_name();
+        let depth_max = pattern.and_then(|pattern| pattern.depth_max).unwrap_or(DEPTH_MAX).min(DEPTH_MAX);
+        let walk = WalkDir::new(folder).min_depth(1).max_depth(depth_max).sort_by_file_name();
         let mut walk = walk.into_iter();
         while let Some(entry) = walk.next() {
             let entry = match entry {
@@ -118,12 +133,17 @@ impl Lister {
                     continue;
                 }
             };
-            match self.why_not(&entry) {
-                None if entry.file_type().is_dir() => {}
+            let inside = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
+            let is_folder = entry.file_type().is_dir();
+            // Of what no pattern matches there is nothing to say.
+            let is_meant = pattern.is_none_or(|pattern| pattern.matches(&inside));
+            match self.why_not(&entry, &inside, pattern) {
+                None if is_folder || !is_meant => {}
                 None => {
                     let bytes = entry.metadata().map_or(0, |found| found.len());
                     let path = entry.into_path();
-                    let inside = path.strip_prefix(folder).unwrap_or(&path).to_owned();
+                    // Nobody has written the `.` that a pattern without a folder is looked for in.
+                    let path = if pattern.is_some() { without_dot(path) } else { path };
                     self.add(Listing {
                         path,
                         name: None,
@@ -132,8 +152,10 @@ impl Lister {
                     })?;
                 }
                 Some(why) => {
-                    self.pass_by(entry.path(), why);
-                    if entry.file_type().is_dir() {
+                    if is_meant {
+                        self.pass_by(entry.path(), why);
+                    }
+                    if is_folder {
                         walk.skip_current_dir();
                     }
                 }
@@ -143,11 +165,15 @@ impl Lister {
     }
 
     /// Says why an entry is no input, and no folder to look into.
-    fn why_not(&self, entry: &DirEntry) -> Option<&'static str> {
+    fn why_not(&self, entry: &DirEntry, inside: &Path, pattern: Option<&Pattern>) -> Option<&'static str> {
         use std::os::unix::fs::FileTypeExt as _;
         let kind = entry.file_type();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+        let names_hidden = pattern.is_some_and(|pattern| pattern.names_hidden);
+        if entry.file_name().as_encoded_bytes().starts_with(b".") && !names_hidden {
             return Some("hidden");
+        }
+        if self.ignored.has(inside) {
+            return Some("ignored");
         }
         match () {
             () if kind.is_symlink() => Some("a symbolic link"),
@@ -199,6 +225,10 @@ impl Lister {
     }
 }
 
+fn without_dot(path: PathBuf) -> PathBuf {
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+}
+
 fn open_folder(folder: &Path) -> Result<OwnedFd, FaultReport> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(folder, flags, Mode::empty()).map_err(|error| FaultReport {
@@ -245,6 +275,21 @@ fn no_inputs(given: &[PathBuf], passed_by: u64) -> FaultReport {
     }
 }
 
+fn no_match(named: &Path, folder: &Path) -> FaultReport {
+    let shown = |path: &Path| GuestText::new(&path.to_string_lossy(), 4096);
+    let message = match folder.is_dir() {
+        true => format!("no file matches {}", shown(named)),
+        false => format!("no file matches {}: there is no folder {}", shown(named), shown(folder)),
+    };
+    FaultReport {
+        blame: Blame::Operator,
+        code: "no-match".to_owned(),
+        message,
+        hint: Some("`*` stops at `/` and `**` does not; what is hidden is named with its dot".to_owned()),
+        at: None,
+    }
+}
+
 fn too_many() -> FaultReport {
     FaultReport {
         blame: Blame::Operator,
@@ -264,7 +309,7 @@ mod tests {
 
     fn listed(given: &[&Path], out: Option<&Path>) -> Listed {
         let given: Vec<PathBuf> = given.iter().map(|path| path.to_path_buf()).collect();
-        list(&given, out).unwrap()
+        list(&given, &[], out).unwrap()
     }
 
     fn names(listed: &Listed, root: &Path) -> Vec<String> {
@@ -317,7 +362,7 @@ mod tests {
     #[test]
     fn folders_without_files_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        let fault = list(&[root.path().to_owned()], None).unwrap_err();
+        let fault = list(&[root.path().to_owned()], &[], None).unwrap_err();
         assert_eq!((fault.code.as_str(), fault.blame), ("no-inputs", Blame::Operator));
     }
 
@@ -367,5 +412,53 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"\xff\x1b")), "").unwrap();
         assert_eq!(listed(&[root.path()], None).inputs.len(), 1);
+    }
+
+    /// Makes files and lists what a pattern names.
+    fn matched(files: &[&str], pattern: &str, ignored: &[&str]) -> Result<Vec<String>, FaultReport> {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let ignored: Vec<String> = ignored.iter().map(|pattern| (*pattern).to_owned()).collect();
+        list(&[root.path().join(pattern)], &ignored, None).map(|listed| names(&listed, root.path()))
+    }
+
+    const FILES: [&str; 6] = ["a.csv", "b.csv", "b.txt", "in/c.csv", "in/deep/d.csv", "in/.e.csv"];
+
+    #[test]
+    fn a_pattern_names_the_files_that_match_it_sorted() {
+        let found = |pattern| matched(&FILES, pattern, &[]).unwrap();
+        assert_eq!(found("*.csv"), ["a.csv", "b.csv"]);
+        assert_eq!(found("in/*.csv"), ["in/c.csv"]);
+        assert_eq!(found("**/*.csv"), ["a.csv", "b.csv", "in/c.csv", "in/deep/d.csv"]);
+        assert_eq!(found("in/**/?.csv"), ["in/c.csv", "in/deep/d.csv"]);
+        assert_eq!(found("{a,b}.[ct]*"), ["a.csv", "b.csv", "b.txt"]);
+        assert_eq!(found("in/.*.csv"), ["in/.e.csv"]);
+    }
+
+    #[test]
+    fn a_file_that_has_the_name_of_a_pattern_is_that_file() {
+        assert_eq!(matched(&["a*.csv", "ab.csv"], "a*.csv", &[]).unwrap(), ["a*.csv"]);
+    }
+
+    #[test]
+    fn a_pattern_that_nothing_matches_or_that_is_none_is_refused() {
+        for (pattern, code) in [("*.log", "no-match"), ("none/*.csv", "no-match"), ("[a.csv", "bad-pattern")]
+        {
+            let fault = matched(&FILES, pattern, &[]).unwrap_err();
+            assert_eq!((fault.code.as_str(), fault.blame), (code, Blame::Operator), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_is_left_out_of_folders_and_patterns_by_name_or_by_path() {
+        let found = |ignored: &[&str]| matched(&FILES, "", ignored).unwrap();
+        assert_eq!(found(&["*.csv"]), ["b.txt"]);
+        assert_eq!(found(&["in/*.csv", "b.*"]), ["a.csv", "in/deep/d.csv"]);
+        assert_eq!(found(&["deep/"]), ["a.csv", "b.csv", "b.txt", "in/c.csv"]);
+        assert_eq!(matched(&FILES, "**/*.csv", &["in"]).unwrap(), ["a.csv", "b.csv"]);
     }
 }

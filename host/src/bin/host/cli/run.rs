@@ -45,6 +45,8 @@ Examples:
   host run fix.wasm orders.log --out m.csv --tables messages
                                                    one table as CSV
   host run fix.wasm logs --out all                 all files below logs/
+  host run fix.wasm 'logs/**/*.log' --ignore 'old*' --out some
+                                                   some of them
   host run fix.wasm day.zip!orders.log             one file of an archive
   zcat a.gz b.gz | host run fix.wasm - --out ab    what is piped in";
 
@@ -56,9 +58,14 @@ pub(crate) struct Args {
     parser: PathBuf,
 
     /// The files to parse, and folders whose files are: links, and what is hidden, are passed by in folders. `-` for what is
-    /// piped in. gzip and zstd are unpacked, of a .zip the only file in it, or one as ARCHIVE!MEMBER
+    /// piped in. gzip and zstd are unpacked, of a .zip the only file in it, or one as ARCHIVE!MEMBER. A quoted pattern such as
+    /// 'in/**/*.csv' is taken as a shell would
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
+
+    /// Leave out of folders and patterns what this matches: a name at any depth, or with a / in it a path below the folder
+    #[arg(long = "ignore", value_name = "PATTERN")]
+    ignored: Vec<String>,
 
     /// How many inputs are run side by side; else as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -291,6 +298,7 @@ fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
     let request = ManyRequest {
         each,
         inputs: args.inputs.clone(),
+        ignored: args.ignored.clone(),
         jobs: args.jobs.map_or_else(cores, usize::from),
         recycle_after: args.recycle_after.unwrap_or(RECYCLE_AFTER),
     };
@@ -455,7 +463,7 @@ fn output_of(args: &Args) -> Result<(Format, Extent), Misuse> {
 impl Args {
     /// Whether what comes out is a dataset. It follows from the words and not from how many files a folder has.
     fn is_dataset(&self) -> bool {
-        self.inputs.len() > 1 || self.inputs.iter().any(|input| input.is_dir())
+        self.inputs.len() > 1 || self.inputs.iter().any(|input| dataset::is_several(input))
     }
 
     fn outcome(&self) -> Outcome {
@@ -543,7 +551,8 @@ impl Log {
     }
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+/// Reads `key=value`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("an option is given as `key=value`".to_owned()),
