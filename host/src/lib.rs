@@ -22,6 +22,7 @@ pub mod doctor;
 pub mod doors;
 pub mod embed;
 pub mod explain;
+pub mod infer;
 pub mod input;
 pub mod inspect;
 mod interface;

@@ -7,6 +7,7 @@
 //! * [`isolate`], how a run goes on behind a record that kills its parser.
 //! * [`wire`], the door for bytes: nothing hostile passes it. [`batch`] is what comes out.
 //! * [`contract`], what rows must be, and the judge.
+//! * [`infer`], what a contract could say of rows that were seen.
 //! * [`ledger`], which bytes were accepted, quarantined, skipped, and the dark rest.
 //! * [`digest`], what rows say, whatever file they stand in.
 //! * [`receipt`], what a run claims, and under which circumstances.
@@ -23,6 +24,7 @@ pub mod fault;
 pub mod flow;
 pub mod guest_text;
 pub mod id;
+pub mod infer;
 pub mod intake;
 pub mod isolate;
 pub mod ledger;

@@ -2,6 +2,7 @@
 
 mod checks;
 mod fit;
+mod inferred;
 mod measure;
 mod property;
 mod reasons;

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod contract;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+mod infer;
 pub(crate) mod inspect;
 mod isolation;
 mod limit;

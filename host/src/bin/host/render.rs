@@ -6,6 +6,7 @@ mod contract;
 mod dataset;
 mod fault;
 mod held;
+mod inferred;
 mod inspection;
 mod json;
 mod layout;
@@ -28,6 +29,7 @@ use casparian_host::contract::{Difference, Lint, Shown};
 use casparian_host::dataset::report::DatasetReport;
 use casparian_host::doctor::Diagnosis;
 use casparian_host::explain;
+use casparian_host::infer::{Found, Inferred};
 use casparian_host::inspect::Inspection;
 use casparian_host::quarantine::held::HeldRow;
 use casparian_host::quarantine::top::Top;
@@ -121,6 +123,21 @@ impl Render {
     /// Prints what a contract says.
     pub(crate) fn contract(&mut self, shown: &Shown) {
         self.print(&contract::contract(shown, self.data_page));
+    }
+
+    /// Prints a contract that was drafted: what in it could steer a terminal has been escaped.
+    pub(crate) fn draft(&mut self, draft: &str) {
+        self.print(draft);
+    }
+
+    /// Prints what a draft was made of, and what it leaves open.
+    pub(crate) fn inferred(&mut self, inferred: &Inferred, out: Option<&Path>) {
+        self.say(&inferred::summary(inferred, out, self.talk_page));
+    }
+
+    /// Prints what speaks for and against the types of columns.
+    pub(crate) fn why(&mut self, found: &[Found<'_>]) {
+        self.print(&inferred::why(found, self.data_page));
     }
 
     /// Prints what one contract changes of another.

@@ -12,8 +12,8 @@ use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::inspect;
 use super::isolation::Required;
+use super::{infer, inspect};
 use crate::exit::Exit;
 use crate::render::Render;
 
@@ -28,6 +28,8 @@ pub(crate) struct Args {
 /// What can be done with contracts. Where a contract is wanted, a component that carries one will do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Draft a contract of what a parser makes of files, with a question wherever they leave one open
+    Infer(Box<infer::Args>),
     /// Say all that is wrong with contracts, and what is hardly meant; 1 if anything is wrong
     Lint(LintArgs),
     /// Show what a contract says: tables, columns, rules, hash
@@ -165,6 +167,7 @@ impl From<ClassName> for Class {
 /// Does what was asked for.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
     match &args.command {
+        Command::Infer(args) => infer::run(args, render),
         Command::Lint(args) => lint(args, render),
         Command::Show(args) => show(args, render),
         Command::Diff(args) => diff(args, render),
