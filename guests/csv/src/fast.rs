@@ -3,9 +3,10 @@
 //! A block's delimiters and ends of lines are found sixty-four bytes at a time; records whose last cell ends where the line does are
 //! taken in runs, column by column. What is anything else is left to [`crate::reader`], one record at a time. Both come to the same.
 
+use casparian_sdk::column::{At, Text};
 use casparian_sdk::dynamic::Dynamic;
 use casparian_sdk::prelude::*;
-use casparian_sdk::scan::{Cells, Quotes};
+use casparian_sdk::scan::{Cells, Grid, Quotes, find};
 
 use crate::dialect::{Dialect, Ends};
 use crate::encoding::is_readable;
@@ -131,64 +132,43 @@ impl Runs {
         let feeds = records.dialect.ends == Ends::Feed;
         let mut row = rows.rows(&self.spans)?;
         let row_at = row.at();
+        let grid = Grid::new(ends, usual, at as u32);
         for column in 0..usual {
             let Some(text) = row.text(column) else { continue };
-            let is_last = column + 1 == usual;
-            let places = places(ends, usual, column, at).map(|(start, end)| match is_last && feeds {
-                true => (start, end - usize::from(end > start && view[end - 1] == b'\r')),
-                false => (start, end),
-            });
+            let trimmed = Some(b'\r').filter(|_| feeds && column + 1 == usual);
             match quote {
-                None => text.set_slices(row_at, view, places),
-                Some(quote) => quoted(text, row_at, view, places, quote, &mut self.scratch),
+                None => text.set_column(row_at, view, &grid, column, trimmed),
+                Some(quote) => quoted(text, row_at, view, (&grid, column, trimmed), quote, &mut self.scratch),
             }
         }
         Ok(())
     }
 }
 
-/// Where the cells of a column are in the view, which begins at `at` of the block.
-#[inline(always)]
-fn places(
-    ends: &[u32],
-    usual: usize,
-    column: usize,
-    at: usize,
-) -> impl ExactSizeIterator<Item = (usize, usize)> {
-    let mut start = if column == 0 { 0 } else { ends[column - 1] as usize + 1 - at };
-    let next = if column == 0 { usual - 1 } else { column - 1 + usual };
-    ends.chunks_exact(usual).enumerate().map(move |(row, cells)| {
-        let place = (start, cells[column] as usize - at);
-        start = ends.get(row * usual + next).map_or(0, |end| *end as usize + 1 - at);
-        place
-    })
-}
-
 /// Writes a column in which cells may be quoted.
 fn quoted(
-    text: &mut casparian_sdk::column::Text,
-    at: casparian_sdk::column::At,
+    text: &mut Text,
+    at: At,
     view: &[u8],
-    places: impl ExactSizeIterator<Item = (usize, usize)>,
+    (grid, column, trimmed): (&Grid<'_>, usize, Option<u8>),
     quote: u8,
     scratch: &mut Vec<u8>,
 ) {
-    for (row, (start, end)) in places.enumerate() {
-        let at = at.plus(row as u32);
+    let mut row = 0;
+    grid.each(column, |start, end| {
+        let end = end - usize::from(end > start && trimmed == Some(view[end - 1]));
+        let at = at.plus(row);
+        row += 1;
         if end < start + 2 || view[start] != quote {
             text.set_slice(at, view, start, end);
-            continue;
+        } else if find(&view[start + 1..end - 1], quote).is_none() {
+            text.set_slice(at, view, start + 1, end - 1);
+        } else {
+            scratch.clear();
+            undouble(&view[start + 1..end - 1], quote, scratch);
+            text.set_slice(at, scratch, 0, scratch.len());
         }
-        let (start, end) = (start + 1, end - 1);
-        let cell = &view[start..end];
-        if casparian_sdk::scan::find(cell, quote).is_none() {
-            text.set_slice(at, view, start, end);
-            continue;
-        }
-        scratch.clear();
-        undouble(cell, quote, scratch);
-        text.set_slice(at, scratch, 0, scratch.len());
-    }
+    });
 }
 
 fn undouble(cell: &[u8], quote: u8, into: &mut Vec<u8>) {

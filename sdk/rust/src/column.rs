@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::ipc::{Body, by_eights, narrow, wide};
+use crate::scan::Grid;
 use crate::schema::{Schema, Type, Unit};
 
 /// The columns of an open table.
@@ -552,36 +553,48 @@ impl Strings {
         self.cells.push((at.0, self.used as u32));
     }
 
-    /// Stores many slices, one for each row from `at` on. Rows that have their cell already are a mistake of the caller's, and keep it.
-    #[inline]
-    fn set_slices(&mut self, at: At, block: &[u8], places: impl ExactSizeIterator<Item = (usize, usize)>) {
-        if at.0 < self.next {
-            return;
-        }
-        self.cells.reserve(places.len());
-        let mut row = at.0;
-        for (start, end) in places {
-            let len = end.wrapping_sub(start);
-            let from = block.get(start..).and_then(|rest| rest.first_chunk::<COPY>());
-            let into = self.data.get_mut(self.used..).and_then(|rest| rest.first_chunk_mut::<COPY>());
-            match (from, into) {
-                (Some(from), Some(into)) if len <= COPY => *into = *from,
-                _ => self.store(&block[start..end]),
-            }
-            self.used += len;
-            self.cells.push((row, self.used as u32));
+    /// Stores a column of a grid, one cell for each row from `at` on. Where the first of them has its cell already, all have.
+    #[inline(never)]
+    fn set_column<const TRIMS: bool>(
+        &mut self,
+        at: At,
+        block: &[u8],
+        grid: &Grid<'_>,
+        column: usize,
+        trimmed: u8,
+    ) {
+        let (ends, width) = grid.ends();
+        let Some(last) = ends.last().filter(|_| at.0 >= self.next && column < width) else { return };
+        // All the cells together are shorter than the records, so there is room for a fixed-size copy behind each.
+        self.make_room(grid.end_of(*last).min(block.len()));
+        let (data, mut used) = (&mut self.data[..], self.used);
+        let trim =
+            |start: usize, end: usize| end - usize::from(TRIMS && end > start && block[end - 1] == trimmed);
+        let made = self.cells.len();
+        self.cells.resize(made + grid.records(), (0, 0));
+        let (mut first, mut row) = (0, at.0);
+        for (record, slot) in ends.chunks_exact(width).zip(&mut self.cells[made..]) {
+            let (start, end) = grid.place(record, column, first);
+            first = grid.behind(record);
+            used = put(block, data, used, start, trim(start, end));
+            *slot = (row, used as u32);
             row += 1;
         }
-        self.next = row;
+        (self.used, self.next) = (used, row);
+    }
+
+    /// Makes room for so many bytes, and for a fixed-size copy behind them.
+    fn make_room(&mut self, bytes: usize) {
+        let room = self.used + bytes + COPY;
+        if room > self.data.len() {
+            self.data.resize(room.next_power_of_two().max(1 << 10), 0);
+        }
     }
 
     /// Puts `bytes` behind what is stored, growing by doubling, and keeps room for a fixed-size copy behind them.
     #[inline(never)]
     fn store(&mut self, bytes: &[u8]) {
-        let room = self.used + bytes.len() + COPY;
-        if room > self.data.len() {
-            self.data.resize(room.next_power_of_two().max(1 << 10), 0);
-        }
+        self.make_room(bytes.len());
         self.data[self.used..self.used + bytes.len()].copy_from_slice(bytes);
     }
 
@@ -602,6 +615,25 @@ impl Strings {
     fn bytes(&self, rows: usize) -> usize {
         self.used + rows * if self.wide { 8 } else { 4 } + validity(rows, self.cells.len())
     }
+}
+
+/// Copies a cell to where `used` is; returns where it ends there. There is room.
+#[inline(always)]
+fn put(block: &[u8], data: &mut [u8], used: usize, start: usize, end: usize) -> usize {
+    let len = end.wrapping_sub(start);
+    let from = block.get(start..).and_then(|rest| rest.first_chunk::<COPY>());
+    let into = data.get_mut(used..).and_then(|rest| rest.first_chunk_mut::<COPY>());
+    match (from, into) {
+        (Some(from), Some(into)) if len <= COPY => *into = *from,
+        _ => put_long(block, data, used, start, end),
+    }
+    used.wrapping_add(len)
+}
+
+#[cold]
+#[inline(never)]
+fn put_long(block: &[u8], data: &mut [u8], used: usize, start: usize, end: usize) {
+    data[used..used + (end - start)].copy_from_slice(&block[start..end]);
 }
 
 /// A column of text. What is stored is UTF-8: a batch with anything else is the parser's fault and ends the run.
@@ -635,16 +667,14 @@ impl Text {
         self.0.set_slice(at, block, start, end);
     }
 
-    /// Sets the cells of as many rows as there are `places` (start and end in `block`), from the row `at` on. As
-    /// [`Text::set_slice`] is, it is fastest where `block` goes on for 32 bytes.
-    #[inline]
-    pub fn set_slices(
-        &mut self,
-        at: At,
-        block: &[u8],
-        places: impl ExactSizeIterator<Item = (usize, usize)>,
-    ) {
-        self.0.set_slices(at, block, places);
+    /// Sets the cells of as many rows as a grid has records, from the row `at` on, to what stands in one of its columns, which the
+    /// caller knows to be UTF-8. What of `trimmed` stands at the end of a cell is left out. As [`Text::set_slice`] is, it is
+    /// fastest where `block` goes on for 32 bytes.
+    pub fn set_column(&mut self, at: At, block: &[u8], grid: &Grid<'_>, column: usize, trimmed: Option<u8>) {
+        match trimmed {
+            None => self.0.set_column::<false>(at, block, grid, column, 0),
+            Some(byte) => self.0.set_column::<true>(at, block, grid, column, byte),
+        }
     }
 
     /// Returns whether the row has its cell.

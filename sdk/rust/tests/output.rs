@@ -298,3 +298,58 @@ fn a_row_about_the_input_is_let_go_before_any_record_and_stands_for_no_bytes() {
         assert_eq!((said.commits[0], said.records(), said.dark()), (0, vec![], vec![]));
     }
 }
+
+/// Reads lines of three cells at once: by an index of the whole input, column by column.
+struct Columns3;
+
+fn three() -> casparian_sdk::schema::Schema {
+    let text = casparian_sdk::schema::Type::Utf8;
+    let schema = casparian_sdk::schema::Schema::new("three").without_faults();
+    schema.column("a", text.clone()).column("b", text.clone()).column("c", text)
+}
+
+impl Parser for Columns3 {
+    fn describe(&self) -> Description {
+        Description::new("columns", "1.0.0").schema(three())
+    }
+
+    fn parse(&self, input: &Input, range: Span, _: &[u8], _: &Options, out: &Output) -> Result<(), Fault> {
+        let schema = three();
+        let mut table = out.open(&schema, casparian_sdk::dynamic::Dynamic::new(&schema))?;
+        let block = input.bytes(range.offset, range.length as usize);
+        let mut cells = scan::Cells::new();
+        cells.fill(&block, b',', b'\n', None);
+        let grid = scan::Grid::new(cells.ends(), 3, 0);
+        let mut start = 0;
+        let spans: Vec<(u64, u32)> = cells
+            .record_ends()
+            .iter()
+            .map(|end| (std::mem::replace(&mut start, u64::from(*end) + 1), end + 1))
+            .collect();
+        let spans: Vec<(u64, u32)> = spans.iter().map(|(at, end)| (*at, end - *at as u32)).collect();
+        let mut row = table.rows(&spans)?;
+        let at = row.at();
+        for column in 0..3 {
+            row.text(column).expect("a column of text").set_column(at, &block, &grid, column, Some(b'\r'));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn rows_set_column_by_column_are_those_set_one_by_one() {
+    let long = "x".repeat(100);
+    let lines: Vec<[String; 3]> = (0..70)
+        .map(|at| {
+            [format!("{at}"), if at % 7 == 0 { long.clone() } else { String::new() }, "é".repeat(at % 20)]
+        })
+        .collect();
+    let text: String =
+        lines.iter().map(|cells| cells.join(",") + if cells[0].len() > 1 { "\r\n" } else { "\n" }).collect();
+    let said = run_steadily(&Columns3, text.as_bytes()).expect("a run");
+    let rows = said.rows("three");
+    assert_eq!((rows.len(), said.dark()), (lines.len(), vec![]));
+    for (row, cells) in rows.iter().zip(&lines) {
+        assert_eq!([&row["a"], &row["b"], &row["c"]], [cells[0].as_str(), &cells[1], &cells[2]]);
+    }
+}

@@ -169,6 +169,66 @@ impl Cells {
     }
 }
 
+/// Records of one width that follow each other in a block: where their cells end.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid<'i> {
+    ends: &'i [u32],
+    width: usize,
+    shift: u32,
+}
+
+impl<'i> Grid<'i> {
+    /// Makes a grid of the ends of cells, `width` to a record. The block that they are to be taken from begins `shift` bytes behind
+    /// the one that was indexed, and with the first of the records.
+    pub fn new(ends: &'i [u32], width: usize, shift: u32) -> Grid<'i> {
+        Grid { ends, width: width.max(1), shift }
+    }
+
+    /// Returns how many records there are.
+    pub fn records(&self) -> usize {
+        self.ends.len() / self.width
+    }
+
+    /// Visits the cells of a column: where each starts and ends in the block.
+    #[inline(always)]
+    pub fn each(&self, column: usize, mut visit: impl FnMut(usize, usize)) {
+        let mut first = 0;
+        for record in self.ends.chunks_exact(self.width) {
+            let (start, end) = self.place(record, column, first);
+            first = self.behind(record);
+            visit(start, end);
+        }
+    }
+
+    /// Returns where a cell of a record starts and ends, of which `first` is the start.
+    #[inline(always)]
+    pub(crate) fn place(&self, record: &[u32], column: usize, first: usize) -> (usize, usize) {
+        let end = record[column].wrapping_sub(self.shift) as usize;
+        if column == 0 {
+            (first, end)
+        } else {
+            (record[column - 1].wrapping_sub(self.shift) as usize + 1, end)
+        }
+    }
+
+    /// Returns where the record behind one starts.
+    #[inline(always)]
+    pub(crate) fn behind(&self, record: &[u32]) -> usize {
+        record[self.width - 1].wrapping_sub(self.shift) as usize + 1
+    }
+
+    /// Returns where a cell's end is in the block.
+    pub(crate) fn end_of(&self, end: u32) -> usize {
+        end.wrapping_sub(self.shift) as usize
+    }
+
+    /// Returns the ends of cells, and how many there are to a record.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> (&'i [u32], usize) {
+        (self.ends, self.width)
+    }
+}
+
 /// Whether a word begins within quotes, and what its first byte may be.
 struct Quoting {
     /// All ones within quotes.
@@ -223,13 +283,12 @@ fn followed_by(block: &[u8], at: u32, mask: u64, byte: u8) -> u64 {
 #[inline(always)]
 fn each_word(block: &[u8], mut visit: impl FnMut(u32, &[u8; WORD], u64)) {
     let (words, rest) = block.as_chunks::<WORD>();
-    let mut at = 0_u32;
-    for word in words {
-        visit(at, word, u64::MAX);
-        at = at.wrapping_add(WORD as u32);
-    }
-    if !rest.is_empty() {
-        visit(at, &padded(rest), u64::MAX >> (WORD - rest.len()));
+    let last = padded(rest);
+    let within_last = if rest.is_empty() { 0 } else { u64::MAX >> (WORD - rest.len()) };
+    // One place to visit from, so that what is done there becomes part of the loop.
+    for number in 0..=words.len() {
+        let (word, within) = words.get(number).map_or((&last, within_last), |word| (word, u64::MAX));
+        visit((number * WORD) as u32, word, within);
     }
 }
 
@@ -314,8 +373,10 @@ pub fn sum(block: &[u8]) -> u64 {
 /// Returns whether every byte is below 128.
 pub fn is_ascii(block: &[u8]) -> bool {
     let (words, rest) = block.as_chunks::<WORD>();
-    let any = |bytes: &[u8]| bytes.iter().fold(0, |any, byte| any | byte);
-    words.iter().all(|word| any(word) < 128) && is_short_ascii(rest)
+    let any = |word: &[u8; WORD]| {
+        word.as_chunks::<8>().0.iter().fold(0, |any, eight| any | u64::from_le_bytes(*eight))
+    };
+    words.iter().all(|word| any(word) & 0x8080_8080_8080_8080 == 0) && is_short_ascii(rest)
 }
 
 /// The same for a few bytes: by eights, the last eight overlapping those before.
