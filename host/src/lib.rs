@@ -10,6 +10,7 @@
 //!   half-published.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
 //! * `receipt`, what a run leaves to be checked; [`verify`], who checks it.
+//! * [`glance`], what a run wrote, column by column.
 //! * [`explain`], what reason codes mean; [`doctor`], whether this machine has what it takes.
 
 pub mod build;
@@ -22,6 +23,7 @@ pub mod doctor;
 pub mod doors;
 pub mod embed;
 pub mod explain;
+pub mod glance;
 pub mod infer;
 pub mod input;
 pub mod inspect;

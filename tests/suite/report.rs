@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use crate::host::{self, Desk, INPUT, guest};
+use crate::host::{self, Desk, INPUT, OUT, guest};
 use crate::tables::{self, Reason};
 
 /// A log with every fault that the parser knows, and blank lines.
@@ -317,4 +317,21 @@ fn i_11_a_line_without_an_end_costs_no_more_memory_than_a_short_one() {
     let quarantine = tables::read(&desk.path("out/_quarantine.parquet"));
     let raw = tables::blobs(&quarantine, "raw").remove(0).expect("raw bytes");
     assert_eq!((raw.len(), &raw[..12]), (64 << 10, b"8=FIX.4.4|9=".as_slice()));
+}
+
+#[test]
+fn what_a_run_wrote_is_shown_column_by_column() {
+    let desk = Desk::new(b"a=1\na=2\nb=\n");
+    assert_eq!(desk.run(&guest("hello_parser")).done().exit, 0);
+    let said = desk.call(&["inspect", OUT]).done();
+    assert_eq!(said.exit, 0, "{said:?}");
+    let line = |name: &str| {
+        let line = said.stdout.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("{said:?}")).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line("pairs")[..3], ["pairs", "3", "rows,"]);
+    assert_eq!(line("key"), ["key", "Utf8", "-", "2", "a", "b"]);
+    assert_eq!(line("_cf_offset")[..6], ["_cf_offset", "UInt64", "-", "3", "0", "8"]);
+    let json = desk.call(&["inspect", OUT, "--json"]).done().report();
+    assert_eq!(json["tables"][0]["columns"][1]["distinct"]["exactly"], 3, "{json}");
 }

@@ -26,7 +26,7 @@ use thiserror::Error;
 
 use self::evidence::Evidence;
 use self::reading::Reading;
-pub use self::sketch::Distinct;
+pub use self::sketch::{Distinct, Sketch};
 pub use self::witness::{Place, Places, Witness};
 use crate::contract::Decoding;
 use crate::contract::cast::Cast;

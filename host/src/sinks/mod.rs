@@ -14,7 +14,7 @@ mod jsonl;
 mod lines;
 mod parquet;
 pub(crate) mod parts;
-mod preview;
+pub(crate) mod preview;
 
 use std::collections::BTreeMap;
 use std::fs::File;

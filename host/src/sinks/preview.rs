@@ -54,7 +54,7 @@ pub(super) fn add(preview: &mut Preview, rows: &RecordBatch, rows_max: usize) ->
 }
 
 /// Takes the zone off a column of times: they are shown as the instants they are, and the column's type names the zone.
-fn without_zone(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn without_zone(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
         DataType::Timestamp(unit, Some(_)) => {
             let plain = column.to_data().into_builder().data_type(DataType::Timestamp(*unit, None));

@@ -450,7 +450,7 @@ impl ColumnSeen {
                 Some("mdy") => Some(month),
                 Some(_) => None,
                 None => {
-                    let seen = self.evidence.value.as_ref().map(ToString::to_string).unwrap_or_default();
+                    let seen = self.first_odd(day.sense).map(ToString::to_string).unwrap_or_default();
                     let distinct = self.evidence.sketch.distinct().count();
                     let asks = format!(
                         "does the day or the month come first? Both fit all of {distinct} different values: no \
@@ -463,6 +463,15 @@ impl ColumnSeen {
         };
         let read = chosen.map(|reading| (reading.data_type.clone(), self.declared(reading.decoding.clone())));
         Choice { read, ..Choice::default() }
+    }
+
+    /// Returns the first value that is not written plainly: beside it there may be others that are.
+    fn first_odd(&self, sense: Sense) -> Option<&Witness> {
+        let pairs = self.readings.iter().zip(&self.evidence.against);
+        let mut of_sense = pairs.filter(|(reading, _)| reading.sense == sense && !reading.is_odd());
+        of_sense
+            .find(|(reading, _)| reading.decoding.date_order.is_none())
+            .and_then(|(_, against)| against.as_ref())
     }
 
     /// Tells of the reading that lasted longest, where a single value far on has ended it.

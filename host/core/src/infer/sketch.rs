@@ -16,7 +16,7 @@ const KEPT_MAX: usize = 256;
 
 /// A sample of the different values of a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sketch {
+pub struct Sketch {
     /// By hash. `kept.len() <= KEPT_MAX`.
     kept: BTreeMap<u64, Sightings>,
 }
@@ -34,7 +34,7 @@ struct Sightings {
 pub enum Distinct {
     /// So many.
     Exactly(u64),
-    /// So many, give or take a tenth.
+    /// So many, mostly within a tenth.
     About(u64),
 }
 
@@ -60,7 +60,7 @@ impl Sightings {
 
 impl Sketch {
     /// Adds a value.
-    pub(super) fn add(&mut self, value: &[u8], place: Place) {
+    pub fn add(&mut self, value: &[u8], place: Place) {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);
         self.see(hasher.finish(), place);
@@ -84,7 +84,7 @@ impl Sketch {
     }
 
     /// Adds what another has seen.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         for (hash, seen) in &other.kept {
             self.see(*hash, seen.first);
             seen.second.into_iter().for_each(|place| self.see(*hash, place));
@@ -92,7 +92,7 @@ impl Sketch {
     }
 
     /// Returns how many different values were added.
-    pub(super) fn distinct(&self) -> Distinct {
+    pub fn distinct(&self) -> Distinct {
         let kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
         match self.kept.last_key_value() {
             // Hashes fall evenly: the share of the room that the least ones take tells how many there are in all.
@@ -105,7 +105,7 @@ impl Sketch {
     }
 
     /// Returns whether no value of the sample comes twice.
-    pub(super) fn is_unique(&self) -> bool {
+    pub fn is_unique(&self) -> bool {
         !self.kept.is_empty() && self.kept.values().all(|seen| seen.second.is_none())
     }
 }

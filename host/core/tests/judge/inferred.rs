@@ -145,6 +145,8 @@ fn day_and_month_are_a_question_until_a_number_above_twelve() {
     let (finding, column) = infer(&["01/02/2024", "31/04/2023", "13/04/2024"], &[]);
     assert_eq!(finding.data_type.as_deref(), Some("string"), "no 31st of April: {column:?}");
     assert_eq!(type_of(&["01/02/2024", "13/04/2024"]), "date");
+    let (mixed, _) = infer(&["2024-03-08 10:00:00", "03/09/2024 10:00:00"], &[]);
+    assert!(mixed.questions[0].asks.contains("03/09/2024"), "{mixed:?}");
     let (finding, _) = infer(&["01/02/2024", "03/04/2024"], &[("dates", "mdy")]);
     assert_eq!(finding.data_type.as_deref(), Some("date"));
 }

@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Run(run::Args),
     /// Make one file of a Python parser, its contract and the packages that it needs
     Build(build::Args),
-    /// Show what a parser is: its imports, tables, faults, options and limits
+    /// Show what a parser is: its imports, tables, faults, options and limits; or what a run wrote, column by column
     Inspect(inspect::Args),
     /// Look at contracts: check them, show them, compare them, say them in other languages
     Contract(contract::Args),

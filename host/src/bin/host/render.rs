@@ -5,6 +5,7 @@ mod amendment;
 mod contract;
 mod dataset;
 mod fault;
+mod glance;
 mod held;
 mod inferred;
 mod inspection;
@@ -29,6 +30,7 @@ use casparian_host::contract::{Difference, Lint, Shown};
 use casparian_host::dataset::report::DatasetReport;
 use casparian_host::doctor::Diagnosis;
 use casparian_host::explain;
+use casparian_host::glance::Glance;
 use casparian_host::infer::{Found, Inferred};
 use casparian_host::inspect::Inspection;
 use casparian_host::quarantine::held::HeldRow;
@@ -98,6 +100,11 @@ impl Render {
     /// Prints what a parser is.
     pub(crate) fn inspection(&mut self, inspection: &Inspection) {
         self.print(&inspection::inspection(inspection, self.data_page));
+    }
+
+    /// Prints what a run wrote, column by column.
+    pub(crate) fn glance(&mut self, glance: &Glance) {
+        self.print(&glance::glance(glance, self.data_page));
     }
 
     /// Prints what verifying a receipt came to.

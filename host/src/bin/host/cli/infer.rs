@@ -223,7 +223,7 @@ fn request(args: &Args, limits: casparian_core::limits::Limits) -> Result<InferR
         log_level: LogLevel::Warn,
         input_name: None,
         range_bytes: None,
-        on_trap: OnTrap::Fail,
+        on_trap: OnTrap::Isolate,
         read_sizes: ReadSizes::default(),
         cache_dir,
         python_runtime,

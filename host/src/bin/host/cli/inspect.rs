@@ -1,10 +1,11 @@
-//! `host inspect PARSER`
+//! `host inspect PARSER`, and of what a run wrote: `host inspect OUT`
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use casparian_core::fault::FaultReport;
 use casparian_core::limits::Limits;
+use casparian_host::glance::{glance, is_output};
 use casparian_host::inspect::{InspectRequest, inspect};
 use casparian_host::program::{self, is_program};
 
@@ -16,7 +17,9 @@ use crate::render::Render;
 /// What `host inspect` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The parser: a WebAssembly component, or a Python program (.py, folder, .zip)
+    /// The parser: a WebAssembly component, or a Python program (.py, folder, .zip). Or what a run wrote: the folder that `--out`
+    /// named, or a .parquet
+    #[arg(value_name = "PARSER|OUT")]
     parser: PathBuf,
 
     #[command(flatten)]
@@ -27,8 +30,11 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Asks a parser what it is, without giving it anything to read.
+/// Asks a parser what it is, without giving it anything to read, or looks at what a run wrote.
 pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
+    if is_output(&args.parser) {
+        return look(args, render);
+    }
     let request = match request(&args.parser, args.required) {
         Ok(request) => request,
         Err(fault) => return failed(args, &fault, false, render),
@@ -37,6 +43,15 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
         Ok(inspection) if args.json => render.json(&inspection),
         Ok(inspection) => render.inspection(&inspection),
         Err(fault) => return failed(args, &fault, request.stop.load(Ordering::Relaxed), render),
+    }
+    Exit::Done
+}
+
+fn look(args: &Args, render: &mut Render) -> Exit {
+    match glance(&args.parser) {
+        Ok(glance) if args.json => render.json(&glance),
+        Ok(glance) => render.glance(&glance),
+        Err(fault) => return failed(args, &fault, false, render),
     }
     Exit::Done
 }
