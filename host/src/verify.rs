@@ -262,7 +262,7 @@ fn second_request(
         input_name: Some(claim.input.name.clone()),
         range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.read_bytes()),
         read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
-        on_trap: circumstances.on_trap.unwrap_or(OnTrap::Isolate),
+        on_trap: circumstances.on_trap.unwrap_or(OnTrap::Fail),
         cache_dir: request.cache_dir.clone(),
         python_runtime: request.python_runtime.clone(),
         worker_exe: request.worker_exe.clone(),

@@ -281,6 +281,15 @@ fn e_43_a_parser_that_lies_about_boundaries_is_not_gone_on_with() {
         assert!(fault.contains(said), "{resync}: {fault}");
         desk.assert_untouched();
     }
+    // Of an input that is long enough for reading on to be worth fuel it is asked beforehand, and what it says costs nothing.
+    let long = Desk::new(&lines(60_000, &[]));
+    for resync in ["nothing", "traps", "stands", "leaves"] {
+        let run = long.evil("poison").option("text", resync).option("m", 1000);
+        let report = run.done().assert_completed();
+        let (accepted, traps) = (&report["tables"][0]["accepted"], &report["traps"]["traps"]);
+        assert_eq!((accepted, traps), (&60_000.into(), &0.into()), "{resync}");
+        std::fs::remove_dir_all(long.path("out")).expect("the output");
+    }
     let desk = Desk::new(&lines(50, &[(25, "!trap")]));
     let message = poison(&desk, "speaks").done().assert_fault("guest", "call-out-of-phase");
     assert_eq!(message, "`output.commit` was called outside plan and parse");

@@ -538,8 +538,9 @@ fn boundary_behind(input: &Input<'_>, dialect: &Dialect, from: u64, near: u64) -
     }
 }
 
-/// Returns where ends what begins at `after`.
+/// Returns where ends what begins at `after`, or what that byte is part of.
 pub fn next_boundary(input: &Input<'_>, context: &Context, after: u64) -> Option<u64> {
+    let after = if context.dialect.encoding.is_wide() { after & !1 } else { after };
     let part = context.parts.iter().find(|part| part.at.contains(after))?;
     let Is::Table(table) = &part.is else { return Some(part.at.end()) };
     let source = Source::new(input, context.dialect.encoding, after, part.at.end());

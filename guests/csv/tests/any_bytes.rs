@@ -120,6 +120,10 @@ proptest! {
             at = next;
         }
         prop_assert_eq!(at, input.len() as u64);
+        // Who asks from the last byte before a boundary is told of that boundary.
+        for begin in begins.iter().skip(1) {
+            prop_assert_eq!(Csv.resync(&Input::new(&blob), &context, begin - 1), Some(*begin));
+        }
         prop_assert!(said.records().iter().all(|record| begins.contains(&record.offset)));
     }
 

@@ -358,7 +358,7 @@ impl Intake {
         (self.said, self.furthest) = (self.watermark, self.watermark);
         self.open_tables.give_back((self.tables.len() - self.tables_settled) as u64);
         self.tables.truncate(self.tables_settled);
-        self.pending.take_back(&mut self.budget);
+        self.pending.take_back(&mut self.budget, self.watermark);
         Said::TakenBack
     }
 
@@ -424,11 +424,11 @@ impl Intake {
             fault => Refusal::Batch { table: name.clone(), fault },
         })?;
         self.check_fault_codes(name, &batch)?;
-        let highest = self.check_rows(&batch, range)?;
+        let begins = self.check_rows(&batch, range)?;
         let rows = batch.num_rows();
         // A row of one bit weighs more once it is judged. Rows with spans have sixteen bytes to say where they are.
         let bytes = batch.wire_bytes().max(rows.saturating_mul(ROW_BYTES_MIN));
-        self.pending.add(highest, bytes, rows, self.budget.spent().since(before))?;
+        self.pending.add(begins, bytes, rows, self.budget.spent().since(before))?;
         Ok(Said::Rows { table, batch })
     }
 
@@ -442,7 +442,7 @@ impl Intake {
                 return Err(Refusal::UnknownFault { at: record.at, fault: record.fault, described });
             }
             let bytes = std::mem::size_of::<Rejection>() + record.message.raw().len();
-            self.pending.add(Some(record.at.offset), bytes as u64, 1, Spent::default())?;
+            self.pending.add(Some(Begins::at(record.at)), bytes as u64, 1, Spent::default())?;
         }
         Ok(Said::Rejected(records))
     }
@@ -451,7 +451,7 @@ impl Intake {
     pub fn skip(&mut self, at: Span, kind: SkipKind) -> Result<Said, Refusal> {
         let range = self.phase("output.skip")?;
         self.check_span("skip", at, range)?;
-        self.pending.add(Some(at.offset), std::mem::size_of::<Skip>() as u64, 0, Spent::default())?;
+        self.pending.add(Some(Begins::at(at)), std::mem::size_of::<Skip>() as u64, 0, Spent::default())?;
         Ok(Said::Skipped(Skip { at, kind }))
     }
 
@@ -475,15 +475,16 @@ impl Intake {
         self.range.ok_or(Refusal::OutOfPhase { call })
     }
 
-    /// Checks every row's span; returns the highest offset where one begins, or `None` for a table without spans.
-    fn check_rows(&mut self, batch: &Batch, range: Span) -> Result<Option<u64>, Refusal> {
+    /// Checks every row's span; returns where the first and the last one begin, or `None` for a table without spans.
+    fn check_rows(&mut self, batch: &Batch, range: Span) -> Result<Option<Begins>, Refusal> {
         let Some(spans) = batch.spans() else { return Ok(None) };
-        let mut highest = self.said;
+        let mut begins: Option<Begins> = None;
         for at in spans.iter() {
             self.check_span("row", at, range)?;
-            highest = highest.max(at.offset);
+            let (lowest, highest) = begins.map_or((at.offset, at.offset), |it| (it.lowest, it.highest));
+            begins = Some(Begins { lowest: lowest.min(at.offset), highest: highest.max(at.offset) });
         }
-        Ok(Some(highest))
+        Ok(begins.or(Some(Begins { lowest: self.said, highest: self.said })))
     }
 
     fn check_span(&mut self, what: &'static str, at: Span, range: Span) -> Result<(), Refusal> {
@@ -524,8 +525,8 @@ struct Pending {
 /// A batch, a rejection or a skip that waits. A commit releases all of it once the last of its records lies before the
 /// watermark.
 struct Entry {
-    /// The highest offset where one of its records begins; none: rows without spans.
-    highest: Option<u64>,
+    /// Where its records begin; none: rows without spans.
+    begins: Option<Begins>,
     bytes: u64,
     /// Rows and rejections. Skips have none.
     records: u64,
@@ -535,6 +536,19 @@ struct Entry {
     stands: bool,
 }
 
+/// The offsets where the first and the last of some records begin.
+#[derive(Clone, Copy)]
+struct Begins {
+    lowest: u64,
+    highest: u64,
+}
+
+impl Begins {
+    fn at(span: Span) -> Self {
+        Self { lowest: span.offset, highest: span.offset }
+    }
+}
+
 impl Pending {
     fn new(bytes_max: u64) -> Self {
         Self { bytes_max, entries: Vec::new(), bytes: 0 }
@@ -542,7 +556,7 @@ impl Pending {
 
     fn add(
         &mut self,
-        highest: Option<u64>,
+        begins: Option<Begins>,
         bytes: u64,
         records: u64,
         cost: Spent,
@@ -552,17 +566,19 @@ impl Pending {
             return Err(LimitExceeded { name: "uncommitted bytes", limit, current, wanted: bytes });
         }
         self.bytes += bytes;
-        self.entries.push(Entry { highest, bytes, records, cost, stands: false });
+        self.entries.push(Entry { begins, bytes, records, cost, stands: false });
         Ok(())
     }
 
     fn release(&mut self, up_to: u64) {
-        self.keep(|entry| entry.highest.is_some_and(|offset| offset >= up_to));
+        self.keep(|entry| entry.begins.is_some_and(|begins| begins.highest >= up_to));
     }
 
-    /// Forgets what does not stand, and gives its cost back. Of a batch that a commit has cut, all of it: at most one is free.
-    fn take_back(&mut self, budget: &mut Budget) {
-        self.entries.iter().filter(|entry| !entry.stands).for_each(|entry| budget.give_back(entry.cost));
+    /// Forgets what does not stand, and gives its cost back; nothing of a batch that a commit has cut, part of which was said.
+    fn take_back(&mut self, budget: &mut Budget, watermark: u64) {
+        let is_whole = |entry: &Entry| entry.begins.is_none_or(|begins| begins.lowest >= watermark);
+        let taken = self.entries.iter().filter(|entry| !entry.stands && is_whole(entry));
+        taken.for_each(|entry| budget.give_back(entry.cost));
         self.keep(|entry| entry.stands);
     }
 

@@ -250,9 +250,11 @@ impl Isolation {
                 Err(reason) => return Err(Final { end: ended, reason }),
             };
             if behind > from {
-                self.try_rest(instances, between(from, behind))?;
-                (at, fresh_at) = (behind, Some(behind));
-            } else if is_new && cause != Cause::Fuel {
+                // What a parser says of the rest of a record is not to be believed: it does not know how the record began.
+                let reason = Reason::OffBoundary { committed: from, boundary: behind };
+                return Err(Final { end: ended, reason });
+            }
+            if is_new && cause != Cause::Fuel {
                 (at, fresh_at) = (from, Some(from));
             } else {
                 // One that spins would burn as much again.
@@ -272,7 +274,10 @@ impl Isolation {
         if let Some(known) = &self.goes_on {
             return Ok(known.clone());
         }
+        let traps = self.toll.traps;
         let known = self.boundary(instances, at, Company::Any)?.map(drop);
+        // Over the question, and not over the input.
+        self.toll.traps = traps;
         self.goes_on = Some(known.clone());
         Ok(known)
     }
@@ -364,18 +369,6 @@ impl Isolation {
         }
         // It is one. That the parser can tell is all there is to know.
         Ok(self.boundary(instances, from, Company::Any)?.map(|_| from))
-    }
-
-    /// Parses alone what lies between a commit and the next boundary. What ends there is no record of its own, so nothing is to
-    /// blame that a verdict could be passed on.
-    fn try_rest<I: Instances>(&mut self, instances: &mut I, rest: Span) -> Result<(), Final<I::End>> {
-        let boundary = rest.end().unwrap_or(self.input_bytes);
-        let Err(ended) = instances.parse(rest, Company::Alone, &[boundary]) else {
-            self.behind = boundary;
-            return Ok(());
-        };
-        let (_, end) = self.take_back(instances, ended)?;
-        Err(Final { end, reason: Reason::OffBoundary { committed: rest.offset, boundary } })
     }
 
     /// Looks for the record that ended an instance, which had read up to `read_up_to`. Returns where to go on: behind the killer,

@@ -215,6 +215,7 @@ impl Limits {
         let bounds = [
             ("fuel", self.fuel_base, decided.fuel_base),
             ("fuel", self.fuel_per_byte, decided.fuel_per_byte),
+            ("bytes ahead that fuel is granted for", self.fuel_window_bytes, decided.fuel_window_bytes),
             ("memory bytes", self.memory_bytes_max, decided.memory_bytes_max),
             ("stack bytes", self.stack_bytes_max, decided.stack_bytes_max),
             ("table elements", self.table_elements_max, decided.table_elements_max),
@@ -224,6 +225,12 @@ impl Limits {
             ("bytes of killers", self.killer_bytes_max, decided.killer_bytes_max),
         ];
         if let Some((name, limit, wanted)) = bounds.into_iter().find(|(_, own, wanted)| wanted > own) {
+            return Err(LimitExceeded { name, limit, current: 0, wanted });
+        }
+        // The less of reading on is not paid for, the more is.
+        if decided.fuel_lag_bytes < self.fuel_lag_bytes {
+            let (limit, wanted) = (self.fuel_lag_bytes, decided.fuel_lag_bytes);
+            let name = "bytes read before fuel is granted for more (at least)";
             return Err(LimitExceeded { name, limit, current: 0, wanted });
         }
         Ok(Self {
@@ -415,6 +422,18 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_says_how_far_ahead_fuel_is_granted() {
+        let own = Limits::default();
+        let with = |window: u64, lag: u64| {
+            let (fuel_window_bytes, fuel_lag_bytes) =
+                (own.fuel_window_bytes + window, own.fuel_lag_bytes - 1 + lag);
+            own.deciding_as(&Limits { fuel_window_bytes, fuel_lag_bytes, ..own.clone() })
+        };
+        assert!(with(1, 1).is_err() && with(0, 0).is_err());
+        assert_eq!(with(0, 2).map(|decided| decided.fuel_lag_bytes), Ok(own.fuel_lag_bytes + 1));
+    }
 
     #[test]
     fn a_meter_lets_the_last_unit_pass_and_refuses_the_next_with_its_numbers() {

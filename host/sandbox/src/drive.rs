@@ -85,7 +85,8 @@ impl Stopped {
 /// Parses all ranges of an input, beginning with a session that has planned them.
 pub fn drive(job: &Job<'_>, session: Session) -> Result<Driven, Stopped> {
     let mut isolation = Isolation::new(job.on_trap, session.limits(), job.input.len());
-    let mut hands = Hands { job, held: Held::Session(Box::new(session)), company: Company::Any };
+    let mut hands =
+        Hands { job, held: Held::Session(Box::new(session)), company: Company::Any, is_used: false };
     for range in &job.layout.ranges {
         if let Err(Final { end, reason }) = isolation.parse(&mut hands, *range) {
             let (usage, toll) = (hands.held.usage(), isolation.toll());
@@ -126,6 +127,8 @@ struct Hands<'a> {
     held: Held,
     /// What company the instance is for.
     company: Company,
+    /// Whether it is not the first one any more, or was asked for a boundary: it has not the fuel then that one begins with.
+    is_used: bool,
 }
 
 impl Hands<'_> {
@@ -202,8 +205,11 @@ impl Instances for Hands<'_> {
         let session = self.instance(company)?;
         let limits = session.limits();
         let fuel = match company {
-            // It goes on with what it has from the beginning.
-            Company::Sole => None,
+            // The first instance goes on with what it has from the beginning.
+            Company::Sole => {
+                let is_used = std::mem::take(&mut self.is_used);
+                is_used.then(|| (limits.fuel_to_begin(), Grants::CommitsAndReads))
+            }
             Company::Any => Some((limits.fuel_to_begin(), Grants::Commits)),
             Company::Search => Some((limits.fuel_in_search(range.length), Grants::Nothing)),
             Company::Alone => Some((limits.fuel_alone(range.length), Grants::Nothing)),
@@ -219,6 +225,7 @@ impl Instances for Hands<'_> {
 
     fn resync(&mut self, after: u64, company: Company) -> Result<Option<u64>, SessionFault> {
         let session = self.instance(company)?;
+        self.is_used = true;
         // A boundary may be far away: who reads on to find it has work to do.
         let fuel = session.limits().fuel_to_begin();
         let session = self.refill(session, fuel, Grants::CommitsAndReads)?;

@@ -186,7 +186,8 @@ impl<'a> Hand<'a> {
             Err(Bad::Fatal(fault)) => return Err(met_at(fault, &listing.path)),
             Err(Bad::Input(fault)) => report.fail(fault),
             Err(Bad::Told(fault)) => {
-                let ended_badly = fault.blame == Blame::Guest;
+                // A machine that refused something is not asked again by the same process either.
+                let ended_badly = matches!(fault.blame, Blame::Guest | Blame::Host);
                 report.fail(making.shelf.explain(fault));
                 if ended_badly {
                     self.replace(&mut making.shelf)?;

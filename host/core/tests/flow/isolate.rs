@@ -409,7 +409,7 @@ fn what_a_parser_that_commits_within_its_records_claims_is_the_same_in_every_run
             Err(other) => panic!("seed {seed}: {other:?}"),
         }
     }
-    assert!(claimed > failed && failed > 0, "{claimed} claimed, {failed} failed");
+    assert!(claimed > 100 && failed > 100, "{claimed} claimed, {failed} failed");
 }
 
 #[test]
