@@ -86,7 +86,7 @@ impl Runs {
         while *record_ends.get(record)? < at {
             record += 1;
         }
-        self.passed.1 = record;
+        self.passed = (cell, record);
         // A record that was read one at a time may have ended where the index sees none.
         let begins = at == 0 || record > 0 && record_ends[record - 1] + 1 == at;
         if !begins {
@@ -136,13 +136,20 @@ impl Runs {
         for column in 0..usual {
             let Some(text) = row.text(column) else { continue };
             let trimmed = Some(b'\r').filter(|_| feeds && column + 1 == usual);
-            match quote {
+            match quote.filter(|quote| has_quoted(view, &grid, column, *quote)) {
                 None => text.set_column(row_at, view, &grid, column, trimmed),
                 Some(quote) => quoted(text, row_at, view, (&grid, column, trimmed), quote, &mut self.scratch),
             }
         }
         Ok(())
     }
+}
+
+/// Whether a column has a cell that is quoted.
+fn has_quoted(view: &[u8], grid: &Grid<'_>, column: usize, quote: u8) -> bool {
+    let mut found = false;
+    grid.each(column, |start, _| found |= view.get(start) == Some(&quote));
+    found
 }
 
 /// Writes a column in which cells may be quoted.

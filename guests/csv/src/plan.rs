@@ -3,6 +3,8 @@
 //! An input up to [`WHOLE_BYTES_MAX`] is looked at as a whole. Of a larger one the dialect is that of its beginning, middle and end; its
 //! tables are those of its beginning, the last of which goes on to the footer at its end.
 
+use std::cell::Cell;
+
 use casparian_sdk::prelude::*;
 
 use crate::context::{Context, Is, Part, Plan};
@@ -13,9 +15,10 @@ use crate::names;
 use crate::options::Settings;
 use crate::profile::Decision;
 use crate::reader::Records;
+use crate::record::Begins;
 use crate::score::{self, Known, Piece, Score, Verdict};
 use crate::source::Source;
-use crate::structure::{self, Found, Structure, View};
+use crate::structure::{self, Found, LOOKS_MAX, Structure, View};
 
 /// Inputs up to so many bytes are looked at as a whole.
 pub const WHOLE_BYTES_MAX: u64 = 4 << 20;
@@ -214,7 +217,7 @@ impl Planner<'_, '_> {
         structure: &Structure,
         decisions: &mut Vec<Decision>,
     ) -> Vec<Plan> {
-        let view = View { text, dialect, lines: &structure.lines };
+        let view = View { text, dialect, lines: &structure.lines, looks: Cell::new(LOOKS_MAX) };
         let mut plans = Vec::new();
         for (place, found) in structure.tables.iter().enumerate() {
             let plan = self.table(&view, found, place);
@@ -296,7 +299,7 @@ impl Planner<'_, '_> {
         let bytes = self.input.bytes(start, (end - start) as usize);
         let text = decoded(self.encoding, &bytes, true);
         let lines = structure::lines(&text, true, dialect);
-        let view = View { text: &text, dialect, lines: &lines };
+        let view = View { text: &text, dialect, lines: &lines, looks: Cell::new(LOOKS_MAX) };
         let all = Found { lines: 0..lines.len(), body: 0, ..table.clone() };
         let footer = match self.settings.told.footer {
             Some(told) => lines.len().saturating_sub(told),
@@ -519,21 +522,22 @@ pub fn cuts(input: &Input<'_>, context: &Context, target_bytes: u64) -> Vec<u64>
 
 /// The first place behind `from` where a record begins, whatever stood before; looked for up to `near`.
 fn boundary_behind(input: &Input<'_>, dialect: &Dialect, from: u64, near: u64) -> Option<u64> {
-    let mut source = Source::new(input, dialect.encoding, from, input.len()).with_chunk(16 << 10);
+    let mut source = Source::new(input, dialect.encoding, from, input.len());
     loop {
         source.pass_line(dialect);
         if source.offset() >= near {
             return None;
         }
-        let is_boundary = loop {
-            match dialect.is_boundary(source.text(), source.at_end()) {
-                Some(is_boundary) => break is_boundary,
+        let begins = loop {
+            match dialect.begins(source.text(), source.at_end()) {
+                Some(begins) => break begins,
                 None if source.grow() => {}
-                None => break false,
+                None => return None,
             }
         };
-        if is_boundary {
-            return Some(source.offset());
+        match begins {
+            Begins::Record => return Some(source.offset()),
+            Begins::Unknown(quote) => source.consume(quote + 1),
         }
     }
 }

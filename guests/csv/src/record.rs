@@ -4,7 +4,7 @@
 //! input follows; two quotes are one. A quote that nothing of this follows is a character like others as long as the cell ends on
 //! its line: `"say "hi" now"`. A cell that goes on over the end of a line must be quoted by the book: if it is not, or never
 //! ends, the quote at its beginning was never closed, and the line alone is the bad record. So no mistake in one line reaches
-//! further than that line, and where a line begins within quotes can be told by what follows ([`is_boundary`]).
+//! further than that line, and where a line begins within quotes can be told by what follows ([`Dialect::begins`]).
 
 use crate::dialect::{Dialect, Ends};
 
@@ -37,6 +37,15 @@ pub enum Broken {
     Oversized,
     /// It has more than [`CELLS_MAX`] cells.
     TooWide,
+}
+
+/// Whether a line begins a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// It does.
+    Record,
+    /// Who knows: a quote that ends a cell stands so far behind, and no line before it tells more.
+    Unknown(usize),
 }
 
 /// Where a record ends.
@@ -283,17 +292,17 @@ impl Dialect {
 
     /// Returns whether a line that begins with `text` begins a record, whatever stood before it: whether a quoted cell that had
     /// begun earlier could not go on here and end by the book. `None` where more is needed to know.
-    pub fn is_boundary(&self, text: &[u8], at_end: bool) -> Option<bool> {
-        let Some(quote) = self.quote else { return Some(true) };
+    pub fn begins(&self, text: &[u8], at_end: bool) -> Option<Begins> {
+        let Some(quote) = self.quote else { return Some(Begins::Record) };
         let mut at = 0;
         while let Some(byte) = text.get(at) {
             if at > RECORD_BYTES_MAX {
-                return Some(true);
+                return Some(Begins::Record);
             }
             if *byte == quote {
                 match self.behind_quote(text, at + 1, at_end) {
-                    Behind::Ends => return Some(false),
-                    Behind::Other => return Some(true),
+                    Behind::Ends => return Some(Begins::Unknown(at)),
+                    Behind::Other => return Some(Begins::Record),
                     Behind::Later => return None,
                     Behind::Quote => at += 1,
                 }
@@ -302,7 +311,7 @@ impl Dialect {
             }
             at += 1;
         }
-        at_end.then_some(true)
+        at_end.then_some(Begins::Record)
     }
 
     /// Appends what a cell says, still in the encoding of the text.
@@ -466,8 +475,8 @@ mod tests {
             }
             let mut at = 0;
             while at < text.len() {
-                let is_boundary = dialect.is_boundary(&text[at..], true).expect("the text is whole");
-                prop_assert!(!is_boundary || begins.contains(&at), "{}", at);
+                let said = dialect.begins(&text[at..], true).expect("the text is whole");
+                prop_assert!(said != Begins::Record || begins.contains(&at), "{}", at);
                 at += dialect.line(&text[at..], true).expect("the text is whole").1;
             }
         }

@@ -265,11 +265,11 @@ fn wide_delimiters(pieces: &[Piece], lines: usize) -> Vec<(Vec<u8>, f64)> {
     counts.into_iter().map(|(wide, _)| (wide.to_vec(), WIDE_USUAL)).collect()
 }
 
-/// Counts one more of a few things; those past the 256th kind do not count.
+/// Counts one more of a few things; those past the 64th kind do not count.
 fn tally<K: PartialEq>(counts: &mut Vec<(K, usize)>, key: K) {
     match counts.iter().position(|(known, _)| *known == key) {
         Some(place) => counts[place].1 += 1,
-        None if counts.len() < 256 => counts.push((key, 1)),
+        None if counts.len() < 64 => counts.push((key, 1)),
         None => {}
     }
 }

@@ -26,13 +26,6 @@ impl<'a> Source<'a> {
         Source { window, encoding, limit: limit.min(input.len()), text: Vec::new(), passed: 0, offset }
     }
 
-    /// Sets how much of the input is read at a time.
-    #[must_use]
-    pub fn with_chunk(mut self, chunk: usize) -> Source<'a> {
-        self.window = self.window.with_chunk(chunk);
-        self
-    }
-
     /// Returns where in the input the view starts.
     #[inline]
     pub fn offset(&self) -> u64 {

@@ -3,6 +3,7 @@
 //! Lines are read in the dialect and put into blocks, parted by blank lines. A block whose records are as wide as the table's goes on
 //! with it; one of another width that is a table by itself begins the next; what is neither is a preamble, a footer, or a note.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use casparian_sdk::SkipKind;
@@ -10,7 +11,7 @@ use casparian_sdk::SkipKind;
 use crate::dialect::Dialect;
 use crate::header::{self, Header};
 use crate::kind::{Family, Kind};
-use crate::record::Cell;
+use crate::record;
 use crate::score::{is_blank, is_comment};
 
 /// Tables of one input, at most: as many as the description names.
@@ -108,7 +109,12 @@ pub struct View<'t> {
     pub dialect: &'t Dialect,
     /// Its lines.
     pub lines: &'t [Line],
+    /// Close looks at stretches that are left: who makes a text to be looked at closely everywhere gets no more of them.
+    pub looks: Cell<usize>,
 }
+
+/// Close looks at stretches of one text, at most.
+pub const LOOKS_MAX: usize = 400;
 
 impl View<'_> {
     /// Returns the cells of a record, as they are meant.
@@ -132,12 +138,23 @@ impl View<'_> {
         &self.text[self.lines[line].start as usize..self.lines[line].end as usize]
     }
 
-    fn raw(&self, line: usize) -> (&[u8], Vec<Cell>) {
+    fn raw(&self, line: usize) -> (&[u8], Vec<record::Cell>) {
         let Line { start, next, .. } = self.lines[line];
         let text = &self.text[start as usize..next as usize];
         let mut cells = Vec::new();
         let _ = self.dialect.record(text, true, &mut cells);
         (text, cells)
+    }
+
+    /// Returns whether another close look may be had.
+    fn may_look(&self) -> bool {
+        let left = self.looks.get();
+        self.looks.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    fn is_readable_or_broken(&self, line: usize) -> bool {
+        matches!(self.lines[line].class, Class::Record | Class::Broken)
     }
 
     fn is_record(&self, line: usize) -> bool {
@@ -231,7 +248,9 @@ pub fn lines(text: &[u8], at_end: bool, dialect: &Dialect) -> Vec<Line> {
             match dialect.record(rest, at_end, &mut cells) {
                 Some(found) if found.broken.is_none() => (Class::Record, found.end, found.next),
                 Some(found) if found.next > 0 => (Class::Broken, found.end, found.next),
-                _ => break,
+                // Longer than a record may be: it is one line.
+                Some(_) => (Class::Broken, end, next),
+                None => break,
             }
         };
         let width = if class == Class::Record { cells.len() as u16 } else { 0 };
@@ -244,11 +263,11 @@ pub fn lines(text: &[u8], at_end: bool, dialect: &Dialect) -> Vec<Line> {
 
 /// Finds out what a text is made of. `width` is what most of its records have.
 pub fn find(text: &[u8], lines: Vec<Line>, dialect: &Dialect, width: usize, told: &Told) -> Structure {
-    let view = View { text, dialect, lines: &lines };
+    let view = View { text, dialect, lines: &lines, looks: Cell::new(LOOKS_MAX) };
     let start = told.preamble.unwrap_or(0).min(lines.len());
     let end = lines.len().saturating_sub(told.footer.unwrap_or(0)).max(start);
     let drafts = if width < 2 || told.is_one_table {
-        let first = view.records(start..end).next().unwrap_or(end);
+        let first = (start..end).find(|line| view.is_readable_or_broken(*line)).unwrap_or(end);
         let is_any = first < end;
         vec![Draft { lines: first..end, width }].into_iter().filter(|_| is_any).collect()
     } else {
@@ -275,7 +294,10 @@ fn drafts(view: &View<'_>, all: Range<usize>, main: usize) -> Vec<Draft> {
     for block in blocks(view, all) {
         let width = block_width(view, block.clone());
         let goes_on = drafts.last().is_some_and(|last| goes_on(view, last, &block, width));
-        if let Some(last) = drafts.last_mut().filter(|_| goes_on) {
+        // There are no more tables than the description names: what would be one is bad records of the last.
+        let records = view.records(block.clone()).take(2).count();
+        let is_full = drafts.len() == TABLES_MAX && records == 2 || records == 0;
+        if let Some(last) = drafts.last_mut().filter(|_| goes_on || is_full) {
             last.lines.end = block.end;
         } else if drafts.len() < TABLES_MAX && begins(view, &drafts, &block, width, main) {
             drafts.push(Draft { lines: block, width });
@@ -290,7 +312,7 @@ fn drafts(view: &View<'_>, all: Range<usize>, main: usize) -> Vec<Draft> {
 
 /// Everything from the first record to the last, where nothing looks like a table.
 fn all_records(view: &View<'_>) -> Option<Range<usize>> {
-    let first = view.records(0..view.lines.len()).next()?;
+    let first = (0..view.lines.len()).find(|line| view.is_readable_or_broken(*line))?;
     Some(first..view.lines.len())
 }
 
@@ -308,14 +330,15 @@ fn blocks(view: &View<'_>, all: Range<usize>) -> Vec<Range<usize>> {
         }
     }
     blocks.push(start..all.end);
-    blocks.retain(|block| {
-        block.clone().any(|line| matches!(view.lines[line].class, Class::Record | Class::Broken))
-    });
+    blocks.retain(|block| block.clone().any(|line| view.is_readable_or_broken(line)));
     blocks
 }
 
 /// Records before and behind a place that must agree for it to be a seam between tables.
 const SEAM_RECORDS: usize = 3;
+
+/// Lines behind a seam that are looked at, at most.
+const SEAM_LOOK_LINES: usize = 50;
 
 fn is_seam(view: &View<'_>, start: usize, line: usize, end: usize) -> bool {
     let width = view.width(line);
@@ -336,7 +359,8 @@ fn is_seam(view: &View<'_>, start: usize, line: usize, end: usize) -> bool {
 }
 
 fn block_end(view: &View<'_>, line: usize, end: usize) -> usize {
-    (line..end).find(|at| view.lines[*at].class == Class::Blank).unwrap_or(end).min(line + 50)
+    let end = end.min(line + SEAM_LOOK_LINES);
+    (line..end).find(|at| view.lines[*at].class == Class::Blank).unwrap_or(end)
 }
 
 /// The width that most records of a block have.
@@ -349,6 +373,9 @@ fn block_width(view: &View<'_>, block: Range<usize>) -> usize {
 
 /// Whether the block has a header above columns that are not text.
 fn is_tabular(view: &View<'_>, block: Range<usize>, width: usize) -> bool {
+    if !view.may_look() {
+        return false;
+    }
     let usual: Vec<usize> = view.records(block).filter(|line| view.width(*line) == width).collect();
     let Some((first, body)) = usual.split_first().filter(|(_, body)| !body.is_empty()) else { return false };
     header::is_header(&view.cells(*first), &view.families_of(body, width))
@@ -361,15 +388,18 @@ fn goes_on(view: &View<'_>, last: &Draft, block: &Range<usize>, width: usize) ->
     }
     let first = |lines: Range<usize>| view.records(lines).find(|line| view.width(*line) == width);
     let (Some(old), Some(new)) = (first(last.lines.clone()), first(block.clone())) else { return true };
-    if view.cells(old) == view.cells(new) {
+    if view.looks.get() == 0 || view.line_text(old) == view.line_text(new) {
         return true;
     }
-    let is_alone = view.records(last.lines.clone()).count() < 2;
+    let is_alone = view.records(last.lines.clone()).take(2).count() < 2;
     is_alone || !is_tabular(view, new..block.end, width) || fits_above(view, last, new)
 }
 
 /// Whether a record could be one of the table above.
 fn fits_above(view: &View<'_>, last: &Draft, line: usize) -> bool {
+    if !view.may_look() {
+        return true;
+    }
     let families = view.families(last.lines.clone(), last.width);
     let cells = view.cells(line);
     Fit::of(cells.iter().map(Vec::as_slice), &families).misfits == 0
@@ -413,15 +443,16 @@ fn table(view: &View<'_>, draft: Draft, told: &Told) -> Found {
     let (header, body) = header::find(view, lines.clone(), usual, told.header);
     let families = view.families(body..lines.end, usual);
     let mut widths: Vec<(usize, usize)> = Vec::new();
-    let mut long = Vec::new();
+    let (mut long, mut looked_at) = (Vec::new(), 0);
     for line in view.records(body..lines.end) {
         let width = view.width(line);
         match widths.iter().position(|(known, _)| *known == width) {
             Some(place) => widths[place].1 += 1,
             None => widths.push((width, 1)),
         }
-        if width > usual && long.len() < LONG_LOOKED_AT_MAX && is_extended(view, line, &families) {
-            long.push(width);
+        if width > usual && looked_at < LONG_LOOKED_AT_MAX {
+            looked_at += 1;
+            long.extend(is_extended(view, line, &families).then_some(width));
         }
     }
     widths.sort_by_key(|(width, count)| (std::cmp::Reverse(*count), *width));

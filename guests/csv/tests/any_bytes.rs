@@ -133,3 +133,16 @@ proptest! {
         prop_assert_eq!(said.dark(), []);
     }
 }
+
+#[test]
+fn an_input_of_nothing_but_bad_records_is_rejected_one_by_one() {
+    let said = Run::default().over(&Csv, &b"\"a\n".repeat(50)).expect("no input is refused");
+    assert_eq!((said.rejects.len(), said.skips.len(), said.dark()), (50, 0, vec![]));
+}
+
+#[test]
+fn a_giant_line_is_one_bad_record_and_its_neighbours_are_read() {
+    let input = [b"id,size\n1,2\n".as_slice(), &vec![b'x'; 2 << 20], b"\n3,4\n"].concat();
+    let said = Run::default().over(&Csv, &input).expect("no input is refused");
+    assert_eq!((said.rows("rows").len(), said.rejects.len(), said.dark()), (2, 1, vec![]));
+}
