@@ -110,24 +110,64 @@ pub fn decide(pieces: &[Piece], base: &Dialect, known: &Known) -> Verdict {
         Dialect { comment: comment.clone(), ends: known.ends.unwrap_or(seen.ends()), ..base.clone() };
     start.quote = known.quote.unwrap_or(Some(b'"'));
     start.backslash = known.backslash.unwrap_or(false);
-    let mut tried = Vec::new();
-    for (delimiter, usual) in delimiters(base.encoding, &seen, pieces, known) {
-        for quote in quotes(&seen, known) {
-            let dialect = Dialect { delimiter: delimiter.clone(), quote, ..start.clone() };
-            let mut score = measure(pieces, &dialect);
-            score.total *= usual * if quote == Some(b'"') { 1.0 } else { 0.985 };
-            tried.push((dialect, score));
-        }
+    let usual = known.quote.unwrap_or(Some(b'"'));
+    let mut tried: Vec<Tried> = delimiters(base.encoding, &seen, pieces, known)
+        .into_iter()
+        .map(|(delimiter, usual)| Tried::new(pieces, Dialect { delimiter, ..start.clone() }, usual))
+        .collect();
+    keep_best(&mut tried);
+    // The delimiter is seen under any quotes; which they are is asked of the best only.
+    for other in quotes(&seen, known).into_iter().filter(|quote| *quote != usual) {
+        let others: Vec<Tried> = tried
+            .iter()
+            .filter(|it| it.dialect.quote == usual)
+            .map(|it| {
+                Tried::new(
+                    pieces,
+                    Dialect { quote: other, ..it.dialect.clone() },
+                    it.usual * OTHER_QUOTE_USUAL,
+                )
+            })
+            .collect();
+        tried.extend(others);
     }
-    tried.sort_by(|one, other| other.1.total.total_cmp(&one.1.total));
-    tried.truncate(4);
+    keep_best(&mut tried);
     vary(pieces, &seen, known, &mut tried);
+    let tried: Vec<(Dialect, Score)> = tried.into_iter().map(|it| (it.dialect, it.score)).collect();
     let best = tried.first().cloned().unwrap_or_default();
     let (alone, single) = one_column(pieces, &seen, &start, known);
     let is_single = known.delimiter.is_none() && (best.1.total < single.total || best.0.delimiter.is_empty());
     let (dialect, score) = if is_single { (alone, single) } else { best };
     let second = tried.into_iter().find(|other| other.0.delimiter != dialect.delimiter);
     settle_comment(pieces, dialect, score, second, known)
+}
+
+/// A dialect that was tried.
+#[derive(Clone)]
+struct Tried {
+    dialect: Dialect,
+    /// How usual it is, from 0 to 1; the score has it in it.
+    usual: f64,
+    score: Score,
+}
+
+impl Tried {
+    fn new(pieces: &[Piece], dialect: Dialect, usual: f64) -> Tried {
+        let mut score = measure(pieces, &dialect);
+        score.total *= usual;
+        Tried { dialect, usual, score }
+    }
+}
+
+/// How usual quotes are that are not the usual ones.
+const OTHER_QUOTE_USUAL: f64 = 0.985;
+/// Candidates that are tried in all variations.
+const CANDIDATES_MAX: usize = 4;
+
+/// Keeps the best, the best first.
+fn keep_best(tried: &mut Vec<Tried>) {
+    tried.sort_by(|one, other| other.score.total.total_cmp(&one.score.total));
+    tried.truncate(CANDIDATES_MAX);
 }
 
 /// The best reading without a delimiter: every record is one cell, quoted or not.
@@ -140,11 +180,9 @@ fn one_column(pieces: &[Piece], seen: &Seen, start: &Dialect, known: &Known) -> 
 }
 
 /// Tries the rarer habits with the best candidates: backslashes, spaces around quotes, lines that end with a carriage return.
-fn vary(pieces: &[Piece], seen: &Seen, known: &Known, tried: &mut [(Dialect, Score)]) {
+fn vary(pieces: &[Piece], seen: &Seen, known: &Known, tried: &mut [Tried]) {
     for candidate in tried.iter_mut() {
-        let (dialect, score) = candidate.clone();
-        let mut best = candidate.clone();
-        let usual = score.total / measure(pieces, &dialect).total.max(f64::MIN_POSITIVE);
+        let dialect = &candidate.dialect;
         let mut variants = Vec::new();
         if known.backslash.is_none() && seen.backslashes {
             variants.push(Dialect { backslash: true, ..dialect.clone() });
@@ -155,25 +193,29 @@ fn vary(pieces: &[Piece], seen: &Seen, known: &Known, tried: &mut [(Dialect, Sco
         if known.ends.is_none() && seen.lone_returns > 0 && seen.feeds > 0 {
             variants.push(Dialect { ends: Ends::Any, ..dialect.clone() });
         }
-        if let [one, other, ..] = &variants[..] {
-            let both = Dialect {
-                backslash: one.backslash || other.backslash,
-                spaces: one.spaces || other.spaces,
-                ends: if other.ends == Ends::Any { Ends::Any } else { one.ends },
-                ..dialect.clone()
-            };
-            variants.push(both);
+        if variants.len() > 1 {
+            variants.push(all_of(&variants, dialect));
         }
-        for variant in variants {
-            let mut score = measure(pieces, &variant);
-            score.total *= usual;
-            if score.total > best.1.total * 1.0005 {
-                best = (variant, score);
+        let tried: Vec<Tried> =
+            variants.into_iter().map(|variant| Tried::new(pieces, variant, candidate.usual)).collect();
+        for variant in tried {
+            if variant.score.total > candidate.score.total * 1.0005 {
+                *candidate = variant;
             }
         }
-        *candidate = best;
     }
-    tried.sort_by(|one, other| other.1.total.total_cmp(&one.1.total));
+    tried.sort_by(|one, other| other.score.total.total_cmp(&one.score.total));
+}
+
+/// All the habits of some variants at once.
+fn all_of(variants: &[Dialect], dialect: &Dialect) -> Dialect {
+    let ends = if variants.iter().any(|it| it.ends == Ends::Any) { Ends::Any } else { dialect.ends };
+    Dialect {
+        backslash: variants.iter().any(|it| it.backslash),
+        spaces: variants.iter().any(|it| it.spaces),
+        ends,
+        ..dialect.clone()
+    }
 }
 
 /// What bytes a sample has.
