@@ -309,7 +309,7 @@ fn preamble(report: &DatasetReport, version: String) -> Vec<String> {
     )];
     if report.quarantine.rows > 0 {
         lines.push(format!(
-            "{} rows or records were held back by the parser's own word, and say nothing here.",
+            "Bad rows, and records that cannot be read, say nothing here: {}.",
             report.quarantine.rows
         ));
     }
