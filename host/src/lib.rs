@@ -8,6 +8,7 @@
 //!   travel; [`watch`], run again on every save.
 //! * [`input`], what somebody named; [`source`], the input, open; [`packing`], one that is packed; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
 //!   half-published.
+//! * [`loader`], the process that puts what is staged into a database.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
 //! * `receipt`, what a run leaves to be checked; [`verify`], who checks it.
 //! * [`glance`], what a run wrote, column by column.
@@ -29,6 +30,7 @@ pub mod input;
 pub mod inspect;
 mod interface;
 mod link;
+pub mod loader;
 mod orders;
 pub mod packing;
 pub mod program;

@@ -106,6 +106,11 @@ impl Hold for Quarantine {
     }
 }
 
+/// Returns the columns of a quarantine file, in their order.
+pub(crate) fn schema() -> SchemaRef {
+    columns::schema()
+}
+
 /// Returns the digest of a parser's options, whatever order they are in.
 pub fn options_hash(options: &[(String, String)]) -> Digest {
     let mut sorted: Vec<_> = options.iter().collect();

@@ -18,6 +18,7 @@ use casparian_sandbox::Usage;
 use serde::{Deserialize, Serialize};
 
 use crate::input;
+use crate::loader::LoadReport;
 
 /// The version of [`Report`]'s shape.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -72,6 +73,9 @@ pub struct Report {
     pub claim_sha256: Option<Digest>,
     /// Where the receipt was published.
     pub receipt: Option<String>,
+    /// What became of it in a database; none where its output is files, or nothing was loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadReport>,
     /// What the run claims, to be checked by another run.
     #[serde(skip)]
     pub claim: Option<Claim>,
@@ -115,6 +119,7 @@ impl Report {
             wall_ms: 0,
             claim_sha256: None,
             receipt: None,
+            load: None,
             claim: None,
             previews: Vec::new(),
         }
@@ -128,6 +133,7 @@ impl Report {
         self.tables.clear();
         self.records = 0;
         (self.claim, self.claim_sha256, self.receipt) = (None, None, None);
+        self.load = None;
         self.previews.clear();
         self.quarantine = QuarantineReport::default();
         self.accounting = Accounting::default();
@@ -240,6 +246,16 @@ impl Status {
         match self {
             Status::Completed => "completed",
             Status::CompletedWithQuarantine => "completed with quarantine",
+            Status::Held => "held",
+            Status::Failed => "failed",
+        }
+    }
+
+    /// Returns the one word for it, for machines.
+    pub(crate) fn snake(self) -> &'static str {
+        match self {
+            Status::Completed => "completed",
+            Status::CompletedWithQuarantine => "completed_with_quarantine",
             Status::Held => "held",
             Status::Failed => "failed",
         }

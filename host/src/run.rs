@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -15,6 +15,7 @@ pub use casparian_sandbox::journal::Level as LogLevel;
 
 use crate::component::{Compiled, Component, Workshop};
 use crate::input::{Named, Settled};
+use crate::loader;
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::packing::{self, Compression, Wish};
 use crate::program::Program;
@@ -385,7 +386,7 @@ impl Supervision<'_> {
             rows: tally.quarantine.rows,
             path: out
                 .filter(|_| has_quarantine)
-                .map(|out| about(out, request.extent).join(QUARANTINE_FILE).to_string_lossy().into_owned()),
+                .map(|out| quarantine_place(out, request.extent).to_string_lossy().into_owned()),
             by_code: tally.quarantine.by_code.clone(),
             by_rule: tally.quarantine.by_rule.clone(),
         };
@@ -408,6 +409,14 @@ fn misnamed(request: &RunRequest, report: &Report) -> Option<FaultReport> {
     })
 }
 
+/// Returns where a quarantine goes: a file, or a table of the database.
+fn quarantine_place(out: &Path, extent: Extent) -> PathBuf {
+    match extent {
+        Extent::Database => out.to_owned(),
+        Extent::Folder | Extent::File => about(out, extent).join(QUARANTINE_FILE),
+    }
+}
+
 pub(crate) fn table_file(table: &TableName, format: Format) -> String {
     format!("{table}.{}", format.extension())
 }
@@ -415,7 +424,7 @@ pub(crate) fn table_file(table: &TableName, format: Format) -> String {
 fn table_report(table: &TableTally, request: &RunRequest) -> TableReport {
     let path = request.out.as_ref().map(|out| match request.extent {
         Extent::Folder => out.join(table_file(&table.name, request.format)),
-        Extent::File => out.clone(),
+        Extent::File | Extent::Database => out.clone(),
     });
     TableReport {
         name: table.name.clone(),
@@ -438,7 +447,32 @@ fn conclude(
     }
     let Some(staging) = staging else { return Ok(()) };
     witness.write(request, report, &staging, held)?;
-    if held { hold(report, staging) } else { publish(request, report, staging) }
+    match request.extent {
+        _ if held => hold(report, staging),
+        Extent::Database => load(request, report, &staging),
+        Extent::Folder | Extent::File => publish(request, report, staging),
+    }
+}
+
+/// Has what is staged loaded. What a run claims names it in the database.
+fn load(request: &RunRequest, report: &mut Report, staging: &Staging) -> Result<(), FaultReport> {
+    let claim_sha256 = report.claim_sha256.ok_or_else(loader::unclaimed)?;
+    let run = loader::Run {
+        claim_sha256,
+        parser: (&report.component).into(),
+        contract: report.contract.as_ref().map(Into::into),
+        input: Some(loader::Input {
+            input: report.input.path.clone(),
+            sha256: report.input.sha256,
+            bytes: report.input.bytes,
+            status: report.status.snake().to_owned(),
+            claim_sha256: Some(claim_sha256),
+        }),
+        tables: report.tables.iter().map(|table| (table.name.clone(), table.accepted)).collect(),
+        quarantine: report.quarantine.rows,
+    };
+    report.load = Some(loader::load(request, staging, run, report.input.read_bytes())?);
+    Ok(())
 }
 
 /// Says what a run came to. Returns whether its output is held.

@@ -14,6 +14,7 @@
 //! old file, whose digest is not the one that the receipt names. A folder without the mark is about a file that somebody has
 //! moved away, and is kept.
 
+mod database;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
+pub(crate) use self::database::Place;
 use crate::sinks::Format;
 
 /// The quarantine's place among the tables. No table can have this name.
@@ -101,6 +103,14 @@ pub enum StagingFault {
         /// What shows it.
         why: String,
     },
+    /// There is something by that name that no run can be loaded into.
+    #[error("{out} {why}, so nothing can be loaded into it")]
+    NoDatabase {
+        /// As it was given.
+        out: GuestText,
+        /// What shows it.
+        why: &'static str,
+    },
     /// The file system cannot do it in one step.
     #[error("the file system of {out} cannot exchange two folders in one step: {error}")]
     NoExchange {
@@ -152,6 +162,7 @@ impl Blamed for StagingFault {
             Self::ParentUnusable { .. } => "output-parent-unusable",
             Self::Exists { .. } => "output-exists",
             Self::NotOurs { .. } => "output-not-ours",
+            Self::NoDatabase { .. } => "not-a-database",
             Self::NoExchange { .. } => "output-no-exchange",
             Self::NoSpace { .. } => "disk-full",
             Self::NoTable { .. } => "output-without-table",
@@ -166,6 +177,7 @@ impl Blamed for StagingFault {
             Self::ParentUnusable { .. } => Some("choose a folder that you may write to".to_owned()),
             Self::Exists { .. } => Some("choose another name, or exchange it with --replace".to_owned()),
             Self::NotOurs { .. } => Some("choose another name, or take it away yourself".to_owned()),
+            Self::NoDatabase { .. } => Some("name another file, or one that is not there yet".to_owned()),
             Self::NoExchange { .. } => {
                 Some("take the old output away first, and leave out --replace".to_owned())
             }
@@ -186,12 +198,14 @@ pub enum Extent {
     Folder,
     /// The file of the one table there is, with a folder about it beside it.
     File,
+    /// A SQLite database, with a table for each table; all that is said about it is in it.
+    Database,
 }
 
 /// Returns the folder that holds what is said about an output: the output itself, or `<out>.about` beside a file.
 pub fn about(out: &Path, extent: Extent) -> PathBuf {
     match extent {
-        Extent::Folder => out.to_owned(),
+        Extent::Folder | Extent::Database => out.to_owned(),
         Extent::File => PathBuf::from(with_suffix(out.as_os_str(), ABOUT)),
     }
 }
@@ -220,6 +234,7 @@ impl Staging {
         match extent {
             Extent::Folder => check_place(&parent, &name, out, replace)?,
             Extent::File => check_file_place(&parent, &name, out, replace)?,
+            Extent::Database => database::check(out)?,
         }
         let unusable = |error| StagingFault::ParentUnusable { parent: shown(folder), error };
         sweep(&parent).map_err(unusable)?;
@@ -302,6 +317,9 @@ impl Staging {
                 self.put(TREE, &self.name, &self.out, self.replace)?;
             }
             Extent::File => self.publish_file()?,
+            Extent::Database => {
+                return Err(StagingFault::NoDatabase { out: shown(&self.out), why: "is to be loaded" });
+            }
         }
         self.take_stale_hold();
         Ok(self.out.clone())
@@ -309,7 +327,7 @@ impl Staging {
 
     /// Takes away what an earlier run of this name has left instead of an output: now there is one. The output is published
     /// whether this goes well or not, and the next one tries again.
-    fn take_stale_hold(&self) {
+    pub(crate) fn take_stale_hold(&self) {
         let (parent, name) = (&self.scratch.parent, with_suffix(&self.name, HELD));
         if is_hold(parent, &name).unwrap_or(false) {
             let _ = parent.rename(&name, &self.scratch.dir, TREE_STALE);

@@ -4,7 +4,8 @@
 //!   behind a trap.
 //! * [`inputs`]: that what is read is the same however it came, or is not read.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
-//! * [`many`]: many inputs, and the one dataset that becomes of them. [`infer`]: a contract drafted from them.
+//! * [`many`]: many inputs, and the one dataset that becomes of them. [`infer`]: a contract drafted from them. [`database`]: runs that
+//!   are loaded.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
 //! * [`fuzz`]: any bytes at all, at every door; [`calls`]: any calls in any order; [`sweep`]: faults at any system call.
 //! * [`tidy`]: that the house stands as its plan says.
@@ -16,6 +17,7 @@ mod calls;
 mod cli;
 mod component;
 mod contract;
+mod database;
 mod determinism;
 mod documents;
 mod evil;

@@ -144,10 +144,15 @@ enum Scene {
     ReplaceFile,
     /// The parser has not been compiled yet.
     Cold,
+    /// Rows are added to a database.
+    Load,
 }
 
-const SCENES: [Scene; 4] = [Scene::Replace, Scene::New, Scene::ReplaceFile, Scene::Cold];
+const SCENES: [Scene; 5] = [Scene::Replace, Scene::New, Scene::ReplaceFile, Scene::Cold, Scene::Load];
 const FILE_OUT: &str = "rows.parquet";
+const DATABASE: &str = "rows.db";
+/// What SQLite may leave of a dead loader until somebody writes again.
+const JOURNAL: &str = "rows.db-journal";
 
 /// What is to be seen of an output: each file's bytes, of a receipt what it claims.
 type State = BTreeMap<String, Vec<u8>>;
@@ -166,6 +171,9 @@ impl Stage {
         let desk = Desk::new(b"one=1\nbad\n");
         let cache = desk.path("cache");
         let mut stage = Self { desk, scene, cache, old: State::new(), new: State::new() };
+        if scene == Scene::Load {
+            stage.play_well("one=1\nbad\n");
+        }
         stage.play_well("one=1\ntwo=2\nbad\n");
         stage.new = stage.state();
         stage.set();
@@ -174,12 +182,20 @@ impl Stage {
     }
 
     fn out(&self) -> &'static str {
-        if self.scene == Scene::ReplaceFile { FILE_OUT } else { OUT }
+        match self.scene {
+            Scene::ReplaceFile => FILE_OUT,
+            Scene::Load => DATABASE,
+            _ => OUT,
+        }
     }
 
     fn words(&self) -> Vec<PathBuf> {
         let mut words = vec!["run".into(), guest("hello_parser"), self.desk.path(INPUT), "--json".into()];
-        words.extend(["--replace".into(), "--out".into(), self.desk.path(self.out())]);
+        let out = self.desk.path(self.out());
+        match self.scene {
+            Scene::Load => words.extend(["--sink".into(), format!("sqlite://{}", out.display()).into()]),
+            _ => words.extend(["--replace".into(), "--out".into(), out]),
+        }
         words
     }
 
@@ -197,7 +213,7 @@ impl Stage {
 
     /// Puts everything back as it is before a run.
     fn set(&self) {
-        for place in [OUT, FILE_OUT, "rows.parquet.about", "cache"] {
+        for place in [OUT, FILE_OUT, "rows.parquet.about", DATABASE, JOURNAL, "cache"] {
             let path = self.desk.path(place);
             match place {
                 "cache" if self.scene != Scene::Cold => {}
@@ -206,7 +222,7 @@ impl Stage {
                 _ => {}
             }
         }
-        if matches!(self.scene, Scene::Replace | Scene::ReplaceFile) {
+        if matches!(self.scene, Scene::Replace | Scene::ReplaceFile | Scene::Load) {
             self.play_well("one=1\nbad\n");
         }
         self.desk.write(INPUT, b"one=1\ntwo=2\nbad\n");
@@ -214,7 +230,7 @@ impl Stage {
 
     fn state(&self) -> State {
         let mut state = State::new();
-        for place in [OUT, FILE_OUT, "rows.parquet.about"] {
+        for place in [OUT, FILE_OUT, "rows.parquet.about", DATABASE] {
             let path = self.desk.path(place);
             if path.is_file() {
                 state.insert(place.to_owned(), seen(&path));
@@ -330,7 +346,8 @@ impl Stage {
         }
         let left: Vec<String> = self.desk.names();
         let expected = |name: &String| {
-            [INPUT, OUT, "cache", "trace", FILE_OUT, "rows.parquet.about"].contains(&name.as_str())
+            [INPUT, OUT, "cache", "trace", FILE_OUT, "rows.parquet.about", DATABASE, JOURNAL]
+                .contains(&name.as_str())
         };
         let odd: Vec<&String> = left.iter().filter(|name| !expected(name)).collect();
         match self.state() == self.new && odd.is_empty() {
@@ -373,6 +390,9 @@ fn said(output: &Output) -> String {
 
 /// What is to be seen of a file. When a run was made and how long it took is no matter here.
 fn seen(path: &Path) -> Vec<u8> {
+    if path.ends_with(DATABASE) {
+        return crate::database::dump(path).join("\n").into_bytes();
+    }
     let bytes = std::fs::read(path).unwrap_or_default();
     match serde_json::from_slice::<Json>(&bytes) {
         Ok(receipt) => receipt["claim_sha256"].to_string().into_bytes(),

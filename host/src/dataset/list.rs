@@ -179,15 +179,15 @@ impl Lister {
             () if kind.is_symlink() => Some("a symbolic link"),
             () if kind.is_fifo() => Some("a pipe"),
             () if kind.is_socket() => Some("a socket"),
-            () if kind.is_dir() && self.is_out(entry.path()) => Some("the output"),
+            () if (kind.is_dir() || kind.is_file()) && self.is_out(entry.path()) => Some("the output"),
             () if kind.is_dir() && entry.depth() == DEPTH_MAX => Some("too deep"),
             () if kind.is_dir() || kind.is_file() => None,
             () => Some("a device"),
         }
     }
 
-    fn is_out(&self, folder: &Path) -> bool {
-        identity(folder).is_some_and(|folder| self.outs.contains(&folder))
+    fn is_out(&self, path: &Path) -> bool {
+        !self.outs.is_empty() && identity(path).is_some_and(|found| self.outs.contains(&found))
     }
 
     fn add(&mut self, mut listing: Listing) -> Result<(), FaultReport> {
@@ -241,13 +241,18 @@ fn open_folder(folder: &Path) -> Result<OwnedFd, FaultReport> {
 }
 
 /// Returns where a run leaves something: its output, and the folders beside it.
-fn places(out: &Path) -> [PathBuf; 3] {
+fn places(out: &Path) -> Vec<PathBuf> {
     let beside = |ending: &str| {
         let mut name = out.components().as_path().as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
-    [out.to_owned(), beside(HELD), beside(ABOUT)]
+    let mut places = vec![out.to_owned(), beside(HELD), beside(ABOUT)];
+    if out.is_file() {
+        // A database, and what SQLite keeps beside it while it is in use.
+        places.extend(["-journal", "-wal", "-shm"].map(beside));
+    }
+    places
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

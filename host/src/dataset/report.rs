@@ -9,6 +9,7 @@ use casparian_core::id::{Digest, TableName};
 use serde::Serialize;
 
 pub use super::list::PassedBy;
+use crate::loader::LoadReport;
 use crate::report::{ComponentReport, ContractReport, Preview};
 
 /// The version of [`DatasetReport`]'s shape.
@@ -71,6 +72,9 @@ pub struct DatasetReport {
     pub claim_sha256: Option<Digest>,
     /// Where the receipt was published.
     pub receipt: Option<String>,
+    /// What became of it in a database; none where its output is files, or nothing was loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadReport>,
     /// First rows of each table, where nothing is written.
     #[serde(skip)]
     pub previews: Vec<Preview>,
@@ -186,6 +190,7 @@ impl DatasetReport {
             wall_ms: 0,
             claim_sha256: None,
             receipt: None,
+            load: None,
             previews: Vec::new(),
         }
     }

@@ -22,10 +22,11 @@ use super::report::{
 use super::segment::Segment;
 use super::{ManyRequest, Told};
 use crate::component::Component;
+use crate::loader;
 use crate::orders::FileFor;
 use crate::receipt::{hash_file, origin_word};
 use crate::report::{EXIT_INTERRUPTED, Isolation, Preview, Report, Status};
-use crate::staging::{QUARANTINE_PARTS, RECEIPT_FILE, RECEIPTS_FILE, Staging};
+use crate::staging::{Extent, QUARANTINE_PARTS, RECEIPT_FILE, RECEIPTS_FILE, Staging};
 
 /// What is settled so far.
 pub(super) struct Settled<'a> {
@@ -107,7 +108,7 @@ impl<'a> Settled<'a> {
         report.tables.clear();
         report.previews.clear();
         report.quarantine.path = None;
-        (report.claim_sha256, report.receipt) = (None, None);
+        (report.claim_sha256, report.receipt, report.load) = (None, None, None);
     }
 
     pub(super) fn into_report(mut self) -> DatasetReport {
@@ -169,7 +170,7 @@ impl<'a> Settled<'a> {
 
     fn count(&mut self, report: &Report) {
         self.weaken(report);
-        let status = status_word(report.status);
+        let status = report.status.snake();
         self.digest.add(report.input.sha256, report.claim_sha256, status);
         self.gravest = graver(self.gravest, report.exit);
         let inputs = &mut self.report.inputs;
@@ -324,7 +325,10 @@ impl<'a> Settled<'a> {
         let out = self.request.each.out.as_deref().filter(|_| is_published);
         let table = |(name, rows): (&TableName, &RowsClaim)| {
             let parts = self.parts.get(&FileFor::Table(name.clone())).copied().unwrap_or_default();
-            let path = out.filter(|_| parts > 0).map(|out| out.join(name.as_str()));
+            let path = out.filter(|_| parts > 0).map(|out| match self.request.each.extent {
+                Extent::Database => out.to_owned(),
+                Extent::Folder | Extent::File => out.join(name.as_str()),
+            });
             DatasetTable {
                 name: name.clone(),
                 accepted: rows.accepted,
@@ -372,6 +376,9 @@ impl<'a> Settled<'a> {
         let mut file = staging.create_file(RECEIPT_FILE).map_err(|fault| fault.report())?;
         file.write_all(text.as_bytes()).map_err(|error| unwritten(&error))?;
         let has_quarantine = self.parts.contains_key(&FileFor::Quarantine);
+        if self.request.each.extent == Extent::Database && !is_held {
+            return self.load(&staging);
+        }
         let place = match is_held {
             true => {
                 let quarantine = has_quarantine.then_some(QUARANTINE_PARTS);
@@ -384,6 +391,23 @@ impl<'a> Settled<'a> {
         let path_of = |name: &str| place.join(name).to_string_lossy().into_owned();
         self.report.receipt = Some(path_of(RECEIPT_FILE));
         self.report.quarantine.path = has_quarantine.then(|| path_of(QUARANTINE_PARTS));
+        Ok(())
+    }
+
+    /// Has what is staged loaded.
+    fn load(&mut self, staging: &Staging) -> Result<(), FaultReport> {
+        let report = &mut self.report;
+        let run = loader::Run {
+            claim_sha256: report.claim_sha256.ok_or_else(loader::unclaimed)?,
+            parser: (&report.component).into(),
+            contract: report.contract.as_ref().map(Into::into),
+            input: None,
+            tables: self.rows.iter().map(|(table, rows)| (table.clone(), rows.accepted)).collect(),
+            quarantine: report.quarantine.rows,
+        };
+        let loaded = loader::load(&self.request.each, staging, run, report.inputs.bytes)?;
+        report.quarantine.path = (report.quarantine.rows > 0).then(|| loaded.database.clone());
+        report.load = Some(loaded);
         Ok(())
     }
 
@@ -423,15 +447,6 @@ impl<'a> Settled<'a> {
             wall_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             files,
         }
-    }
-}
-
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Completed => "completed",
-        Status::CompletedWithQuarantine => "completed_with_quarantine",
-        Status::Held => "held",
-        Status::Failed => "failed",
     }
 }
 

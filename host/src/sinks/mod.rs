@@ -15,6 +15,7 @@ mod lines;
 mod parquet;
 pub(crate) mod parts;
 pub(crate) mod preview;
+pub(crate) mod sqlite;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -405,6 +406,20 @@ impl Previews {
             error: error.to_string(),
         })
     }
+}
+
+/// Returns rows as lines of JSON, to hold other sinks against.
+#[cfg(test)]
+pub(crate) fn json_lines(rows: &RecordBatch) -> Vec<String> {
+    let schema = rows.schema();
+    let keys = jsonl::keys(schema.fields().iter().map(|field| field.name().as_str()));
+    let columns = cells::Cells::of(rows);
+    let line = |row| {
+        let mut line = Vec::new();
+        jsonl::put_row(&keys, &columns, row, &mut line);
+        String::from_utf8(line).unwrap_or_default()
+    };
+    (0..rows.num_rows()).map(line).collect()
 }
 
 #[cfg(test)]

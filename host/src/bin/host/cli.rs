@@ -52,6 +52,9 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = Isolation::L0)]
         require_isolation: Isolation,
     },
+    /// Load what a run has staged for the process that started this one; standard input is its socket
+    #[command(hide = true)]
+    Loader,
 }
 
 #[cfg(test)]
@@ -74,6 +77,6 @@ mod tests {
     #[test]
     fn the_worker_is_not_offered_to_people() {
         let help = Cli::command().render_help().to_string();
-        assert!(!help.contains("worker"), "{help}");
+        assert!(!help.contains("worker") && !help.contains("loader"), "{help}");
     }
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => cli::doctor::run(&args, &mut render),
         // A worker speaks through its socket alone; its supervisor has the terminal.
         Command::Worker { require_isolation } => return casparian_host::worker::main(require_isolation),
+        Command::Loader => return casparian_host::loader::main(),
     };
     render.close(exit).into()
 }

@@ -47,6 +47,7 @@ Examples:
   host run fix.wasm logs --out all                 all files below logs/
   host run fix.wasm 'logs/**/*.log' --ignore 'old*' --out some
                                                    some of them
+  host run fix.wasm logs --sink sqlite://fix.db    the same, into a database
   host run fix.wasm day.zip!orders.log             one file of an archive
   zcat a.gz b.gz | host run fix.wasm - --out ab    what is piped in";
 
@@ -85,8 +86,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
 
-    /// Exchange an output that exists for the new one
-    #[arg(long, requires = "out")]
+    /// Load the tables and the quarantine into this SQLite database, sqlite://PATH (of an absolute path that is three
+    /// slashes), instead of writing files. It is made where there is none, else added to, in one transaction; a run whose claim
+    /// is in it already changes nothing
+    #[arg(long, value_name = "URI", value_parser = database_of, conflicts_with_all = ["out", "watch"])]
+    sink: Option<PathBuf>,
+
+    /// Exchange an output that exists for the new one; a database is only added to
+    #[arg(long, requires = "out", conflicts_with = "sink")]
     replace: bool,
 
     /// How tables are written; else as FILE ends, or as Parquet
@@ -400,7 +407,7 @@ fn prepare(
         input: args.inputs.first().cloned().unwrap_or_default(),
         compression: args.compression.into(),
         member: None,
-        out: args.out.clone().filter(|_| !args.whatif),
+        out: args.out.as_ref().or(args.sink.as_ref()).filter(|_| !args.whatif).cloned(),
         extent,
         format,
         replace: args.replace,
@@ -435,6 +442,9 @@ fn limits_of(args: &Args) -> Result<Limits, Misuse> {
 
 /// Returns how tables are written, and whether `--out` is a folder or a file.
 fn output_of(args: &Args) -> Result<(Format, Extent), Misuse> {
+    if args.sink.is_some() {
+        return Ok((Format::Parquet, Extent::Database));
+    }
     let ending = args.out.as_deref().map_or(Ok(None), FormatName::of)?;
     if let (Some(ending), Some(format)) = (ending, args.format)
         && ending != format
@@ -467,10 +477,11 @@ impl Args {
     }
 
     fn outcome(&self) -> Outcome {
-        match (self.whatif, self.out.is_some()) {
-            (true, _) => Outcome::Judged,
-            (false, true) => Outcome::Written,
-            (false, false) => Outcome::Previewed,
+        match (self.whatif, self.out.is_some(), self.sink.is_some()) {
+            (true, ..) => Outcome::Judged,
+            (false, true, _) => Outcome::Written,
+            (false, false, true) => Outcome::Loaded,
+            (false, false, false) => Outcome::Previewed,
         }
     }
 
@@ -551,6 +562,17 @@ impl Log {
     }
 }
 
+/// Reads `sqlite://PATH`. The path is taken as it stands: nothing in it is decoded.
+fn database_of(uri: &str) -> Result<PathBuf, String> {
+    let path = uri.strip_prefix("sqlite://").ok_or("a sink is sqlite://PATH")?;
+    match path {
+        "" => Err("sqlite:// names no file: sqlite://PATH".to_owned()),
+        _ if path.contains('?') => Err("nothing goes behind a `?` yet: sqlite://PATH".to_owned()),
+        _ if path.ends_with('/') => Err("a database is a file, and no folder".to_owned()),
+        _ => Ok(PathBuf::from(path)),
+    }
+}
+
 /// Reads `key=value`.
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -598,9 +620,7 @@ mod tests {
 
     #[test]
     fn flags_that_are_not_there_yet_are_unknown() {
-        for flag in ["--sink=x", "--append"] {
-            assert!(refused(&["p", "a", flag]).contains("unexpected argument"), "{flag}");
-        }
+        assert!(refused(&["p", "a", "--append"]).contains("unexpected argument"));
     }
 
     #[test]
@@ -667,6 +687,28 @@ mod tests {
         let args = args(&["p", "a", "--out", "o", "--whatif"]);
         assert_eq!(args.outcome(), Outcome::Judged);
         assert_eq!(args.preview_rows_wanted(), 0);
+    }
+
+    #[test]
+    fn a_sink_is_a_database_by_its_path_as_it_stands() {
+        let out = |uri: &str| args(&["p", "a", "--sink", uri]).sink.unwrap();
+        assert_eq!(out("sqlite:///a b/%20.db"), Path::new("/a b/%20.db"));
+        assert_eq!(out("sqlite://rel/x.db"), Path::new("rel/x.db"));
+        let args = args(&["p", "a", "b", "--sink", "sqlite://x.db"]);
+        assert_eq!(output_of(&args).unwrap(), (Format::Parquet, Extent::Database));
+        assert_eq!(args.outcome(), Outcome::Loaded);
+        for bad in
+            ["x.db", "sqlite:x.db", "sqlite://", "sqlite://x.db?table=t", "sqlite://x/", "postgres://x"]
+        {
+            refused(&["p", "a", "--sink", bad]);
+        }
+    }
+
+    #[test]
+    fn a_sink_goes_with_nothing_that_is_about_files() {
+        for word in ["--out=o", "--replace", "--watch", "--format=csv", "--csv-escape-formulas"] {
+            refused(&["p", "a", "--sink", "sqlite://x.db", word]);
+        }
     }
 
     #[test]

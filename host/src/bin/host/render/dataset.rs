@@ -7,7 +7,7 @@ use super::fault::{fault, hint_line, warning};
 use super::layout::{self, Align, Cell};
 use super::paint::{Page, Paint, Tone};
 use super::quantity::{bytes, count, counted, percent, rate, scaled, time};
-use super::summary::{Outcome, RATE_MS_MIN, RULES_SHOWN, by_count};
+use super::summary::{Outcome, RATE_MS_MIN, RULES_SHOWN, by_count, in_database, loaded};
 use super::{preview, shown};
 
 /// Most inputs that the summary names.
@@ -31,7 +31,7 @@ pub(super) fn summary(report: &DatasetReport, outcome: Outcome, page: Page) -> S
     if let Some(found) = &report.fault {
         return text + &failure(found, paint);
     }
-    text += &tables(&report.tables, page);
+    text += &tables(&report.tables, outcome, page);
     text += &report.warnings.iter().map(|found| warning(found, paint)).collect::<String>();
     text += &quarantine(report, outcome, page);
     text += &left_out(report, page);
@@ -80,11 +80,14 @@ fn inputs(report: &DatasetReport, paint: Paint) -> String {
     format!("  {ends}   accounted {accounted}   fuel {fuel}   {}\n", counted(report.jobs as u64, "job"))
 }
 
-fn tables(tables: &[DatasetTable], page: Page) -> String {
+fn tables(tables: &[DatasetTable], outcome: Outcome, page: Page) -> String {
     let aligns = [Align::Left, Align::Right, Align::Right, Align::Left];
     let row = |table: &DatasetTable| {
         let tone = if table.quarantined > 0 { Tone::Warn } else { Tone::Plain };
-        let place = |path: &str| format!("{}  {}", shown(path), counted(table.parts, "part"));
+        let place = |path: &str| match outcome {
+            Outcome::Loaded => shown(path),
+            _ => format!("{}  {}", shown(path), counted(table.parts, "part")),
+        };
         vec![
             Cell::new(table.name.as_str()),
             Cell::new(counted(table.accepted, "row")),
@@ -101,8 +104,9 @@ fn quarantine(report: &DatasetReport, outcome: Outcome, page: Page) -> String {
         return String::new();
     }
     let place = match (&quarantine.path, outcome) {
+        (Some(path), Outcome::Loaded) if report.status != DatasetStatus::Held => in_database(path),
         (Some(path), _) => format!("in {}", shown(path)),
-        (None, Outcome::Written) => "in quarantine, which was not written".to_owned(),
+        (None, Outcome::Written | Outcome::Loaded) => "in quarantine, which was not written".to_owned(),
         (None, _) => "would be quarantined".to_owned(),
     };
     let rows = page.paint.tone(Tone::Warn, counted(quarantine.rows, "row"));
@@ -153,5 +157,6 @@ fn last_word(report: &DatasetReport, outcome: Outcome, paint: Paint) -> String {
         }
         (_, Outcome::Judged) => hint_line("nothing was written, as `--whatif` wants it", paint),
         (_, Outcome::Written) => String::new(),
+        (_, Outcome::Loaded) => loaded(report.load.as_ref(), paint),
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use casparian_core::flow::{BrokenBudget, WarningTally};
 use casparian_core::isolate::Toll;
 use casparian_core::receipt::Unpacked;
+use casparian_host::loader::{LoadReport, QUARANTINE_TABLE};
 use casparian_host::report::{Accounting, Coverage, Report, Status, TableReport};
 
 use super::fault::{fault, hint_line, warning};
@@ -27,6 +28,8 @@ pub(super) const RATE_MS_MIN: u64 = 500;
 pub(crate) enum Outcome {
     /// Tables.
     Written,
+    /// Rows in a database.
+    Loaded,
     /// What is on the screen.
     Previewed,
     /// A verdict.
@@ -212,9 +215,10 @@ fn quarantine(report: &Report, outcome: Outcome, page: Page) -> String {
         return String::new();
     }
     let place = match (&quarantine.path, outcome) {
+        (Some(path), Outcome::Loaded) if report.status != Status::Held => in_database(path),
         (Some(path), _) => format!("in {}", shown(path)),
         (None, Outcome::Previewed | Outcome::Judged) => "would be quarantined".to_owned(),
-        (None, Outcome::Written) => "in quarantine, which was not written".to_owned(),
+        (None, Outcome::Written | Outcome::Loaded) => "in quarantine, which was not written".to_owned(),
     };
     let rows = page.paint.tone(Tone::Warn, counted(quarantine.rows, "row"));
     let in_tables = report.tables.iter().map(|table| table.quarantined).sum::<u64>();
@@ -257,6 +261,26 @@ fn last_word(report: &Report, outcome: Outcome, paint: Paint) -> String {
         }
         Outcome::Judged => hint_line("nothing was written, as `--whatif` wants it", paint),
         Outcome::Written => hint_line(&next_look(report), paint),
+        Outcome::Loaded => loaded(report.load.as_ref(), paint),
+    }
+}
+
+/// `in `_quarantine` of fix.db`
+pub(super) fn in_database(path: &str) -> String {
+    format!("in `{QUARANTINE_TABLE}` of {}", shown(path))
+}
+
+/// `loaded into fix.db as run 3`
+pub(super) fn loaded(load: Option<&LoadReport>, paint: Paint) -> String {
+    let Some(load) = load else { return String::new() };
+    let database = shown(&load.database);
+    match load.is_new {
+        true => format!("{} into {database} as run {}\n", paint.tone(Tone::Good, "loaded"), load.run),
+        false => format!(
+            "{} {database} has these rows already, as run {}; nothing was changed\n",
+            paint.tone(Tone::Warn, "loaded before:"),
+            load.run
+        ),
     }
 }
 
@@ -351,6 +375,7 @@ mod tests {
             warnings: vec![],
             claim_sha256: None,
             receipt: None,
+            load: None,
             claim: None,
             accounting: Accounting {
                 coverage: Coverage::Full,
