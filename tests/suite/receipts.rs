@@ -23,6 +23,10 @@ fn log() -> Vec<u8> {
     log
 }
 
+fn table(name: &str) -> Vec<u8> {
+    std::fs::read(host::root().join("guests/csv/samples").join(name)).expect("a sample")
+}
+
 fn sample(name: &str) -> Vec<u8> {
     std::fs::read(host::root().join("guests/fix/samples").join(name)).expect("a sample")
 }
@@ -607,6 +611,8 @@ fn goldens() -> Vec<Golden> {
         golden("fix-empty", "fix", b"", &["--tables", "all"]),
         golden("fix-raw-data", "fix", &sample("good/raw_data.log"), &["--tables", "all"]),
         golden("fix-held", "fix", &bad_and_good(), &["--strict"]),
+        golden("csv-two-tables", "csv", &table("good/two_tables.csv"), &["--tables", "all"]),
+        golden("csv-unclosed-quote", "csv", &table("bad/unclosed_quote.csv"), &["--tables", "all"]),
         golden("rows", "evil", line, &["--option", "n=3"]),
         golden("extremes", "evil", line, &["--option", "evil=extreme_values", "--tables", "all"]),
         golden("parser-fault", "evil", line, &["--option", "evil=undeclared_code", "--option", "text=bad"]),
