@@ -89,7 +89,7 @@ pub(crate) struct Args {
     /// Load the tables and the quarantine into this SQLite database, sqlite://PATH (of an absolute path that is three
     /// slashes), instead of writing files. It is made where there is none, else added to, in one transaction; a run whose claim
     /// is in it already changes nothing
-    #[arg(long, value_name = "URI", value_parser = database_of, conflicts_with_all = ["out", "watch"])]
+    #[arg(long, value_name = "URI", value_parser = database_of, conflicts_with_all = ["out", "watch", "format", "csv_escape_formulas"])]
     sink: Option<PathBuf>,
 
     /// Exchange an output that exists for the new one; a database is only added to
