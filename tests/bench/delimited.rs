@@ -89,7 +89,9 @@ fn table(site: &Site) -> Outcome<PathBuf> {
 
 fn write(path: &std::path::Path) -> Outcome {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    let mut written = out.write(b"id,name,when,amount,qty,flag,note\n")? as u64;
+    let header = "id,name,when,amount,qty,flag,note\n";
+    out.write_all(header.as_bytes())?;
+    let mut written = header.len() as u64;
     let mut state = 7_u64;
     let mut number = 0_u64;
     while written < MEGABYTES * 1_000_000 {
