@@ -517,7 +517,7 @@ pub(crate) mod tests {
         RecordBatch::try_new(Arc::new(schema), columns).unwrap()
     }
 
-    /// Says all of `rows`, `step` at a time, each committed.
+    /// Says all of `rows`, `step` at a time, each committed, and that nothing of it is taken back.
     fn said(rows: &RecordBatch, step: usize) -> Vec<Said> {
         let table = Spoken::table(0, "orders", &rows.schema());
         let mut said = vec![table.opened()];
@@ -526,6 +526,7 @@ pub(crate) mod tests {
             said.push(table.rows(&piece));
             said.push(Said::Committed { up_to: (from + piece.num_rows()) as u64 * 10 });
         }
+        said.push(Said::Stands);
         said
     }
 
