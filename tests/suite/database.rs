@@ -186,6 +186,22 @@ fn what_is_no_database_is_refused_before_anything_is_run() {
 }
 
 #[test]
+fn a_journal_of_a_database_that_is_gone_is_refused_and_left() {
+    for ending in ["-journal", "-wal", "-shm"] {
+        let desk = Desk::new(&demo());
+        let journal = desk.path(&format!("{DB}{ending}"));
+        std::fs::write(&journal, b"of an older one").expect("written");
+        let message = load(&desk, "fix").done().assert_fault("operator", "not-a-database");
+        assert!(
+            message.contains("a journal (-journal, -wal or -shm) of an older one is beside it"),
+            "{message}"
+        );
+        assert_eq!(std::fs::read(journal).expect("still there"), b"of an older one");
+        assert!(!desk.path(DB).exists());
+    }
+}
+
+#[test]
 fn a_value_that_no_database_keeps_fails_the_run_and_no_database_is_made() {
     let desk = Desk::new(b"sixteen bytes...");
     let said = load(&desk, "evil").option("evil", "extreme_values").args(&["--tables", "extremes"]).done();

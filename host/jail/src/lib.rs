@@ -26,4 +26,4 @@ mod walls;
 
 pub use bounds::{Bounded, Bounds, bound, close_inherited};
 pub use confinement::{Confinement, Isolation, TooWeak};
-pub use walls::{Fenced, Walled};
+pub use walls::{Fenced, Walled, fence_to};

@@ -1,10 +1,12 @@
 //! The walls: no new executable memory, no file system, no network, no signals, and a list of system calls.
 
 use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, LandlockStatus, RestrictionStatus, Ruleset, RulesetAttr as _,
-    RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, RestrictionStatus,
+    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 
 use crate::bounds::Bounded;
@@ -89,15 +91,39 @@ fn refuse_new_code() -> Result<(), String> {
     }
 }
 
+/// Leaves this process the files in one folder to read, those in another to read, write, make and remove, and nothing else of
+/// the file system, of the network and of other processes. Landlock binds the calling thread and those that it starts later, so
+/// there must be no other yet.
+///
+/// # Errors
+///
+/// Says what the kernel lacks. What it has of it is in force nevertheless.
+pub fn fence_to(read: BorrowedFd<'_>, write: &Path) -> Result<(), String> {
+    let reading = AccessFs::ReadFile | AccessFs::ReadDir;
+    let changing = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+    let write = PathFd::new(write).map_err(|error| error.to_string())?;
+    let rules: [(BorrowedFd<'_>, BitFlags<AccessFs>); 2] =
+        [(read, reading), (std::os::fd::AsFd::as_fd(&write), reading | changing)];
+    restrict(&rules)
+}
+
 /// Takes away every right that Landlock knows, with no exception.
 fn landlock() -> Result<(), String> {
+    restrict(&[])
+}
+
+/// Takes away every right that Landlock knows, but those in these folders.
+fn restrict(but: &[(BorrowedFd<'_>, BitFlags<AccessFs>)]) -> Result<(), String> {
     let restrict = || -> Result<RestrictionStatus, RulesetError> {
-        Ruleset::default()
+        let mut rules = Ruleset::default()
             .handle_access(AccessFs::from_all(LANDLOCK_WANTED))?
             .handle_access(AccessNet::from_all(LANDLOCK_WANTED))?
             .scope(Scope::from_all(LANDLOCK_WANTED))?
-            .create()?
-            .restrict_self()
+            .create()?;
+        for (folder, rights) in but {
+            rules = rules.add_rule(PathBeneath::new(*folder, *rights))?;
+        }
+        rules.restrict_self()
     };
     let status = restrict().map_err(|error| error.to_string())?;
     match (status.ruleset, status.landlock) {

@@ -15,6 +15,8 @@ pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
 /// to the kernel, and costs a fault for each page that is touched again. An interpreter with a program takes some 20 MB.
 const MEMORY_BYTES_KEPT: usize = 64 << 20;
 const TABLE_BYTES_KEPT: usize = 1 << 20;
+/// Each keeps what it kept: a parser with many memories that fills another one for every input would find less and less room.
+const MEMORIES_MAX: u32 = 4;
 /// As much as a memory with 32-bit addresses can have.
 const ADDRESSABLE_BYTES: u64 = 1 << 32;
 /// What wasmtime keeps of an instance beside memories and tables. It is allocated as needed: this bounds nothing that is not
@@ -29,10 +31,14 @@ pub(crate) fn pooled_engine(limits: &Limits) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(1)
         .total_core_instances(most)
-        .total_memories(most)
+        .total_memories(MEMORIES_MAX)
         .total_tables(most)
         .total_stacks(0)
-        .max_memories_per_module(most)
+        .max_memories_per_module(MEMORIES_MAX)
+        // What does not fit is refused when it is loaded, and runs without a pool then.
+        .max_core_instances_per_component(most)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(most)
         .max_tables_per_module(most)
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)

@@ -14,11 +14,14 @@ use super::fault::LoadFault;
 use super::staged::{self, Rows};
 use super::{Input, Loaded, Order, QUARANTINE_TABLE, Run, path_of};
 use crate::quarantine;
+use crate::sinks::FORMAT_VERSION;
 use crate::sinks::sqlite::Column;
 
 const RUNS: &str = "_cf_runs";
+/// A number is never given twice: what is left of a run that was taken back belongs to no other.
 const RUNS_SQL: &str = "CREATE TABLE \"_cf_runs\" (
-  \"id\" INTEGER PRIMARY KEY,
+  \"id\" INTEGER PRIMARY KEY AUTOINCREMENT,
+  \"format_version\" INTEGER NOT NULL,
   \"claim_sha256\" TEXT NOT NULL UNIQUE,
   \"parser_name\" TEXT NOT NULL,
   \"parser_version\" TEXT,
@@ -99,8 +102,9 @@ fn add_run(database: &Connection, run: &Run, staged: &Dir) -> Result<i64, LoadFa
     let contract = run.contract.as_ref();
     let sha256 = |named: Option<&super::Named>| Some(named?.sha256?.to_string());
     database.execute(
-        "INSERT INTO _cf_runs VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO _cf_runs VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
+            FORMAT_VERSION,
             run.claim_sha256.to_string(),
             run.parser.name,
             run.parser.version,

@@ -1,6 +1,6 @@
 //! The loader itself: one order, one transaction, one word, and it is gone.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
 use cap_std::fs::Dir;
@@ -42,7 +42,16 @@ fn work(order: &Order, fds: Vec<OwnedFd>) -> Result<Loaded, LoadFault> {
     bound().map_err(|error| LoadFault::Link(format!("the loader cannot be bounded: {error}")))?;
     let staged =
         fds.into_iter().next().ok_or_else(|| LoadFault::Link("no folder came with it".to_owned()))?;
+    fence(&staged, order);
     database::load(order, &Dir::from_std_file(staged.into()))
+}
+
+/// Leaves this process what was staged and the database's folder, as far as the kernel can: what is staged was written by a
+/// worker, and is read by a library in C. What is in the way of it is in the way of the database, which says so better.
+fn fence(staged: &OwnedFd, order: &Order) {
+    let database = super::path_of(&order.database).canonicalize();
+    let Some(folder) = database.as_ref().ok().and_then(|path| path.parent()) else { return };
+    let _ = casparian_jail::fence_to(staged.as_fd(), folder);
 }
 
 /// Bounds this process, and ties its life to its supervisor's: what nobody waits for any more is not committed.

@@ -45,9 +45,12 @@ impl<'a> Rows<'a> {
             if schema.as_ref().is_none_or(|schema| schema.fields() != reader.schema().fields()) {
                 return Err(unread(file, &"its columns are not those of the parts before it"));
             }
-            let batches = reader.with_batch_size(BATCH_ROWS).build().map_err(|error| unread(file, &error))?;
-            for batch in batches {
-                take(&batch.map_err(|error| unread(file, &error))?)?;
+            // Group by group: a batch that goes on over the end of one would hold more bytes than any was written with.
+            for group in 0..reader.metadata().num_row_groups() {
+                let reader = self.open(file)?.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS);
+                for batch in reader.build().map_err(|error| unread(file, &error))? {
+                    take(&batch.map_err(|error| unread(file, &error))?)?;
+                }
             }
         }
         Ok(())

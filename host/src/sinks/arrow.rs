@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use arrow_array::{ArrayRef, RecordBatch, make_array};
+use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
 use arrow_ipc::MetadataVersion;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
@@ -69,8 +70,8 @@ impl ArrowFile {
     }
 
     fn add(&mut self, chunk: &Chunk) -> Result<(), SinkFault> {
-        let columns = chunk.rows.columns().iter().map(of_one_form).collect();
-        let rows = RecordBatch::try_new(chunk.rows.schema(), columns);
+        let columns = chunk.rows.columns().iter().map(of_one_form).collect::<Result<_, _>>();
+        let rows = columns.and_then(|columns| RecordBatch::try_new(chunk.rows.schema(), columns));
         rows.and_then(|rows| self.writer.write(&rows)).map_err(|error| self.fault(error))
     }
 
@@ -84,9 +85,17 @@ impl ArrowFile {
     }
 }
 
-/// Returns a column with the same values, and nothing under its nulls.
-fn of_one_form(column: &ArrayRef) -> ArrayRef {
-    let data = column.to_data();
+/// Returns a column with the same values, and nothing under its nulls, at any depth.
+fn of_one_form(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    data_of_one_form(&column.to_data()).map(make_array)
+}
+
+fn data_of_one_form(data: &ArrayData) -> Result<ArrayData, ArrowError> {
+    let children: Vec<_> = data.child_data().iter().map(data_of_one_form).collect::<Result<_, _>>()?;
+    let data = match children.is_empty() {
+        true => data.clone(),
+        false => data.clone().into_builder().child_data(children).build()?,
+    };
     let mut copy = MutableArrayData::new(vec![&data], false, data.len());
     match data.nulls() {
         None => copy.extend(0, 0, data.len()),
@@ -100,7 +109,7 @@ fn of_one_form(column: &ArrayRef) -> ArrayRef {
             copy.extend_nulls(data.len() - copied);
         }
     }
-    make_array(copy.freeze())
+    Ok(copy.freeze())
 }
 
 fn fault(what: &str, bytes: u64, error: ArrowError) -> SinkFault {
@@ -133,9 +142,9 @@ mod tests {
     use std::io::{Read as _, Seek as _};
     use std::sync::Arc;
 
-    use arrow_array::{BooleanArray, Int32Array};
+    use arrow_array::{BooleanArray, Int32Array, StructArray};
     use arrow_ipc::reader::FileReader;
-    use arrow_schema::{DataType, Field, Schema};
+    use arrow_schema::{DataType, Field};
 
     use super::*;
     use crate::sinks::guest::every_type;
@@ -191,8 +200,10 @@ mod tests {
             let nulls = Some(vec![true, false].into());
             let number: ArrayRef = Arc::new(Int32Array::new(vec![1, left].into(), nulls.clone()));
             let flag: ArrayRef = Arc::new(BooleanArray::new(vec![true, bit].into(), nulls));
-            let fields = [Field::new("n", DataType::Int32, true), Field::new("f", DataType::Boolean, true)];
-            RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), vec![number, flag]).unwrap()
+            let inner = vec![Arc::new(Field::new("n", DataType::Int32, true))];
+            let within: ArrayRef = Arc::new(StructArray::new(inner.into(), vec![Arc::clone(&number)], None));
+            let columns = [("n", number, true), ("f", flag, true), ("s", within, false)];
+            RecordBatch::try_from_iter_with_nullable(columns).unwrap()
         };
         assert!(written(&with(7, true), 2) == written(&with(8, false), 2));
     }

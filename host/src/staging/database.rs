@@ -6,10 +6,10 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::{OpenOptions, OpenOptionsExt};
-use rustix::fs::{Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{Staging, StagingFault, failed, is_unsupported, parent_of, shown};
+use super::{Staging, StagingFault, failed, is_unsupported, parent_of, shown, with_suffix};
 
 /// What a database that is not there yet is called in the staging folder.
 const DATABASE: &str = "database";
@@ -59,16 +59,25 @@ impl Staging {
     pub(crate) fn put_database(&self) -> Result<bool, StagingFault> {
         let synced = self.scratch.dir.open(DATABASE).and_then(|file| file.sync_all());
         synced.map_err(|error| failed("sync", &self.out, error))?;
-        match self.rename(DATABASE, &self.name, RenameFlags::NOREPLACE) {
+        check_no_journal(&self.out)?;
+        let put = match self.rename(DATABASE, &self.name, RenameFlags::NOREPLACE) {
+            // A second name never takes the place of another, whatever the file system knows of renaming.
+            Err(error) if is_unsupported(error) => self.link_database(),
+            put => put,
+        };
+        match put {
             Ok(()) => {}
             Err(Errno::EXIST) => return Ok(false),
-            Err(error) if is_unsupported(error) => {
-                self.put_where_nothing_is(DATABASE, &self.name, &self.out, false)?;
-            }
             Err(error) => return Err(failed("publish", &self.out, error.into())),
         }
         self.sync_parent(&self.out)?;
         Ok(true)
+    }
+
+    /// Gives the database its name; the one in the scratch folder goes with that.
+    fn link_database(&self) -> rustix::io::Result<()> {
+        let (scratch, parent) = (&self.scratch.dir, &self.scratch.parent);
+        rustix::fs::linkat(scratch, DATABASE, parent, &self.name, AtFlags::empty())
     }
 
     fn parent(&self) -> Result<PathBuf, StagingFault> {
@@ -81,7 +90,7 @@ impl Staging {
 pub(super) fn check(out: &Path) -> Result<(), StagingFault> {
     let no_database = |why: &'static str| Err(StagingFault::NoDatabase { out: shown(out), why });
     match out.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_no_journal(out),
         Err(error) => return Err(failed("look at", out, error)),
         Ok(_) => {}
     }
@@ -98,6 +107,20 @@ pub(super) fn check(out: &Path) -> Result<(), StagingFault> {
     match head.is_empty() || head == MAGIC {
         true => Ok(()),
         false => no_database("is no SQLite database"),
+    }
+}
+
+/// Checks that no journal of an older database of that name is left. Whoever opens the new one would take it for its own, and
+/// undo what is in it or write over it.
+fn check_no_journal(out: &Path) -> Result<(), StagingFault> {
+    let is_there =
+        |ending: &&str| PathBuf::from(with_suffix(out.as_os_str(), ending)).symlink_metadata().is_ok();
+    match ["-journal", "-wal", "-shm"].iter().any(is_there) {
+        true => {
+            let why = "is not there, but a journal (-journal, -wal or -shm) of an older one is beside it";
+            Err(StagingFault::NoDatabase { out: shown(out), why })
+        }
+        false => Ok(()),
     }
 }
 
