@@ -596,11 +596,9 @@ fn settle_comment(
     let bare = Dialect { comment: Vec::new(), ..dialect.clone() };
     let mut comment = Decided::new(Vec::new(), 1.0, "no line begins with a usual mark".to_owned());
     for mark in COMMENTS {
-        let (fits, differs) = marked(pieces, &bare, mark, score.width);
-        if differs > fits
-            && differs * 2 <= score.records.max(2) * 3
-            && !mark.starts_with(&bare.delimiter_or_nul())
-        {
+        let marked = Marked::of(pieces, &bare, mark, score.width);
+        if marked.are_comments(&score) && !mark.starts_with(&bare.delimiter_or_nul()) {
+            let Marked { fits, differs, .. } = marked;
             let evidence = format!(
                 "{differs} lines begin with {} and are not {} cells wide, {fits} are",
                 shown(mark),
@@ -614,23 +612,73 @@ fn settle_comment(
     Verdict { dialect, score, second, comment }
 }
 
-/// Lines that begin with a mark: how many are as wide as the table, and how many are not.
-fn marked(pieces: &[Piece], dialect: &Dialect, mark: &[u8], width: usize) -> (usize, usize) {
-    let (mut fits, mut differs, mut cells) = (0, 0, Vec::new());
-    for piece in pieces {
-        let mut at = 0;
-        while let Some((end, next)) =
-            dialect.line(&piece.text[at..], piece.at_end).filter(|_| at < piece.text.len())
-        {
-            let line = &piece.text[at..at + end];
-            if line.starts_with(mark) {
-                let is_row = dialect.record(line, true, &mut cells).is_some_and(|it| it.broken.is_none());
-                if is_row && cells.len() == width && width > 1 { fits += 1 } else { differs += 1 }
+/// Lines that begin with a mark.
+#[derive(Clone, Copy, Default)]
+struct Marked {
+    /// Remarks that happen to be as wide as the table.
+    fits: usize,
+    /// Remarks that are not.
+    differs: usize,
+    /// What may be a record: one is enough, for it would be lost.
+    records: usize,
+    /// Those of the remarks that stand below a record, or have no space behind the mark.
+    unsure: usize,
+    /// Whether a record without a mark was seen.
+    is_below: bool,
+}
+
+impl Marked {
+    /// Looks for them. Records are walked, not lines: what stands within quotes has no say.
+    fn of(pieces: &[Piece], dialect: &Dialect, mark: &[u8], width: usize) -> Marked {
+        let (mut marked, mut cells) = (Marked::default(), Vec::new());
+        for piece in pieces {
+            let mut at = 0;
+            while let Some((end, next)) =
+                dialect.line(&piece.text[at..], piece.at_end).filter(|_| at < piece.text.len())
+            {
+                let (rest, line) = (&piece.text[at..], &piece.text[at..at + end]);
+                let mut passed = next;
+                if line.starts_with(mark) {
+                    marked.add(line, mark, dialect, width);
+                } else if !is_blank(line, dialect) {
+                    let found = dialect.record(rest, piece.at_end, &mut cells);
+                    passed = found.map_or(next, |it| it.next.max(next));
+                    marked.is_below = true;
+                }
+                at += passed;
             }
-            at += next;
         }
+        marked
     }
-    (fits, differs)
+
+    fn add(&mut self, line: &[u8], mark: &[u8], dialect: &Dialect, width: usize) {
+        let mut cells = Vec::new();
+        let is_row = dialect.record(line, true, &mut cells).is_some_and(|it| it.broken.is_none());
+        let fits = is_row && cells.len() == width && width > 1;
+        let is_spaced = line.get(mark.len()).is_none_or(|byte| matches!(byte, b' ' | b'\t'));
+        // A comma of a sentence has a space behind it.
+        let is_remark = is_spaced
+            || !is_row
+            || cells.iter().skip(1).all(|cell| line.get(cell.start as usize) == Some(&b' '));
+        self.unsure += usize::from(self.is_below || !is_spaced);
+        let count = if !is_remark {
+            self.records += usize::from(fits || self.is_below);
+            return;
+        } else if fits {
+            &mut self.fits
+        } else {
+            &mut self.differs
+        };
+        *count += 1;
+    }
+
+    fn are_comments(&self, score: &Score) -> bool {
+        let is_sure = score.width > 1 || self.unsure == 0;
+        is_sure
+            && self.records == 0
+            && self.differs > self.fits
+            && self.differs * 2 <= score.records.max(2) * 3
+    }
 }
 
 impl Dialect {

@@ -1,0 +1,52 @@
+//! Data is never skipped in silence: what may be a record is a row or a rejection.
+
+use casparian_sdk::harness::{Run, Said};
+use csv::Csv;
+
+fn read(text: &str) -> Said {
+    let said = Run::default().over(&Csv, text.as_bytes()).expect("an input is never refused");
+    assert_eq!(said.dark(), [], "{text}");
+    said
+}
+
+/// What of a text is skipped, line by line, blank lines left out.
+fn skipped(text: &str) -> Vec<String> {
+    let said = read(text);
+    let stretch = |at: &casparian_sdk::Span| text[at.offset as usize..at.end() as usize].to_owned();
+    let all: Vec<String> = said.skips.iter().map(|(at, ..)| stretch(at)).collect();
+    all.iter().flat_map(|it| it.lines()).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_column_of_marked_words_is_no_column_of_comments() {
+    for text in [
+        "tag\n#rust\n#wasm\n#csv\n#data\n",
+        "colour\n#ff0000\n#00ff00\n#0000ff\n",
+        "option\n--verbose\n--quiet\n--help\n",
+        "share\n//srv/a\n//srv/b\n//srv/c\n",
+    ] {
+        assert_eq!(skipped(text), [text.lines().next().unwrap_or_default()], "{text}");
+    }
+    assert_eq!(skipped("# made by hand\nname\nalpha\nbeta\n"), ["# made by hand", "name"]);
+}
+
+#[test]
+fn a_short_record_that_begins_with_a_mark_is_no_comment() {
+    let mut long: String = "id,name,qty\n".to_owned();
+    (0..299).for_each(|row| long += &format!("{row},foo,{}\n", row * 3));
+    assert_eq!(skipped(&(long + "#201,foo\n")), ["id,name,qty"]);
+    assert_eq!(skipped("#1,a,5\n#2,b\n#3,c\n4,d,6\n5,e,7\n6,f,8\n"), [""; 0]);
+    assert_eq!(skipped("id,name,qty\n1,a,5\n--,5\n2,b,6\n3,c,7\n"), ["id,name,qty"]);
+    assert_eq!(skipped("id,txt\n1,\"x\n# head\n# two\"\n#2,foo\n"), ["id,txt"]);
+}
+
+#[test]
+fn a_header_that_begins_with_a_mark_names_the_columns() {
+    let said = read("#,name,qty\n1,a,5,\n2,b,6,\n");
+    assert!(said.skips.iter().all(|(_, kind, _)| format!("{kind:?}") == "Header"), "{:?}", said.skips);
+}
+
+#[test]
+fn remarks_are_comments_also_where_they_hold_a_comma() {
+    assert_eq!(read("# made by hand, late\na,b,c\n1,2,x\n#note\n3,4,y\n").rows("rows").len(), 2);
+}
