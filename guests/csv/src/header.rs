@@ -65,8 +65,9 @@ fn count(view: &View<'_>, lines: Range<usize>, first: &[usize], usual: usize) ->
     let tops: Vec<Vec<Vec<u8>>> =
         first.iter().take(ROWS_MAX.min(first.len() - 1)).map(|line| view.cells(*line)).collect();
     for (place, cells) in tops.iter().enumerate() {
-        let fit = Fit::of(slices(cells), &families);
-        let is_more = place == 0 || cells.len() == usual && fit.misfits * 2 >= typed;
+        let fit = Fit::of(valued(cells), &families);
+        let is_more = place == 0
+            || cells.len() == usual && fit.misfits * 2 >= typed && goes_on(&tops[place - 1], cells);
         // A row above the names may have gaps: what it spans is written once.
         let spans = fit.fits == 0 && tops.get(place + 1).is_some_and(|next| names_all(next, &families));
         if !is_more || !(is_header(cells, &families) || spans) {
@@ -81,9 +82,68 @@ fn count(view: &View<'_>, lines: Range<usize>, first: &[usize], usual: usize) ->
     (rows, 0.6 + 0.4 * (typed as f64 / families.len() as f64), evidence)
 }
 
+/// Whether a row is one more of a header: the one above it has gaps, is too short or spans columns, or it says no more than units and types.
+/// Any other is a record that has no values yet.
+fn goes_on(above: &[Vec<u8>], row: &[Vec<u8>]) -> bool {
+    let mut names: Vec<&[u8]> = slices(above).map(<[u8]>::trim_ascii).collect();
+    let all = names.len().max(row.len());
+    names.retain(|name| !name.is_empty());
+    names.sort_unstable();
+    names.dedup();
+    names.len() < all || slices(row).all(|cell| cell.trim_ascii().is_empty() || is_note(cell))
+}
+
+/// Words for types, as rows below names have them.
+const TYPES: [&str; 22] = [
+    "bigint",
+    "bool",
+    "boolean",
+    "char",
+    "character",
+    "date",
+    "datetime",
+    "decimal",
+    "double",
+    "float",
+    "int",
+    "integer",
+    "int32",
+    "int64",
+    "long",
+    "number",
+    "numeric",
+    "str",
+    "string",
+    "text",
+    "timestamp",
+    "varchar",
+];
+
+/// Whether a cell is a unit, a type, or a rule.
+fn is_note(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii();
+    let is_rule = cell.len() >= 2 && cell.iter().all(|byte| matches!(byte, b'-' | b'=' | b'_'));
+    is_unit(cell) || is_rule || TYPES.iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// What stands where there is no value.
+const NOTHING: [&str; 20] = [
+    "-", "--", ".", "?", "n/a", "na", "n.a.", "#n/a", "nan", "nat", "nil", "null", "(null)", "\\n", "none",
+    "never", "unknown", "missing", "tbd", "pending",
+];
+
+/// The cells of a row as evidence: what says that there is no value is as good as nothing.
+fn valued(cells: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
+    slices(cells).map(|cell| {
+        let word = cell.trim_ascii();
+        let is_nothing = NOTHING.iter().any(|nothing| word.eq_ignore_ascii_case(nothing.as_bytes()));
+        if is_nothing { &[] } else { cell }
+    })
+}
+
 /// Whether there is a word above every column that is not text.
 fn names_all(cells: &[Vec<u8>], families: &[Family]) -> bool {
-    let fit = Fit::of(slices(cells), families);
+    let fit = Fit::of(valued(cells), families);
     cells.len() == families.len()
         && fit.fits == 0
         && fit.empty == 0
@@ -116,7 +176,7 @@ fn by_looks(view: &View<'_>, lines: Range<usize>, cells: &[Vec<u8>], usual: usiz
 
 /// Whether a row does not fit columns that are not text.
 pub fn is_header(cells: &[Vec<u8>], families: &[Family]) -> bool {
-    let fit = Fit::of(slices(cells), families);
+    let fit = Fit::of(valued(cells), families);
     if fit.misfits == 0 {
         return is_years(cells, families);
     }
@@ -158,7 +218,7 @@ fn looks_like_names(cells: &[Vec<u8>]) -> bool {
     are_words && filled > 0 && words.len() * 4 >= filled * 3 && filled * 2 > cells.len()
 }
 
-/// Which row of a header names the columns: the one with the most names; of equals the last.
+/// Which row of a header names the columns: the one with the most names; of equals the first.
 fn naming(rows: &[Vec<Vec<u8>>]) -> Option<usize> {
     let names = |row: &Vec<Vec<u8>>| {
         let mut filled: Vec<&[u8]> =
@@ -167,7 +227,10 @@ fn naming(rows: &[Vec<Vec<u8>>]) -> Option<usize> {
         filled.dedup();
         filled.iter().filter(|cell| !is_unit(cell)).count()
     };
-    rows.iter().enumerate().max_by_key(|(place, row)| (names(row), *place)).map(|(place, _)| place)
+    rows.iter()
+        .enumerate()
+        .max_by_key(|(place, row)| (names(row), std::cmp::Reverse(*place)))
+        .map(|(place, _)| place)
 }
 
 /// Whether a cell is a unit, in brackets.

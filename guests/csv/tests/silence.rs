@@ -17,6 +17,10 @@ fn skipped(text: &str) -> Vec<String> {
     all.iter().flat_map(|it| it.lines()).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
+fn rows(text: &str) -> usize {
+    read(text).rows("rows").len()
+}
+
 #[test]
 fn a_column_of_marked_words_is_no_column_of_comments() {
     for text in [
@@ -49,4 +53,18 @@ fn a_header_that_begins_with_a_mark_names_the_columns() {
 #[test]
 fn remarks_are_comments_also_where_they_hold_a_comma() {
     assert_eq!(read("# made by hand, late\na,b,c\n1,2,x\n#note\n3,4,y\n").rows("rows").len(), 2);
+}
+
+#[test]
+fn records_without_a_value_are_no_rows_of_the_header() {
+    for text in [
+        "name,score\nAlice,N/A\nBob,5\nCarl,6\nDora,7\n",
+        "station,temp,wind\nA1,NA,NA\nA2,3,4\nA3,5,6\nA4,7,8\n",
+        "id,name,qty,price\nA1,foo,-,-\nA2,bar,-,-\nA3,baz,3,4\nA4,qux,5,6\nA5,ham,7,8\n",
+        "name,start,end\nAnn,never,never\nBob,2024-01-01,2024-01-02\nCy,2024-01-03,2024-01-04\nDi,2024-01-05,2024-01-06\n",
+        "name,score\nAlice,pending\nBob,5\nCarl,6\nDora,7\n",
+    ] {
+        assert_eq!(skipped(text), [text.lines().next().unwrap_or_default()], "{text}");
+    }
+    assert_eq!(rows("Alice,unknown\nBob,5\nCarl,6\nDora,7\n"), 4);
 }
