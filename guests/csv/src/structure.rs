@@ -524,8 +524,8 @@ fn is_foot(view: &View<'_>, line: usize, table: &Found, typed: usize) -> bool {
     let empty = cells.iter().filter(|cell| cell.trim_ascii().is_empty()).count();
     let is_odd =
         is_short || behind_blank || fit.misfits > 0 || fit.empty > 0 || empty * 2 >= width && width > 1;
-    let is_sum =
-        is_total(view, line) && (is_odd || table.lines.end - line <= SUMS_MAX && sums_up(view, line, table));
+    let is_sum = is_total(view, line) && is_odd
+        || may_be_total(view, line) && table.lines.end - line <= SUMS_MAX && sums_up(view, line, table);
     let is_rule = table.usual >= 2 && cells.iter().all(|cell| is_rule(cell));
     is_sum
         || is_rule
@@ -574,9 +574,11 @@ fn is_rule(cell: &[u8]) -> bool {
 }
 
 /// Words that a record begins with that sums up or signs off.
-const TOTALS: [&str; 26] = [
+const TOTALS: [&str; 28] = [
     "total",
     "totals",
+    "total rows",
+    "total records",
     "grand total",
     "subtotal",
     "sub-total",
@@ -603,16 +605,32 @@ const TOTALS: [&str; 26] = [
     "checksum",
 ];
 
+fn first_word(cells: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let first = cells.iter().map(|cell| cell.trim_ascii()).find(|cell| !cell.is_empty())?;
+    Some(first.to_ascii_lowercase())
+}
+
+/// What stands behind one of some words, where a cell begins with it.
+fn behind_word<'c>(cell: &'c [u8], words: &[&str]) -> Option<&'c [u8]> {
+    let rests = words.iter().filter_map(|word| cell.strip_prefix(word.as_bytes()));
+    rests
+        .filter(|rest| rest.first().is_none_or(|byte| !byte.is_ascii_alphanumeric()))
+        .min_by_key(|it| it.len())
+}
+
+/// Whether a record says that it sums up, and nothing else: a name may begin with such a word.
 fn is_total(view: &View<'_>, line: usize) -> bool {
-    let cells = view.cells(line);
-    let Some(first) = cells.iter().map(|cell| cell.trim_ascii()).find(|cell| !cell.is_empty()) else {
-        return false;
-    };
-    let word = first.to_ascii_lowercase();
-    TOTALS.iter().any(|total| {
-        word.strip_prefix(total.as_bytes())
-            .is_some_and(|rest| rest.first().is_none_or(|byte| !byte.is_ascii_alphanumeric()))
+    let word = first_word(&view.cells(line));
+    let rest = word.as_ref().and_then(|word| behind_word(word, &TOTALS));
+    rest.map(<[u8]>::trim_ascii).is_some_and(|rest| {
+        let is_aside = matches!(rest, [b'(', .., b')' | b':']);
+        is_aside || rest.iter().all(|byte| byte.is_ascii_digit() || b" :=.,-".contains(byte))
     })
+}
+
+/// Whether it begins with a word that sums up.
+fn may_be_total(view: &View<'_>, line: usize) -> bool {
+    first_word(&view.cells(line)).is_some_and(|word| behind_word(&word, &TOTALS).is_some())
 }
 
 /// Everything in order: the tables, and what stands around them.

@@ -68,3 +68,13 @@ fn records_without_a_value_are_no_rows_of_the_header() {
     }
     assert_eq!(rows("Alice,unknown\nBob,5\nCarl,6\nDora,7\n"), 4);
 }
+
+#[test]
+fn a_name_that_begins_like_a_total_is_a_record() {
+    let shops = "shop,year,state\nAldi,1977,ok\nLidl,1978,ok\nSpar,1932,ok\n";
+    for last in ["Total Wine & More,,ok\n", "Count Dracula,1977,\n", "Mean Fiddler,,\n"] {
+        assert_eq!(skipped(&(shops.to_owned() + last)), ["shop,year,state"], "{last}");
+    }
+    assert_eq!(rows("hero,year,note\nZorro,1919,x\nBatman,1939,y\nTotal (2):,3858,\n"), 2);
+    assert_eq!(rows("shop,n\nAldi,3\nLidl,4\nTotal for the year,7\n"), 2);
+}
