@@ -274,8 +274,8 @@ pub fn find(text: &[u8], lines: Vec<Line>, dialect: &Dialect, width: usize, told
         drafts(&view, start..end, width)
     };
     let mut tables: Vec<Found> = drafts.into_iter().map(|draft| table(&view, draft, told)).collect();
-    if let Some(last) = tables.last_mut().filter(|_| told.footer.is_none()) {
-        last.lines.end = footer_start(&view, last);
+    if let Some(last) = tables.last_mut() {
+        last.lines.end = if told.footer.is_some() { end } else { footer_start(&view, last) };
     }
     let parts = parts(&view, &tables);
     Structure { lines, tables, parts }
@@ -290,7 +290,7 @@ struct Draft {
 
 /// Puts blocks together into tables.
 fn drafts(view: &View<'_>, all: Range<usize>, main: usize) -> Vec<Draft> {
-    let mut drafts: Vec<Draft> = Vec::new();
+    let (mut drafts, end): (Vec<Draft>, usize) = (Vec::new(), all.end);
     for block in blocks(view, all) {
         let width = block_width(view, block.clone());
         let goes_on = drafts.last().is_some_and(|last| goes_on(view, last, &block, width));
@@ -303,11 +303,19 @@ fn drafts(view: &View<'_>, all: Range<usize>, main: usize) -> Vec<Draft> {
             drafts.push(Draft { lines: block, width });
         }
     }
+    if let Some(last) = drafts.last_mut().filter(|last| has_records(view, last.lines.end..end)) {
+        last.lines.end = end;
+    }
     if drafts.is_empty() {
         let whole = all_records(view);
         drafts.extend(whole.map(|lines| Draft { lines, width: main }));
     }
     drafts
+}
+
+/// Whether what is left below the last table may be records: a footer is lone cells. What it is not is found out record by record.
+fn has_records(view: &View<'_>, lines: Range<usize>) -> bool {
+    lines.into_iter().any(|line| view.lines[line].class == Class::Broken || view.width(line) >= 2)
 }
 
 /// Everything from the first record to the last, where nothing looks like a table.
@@ -491,7 +499,6 @@ fn table_start(view: &View<'_>, lines: Range<usize>, usual: usize) -> usize {
 pub fn footer_start(view: &View<'_>, table: &Found) -> usize {
     let mut end = table.lines.end;
     let floor = table.body.max(end.saturating_sub(FOOTER_LINES_MAX));
-    let typed = table.families.iter().filter(|family| **family != Family::Text).count();
     let mut at = end;
     while at > floor {
         at -= 1;
@@ -499,7 +506,7 @@ pub fn footer_start(view: &View<'_>, table: &Found) -> usize {
             Class::Blank => continue,
             Class::Comment => false,
             Class::Broken => false,
-            Class::Record => is_foot(view, at, table, typed),
+            Class::Record => is_foot(view, at, table),
         };
         if !is_foot {
             break;
@@ -514,10 +521,10 @@ const SUMS_MAX: usize = 3;
 /// Lines that are looked at from behind, at most.
 const FOOTER_LINES_MAX: usize = 50;
 
-fn is_foot(view: &View<'_>, line: usize, table: &Found, typed: usize) -> bool {
+fn is_foot(view: &View<'_>, line: usize, table: &Found) -> bool {
     let width = view.width(line);
     let is_short = width < table.usual && table.usual >= 2;
-    let is_alone = width == 1 && table.usual >= 3;
+    let is_alone = width == 1 && is_short;
     let cells = view.cells(line);
     let fit = Fit::of(cells.iter().map(Vec::as_slice), &table.families);
     let behind_blank = line > 0 && view.lines[line - 1].class == Class::Blank;
@@ -527,10 +534,43 @@ fn is_foot(view: &View<'_>, line: usize, table: &Found, typed: usize) -> bool {
     let is_sum = is_total(view, line) && is_odd
         || may_be_total(view, line) && table.lines.end - line <= SUMS_MAX && sums_up(view, line, table);
     let is_rule = table.usual >= 2 && cells.iter().all(|cell| is_rule(cell));
-    is_sum
-        || is_rule
-        || is_alone && is_words(&cells[0])
-        || is_short && behind_blank && (typed == 0 || fit.fits * 2 <= typed)
+    is_sum || is_rule || is_alone && (is_remark(&cells[0]) || is_words(&cells[0]) && is_apart(view, line))
+}
+
+/// Whether a line stands apart from the records above, and is whole: the last one of a text that was cut off is neither.
+fn is_apart(view: &View<'_>, line: usize) -> bool {
+    let Some(above) = line.checked_sub(1) else { return false };
+    let is_blank = view.lines[above].class == Class::Blank;
+    let is_ruled = view.is_record(above) && view.cells(above).iter().all(|cell| is_rule(cell));
+    (is_blank || is_ruled) && view.lines[line].next > view.lines[line].end
+}
+
+/// Words that a remark below a table begins with.
+const REMARKS: [&str; 16] = [
+    "note",
+    "notes",
+    "source",
+    "sources",
+    "generated",
+    "printed",
+    "exported",
+    "created",
+    "copyright",
+    "legend",
+    "disclaimer",
+    "quelle",
+    "hinweis",
+    "fuente",
+    "report",
+    "page",
+];
+
+/// Whether a lone cell begins with a word that remarks begin with, or stands in brackets.
+fn is_remark(cell: &[u8]) -> bool {
+    let word = cell.trim_ascii().to_ascii_lowercase();
+    let is_known = behind_word(&word, &REMARKS).or_else(|| behind_word(&word, &TOTALS)).is_some();
+    let is_aside = matches!(word.as_slice(), [b'(', .., b')']) || word.first() == Some(&b'*');
+    (is_known || is_aside) && is_words(&word)
 }
 
 /// Whether a record holds the sum of a column.

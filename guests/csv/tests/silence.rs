@@ -78,3 +78,21 @@ fn a_name_that_begins_like_a_total_is_a_record() {
     assert_eq!(rows("hero,year,note\nZorro,1919,x\nBatman,1939,y\nTotal (2):,3858,\n"), 2);
     assert_eq!(rows("shop,n\nAldi,3\nLidl,4\nTotal for the year,7\n"), 2);
 }
+
+#[test]
+fn a_record_that_broke_off_is_no_footer() {
+    let cut = "name,city,n\nAnn Lee,Oslo,4\nEve Fox,Bern,5\nBob Ray,Rome,6\nCarl Ma";
+    assert_eq!((skipped(cut).len(), read(cut).rejects.len()), (1, 1));
+    let short = "name,last,town\nAnn,Lee,Oslo\nEve,Fox,Bern\nBob,Ray,Rome\n\nCy,Fox\n";
+    assert_eq!(skipped(short), ["name,last,town"]);
+    let told = cut.replace("Carl Ma", "Source: the ledger of 2024");
+    assert_eq!(skipped(&told).len(), 2);
+}
+
+#[test]
+fn ragged_records_behind_a_blank_line_are_judged() {
+    let text = "id,name,qty\n1,a,5\n2,b,6\n3,c,7\n\n4,d\n5,e\n";
+    assert_eq!(skipped(text), ["id,name,qty"]);
+    let ragged: String = (0..36).map(|row| format!("{row}{}\n", ",x".repeat(row % 5 + 3))).collect();
+    assert_eq!(skipped(&format!("id,name,qty\n1,a,5\n2,b,6\n3,c,7\n\n{ragged}")), ["id,name,qty"]);
+}
