@@ -208,7 +208,7 @@ fn is_years(cells: &[Vec<u8>], families: &[Family]) -> bool {
 }
 
 /// Whether every cell is a word of its own: not empty, not a number, not long, not there twice. A cell or two may be empty.
-fn looks_like_names(cells: &[Vec<u8>]) -> bool {
+pub fn looks_like_names(cells: &[Vec<u8>]) -> bool {
     let mut words: Vec<&[u8]> =
         cells.iter().map(|cell| cell.trim_ascii()).filter(|cell| !cell.is_empty()).collect();
     let filled = words.len();

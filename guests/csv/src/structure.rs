@@ -483,16 +483,45 @@ fn is_extended(view: &View<'_>, line: usize, families: &[Family]) -> bool {
     fit.is_aligned() && (fit.fits > 0 || rest_is_empty)
 }
 
-/// Where a table starts in its first block: at the first record of its width, or at a header of another just before it.
+/// Where a table starts in its first block: at the first record of its width, or at a header or records of another just above it.
 fn table_start(view: &View<'_>, lines: Range<usize>, usual: usize) -> usize {
     let Some(first) = view.records(lines.clone()).find(|line| view.width(*line) == usual) else {
         return lines.start;
     };
-    let before = view.records(lines.start..first).last();
-    let Some(before) = before.filter(|line| view.width(*line) >= 2) else { return first };
     let families = view.families(first..lines.end, usual);
-    let is_near = view.width(before).abs_diff(usual) <= 1 + usual / 4;
-    if is_near && header::is_header_of_other_width(&view.cells(before), &families) { before } else { first }
+    let top = records_above(view, lines.start..first, usual, &families);
+    let before = view.records(lines.start..top).last();
+    let Some(before) = before.filter(|line| is_near(view, *line, usual)) else { return top };
+    let cells = view.cells(before);
+    let is_very_first = view.records(0..first).count() == 1 && before + 1 == first;
+    let is_names = header::is_header_of_other_width(&cells, &families)
+        || is_very_first && header::looks_like_names(&cells);
+    if is_names { before } else { top }
+}
+
+/// Whether a record is about as wide as a table.
+fn is_near(view: &View<'_>, line: usize, usual: usize) -> bool {
+    let width = view.width(line);
+    width >= 2 && width.abs_diff(usual) <= 1 + usual / 4
+}
+
+/// The first of the records of about the table's width that stand right above it. Two cells are a setting and its value, unless they
+/// stand where the columns are.
+fn records_above(view: &View<'_>, above: Range<usize>, usual: usize, families: &[Family]) -> usize {
+    let is_of_table = |line: usize| {
+        let cells = view.cells(line);
+        let fit = Fit::of(cells.iter().map(Vec::as_slice), families);
+        is_near(view, line, usual) && (cells.len() > 2 || fit.fits > 0 && fit.misfits == 0)
+    };
+    let mut top = above.end;
+    for line in above.rev() {
+        match view.lines[line].class {
+            Class::Comment => {}
+            Class::Record if is_of_table(line) => top = line,
+            _ => break,
+        }
+    }
+    top
 }
 
 /// Where the footer of a table starts: among its last records, those that sum up, sign off or underline.

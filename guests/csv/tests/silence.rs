@@ -96,3 +96,27 @@ fn ragged_records_behind_a_blank_line_are_judged() {
     let ragged: String = (0..36).map(|row| format!("{row}{}\n", ",x".repeat(row % 5 + 3))).collect();
     assert_eq!(skipped(&format!("id,name,qty\n1,a,5\n2,b,6\n3,c,7\n\n{ragged}")), ["id,name,qty"]);
 }
+
+#[test]
+fn no_line_is_a_footer_where_an_option_says_that_there_is_none() {
+    let options = vec![("footer-lines".to_owned(), "0".to_owned())];
+    let text = "id,name,qty\n1,a,5\n2,b,6\n3,c,7\n\nNote: late\n";
+    let said =
+        Run { options, ..Run::default() }.over(&Csv, text.as_bytes()).expect("an input is never refused");
+    assert_eq!(said.rejects.len(), 1);
+}
+
+#[test]
+fn records_of_another_width_above_the_usual_ones_are_of_the_table() {
+    let later: String = (0..8).map(|row| format!("{row},x,{row},y\n")).collect();
+    assert_eq!(skipped(&format!("id,name,qty\n1,a,5\n2,b,6\n3,c,7\n{later}")), ["id,name,qty"]);
+    assert_eq!(skipped("1,x\n2,y,5\n3,z,6\n4,w,7\n"), [""; 0]);
+}
+
+#[test]
+fn a_header_of_another_width_names_the_columns_where_all_is_text() {
+    for header in ["first,last", "first,last,town,land"] {
+        let text = format!("{header}\nAnn,Lee,Oslo\nBob,Ray,Rome\nEve,Fox,Bern\nCy,Poe,Bonn\n");
+        assert_eq!(skipped(&text), [header], "{header}");
+    }
+}
