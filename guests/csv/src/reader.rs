@@ -9,7 +9,7 @@ use crate::faults::Flaw;
 use crate::record::{Broken, Cell, Found, RECORD_BYTES_MAX};
 use crate::score::{is_blank, is_comment};
 use crate::source::Source;
-use crate::structure::Fit;
+use crate::structure::{Fit, is_torn};
 
 /// What stands at the start of the view.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +131,14 @@ impl<'a, 'c> Records<'a, 'c> {
         }
         let text = self.source.text();
         let said = self.cells.iter().map(|cell| &text[cell.start as usize..cell.end as usize]);
-        let fit = Fit::of(said, &self.plan.families);
+        let said: Vec<&[u8]> = said.collect();
+        let fit = Fit::of(said.iter().copied(), &self.plan.families);
+        if cells > usual && is_torn(&said, &self.plan.families) {
+            let message = format!(
+                "{cells} cells, the table has {usual}; a text with a delimiter in it seems to be cut"
+            );
+            return Stands::Reject(Flaw::LongRow, message);
+        }
         let is_lone = cells == 1 && usual >= 3;
         if fit.is_aligned() && !is_lone && (cells > usual || self.keeps_short) {
             return Stands::Row;

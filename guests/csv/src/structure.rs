@@ -480,7 +480,16 @@ fn is_extended(view: &View<'_>, line: usize, families: &[Family]) -> bool {
     let cells = view.cells(line);
     let fit = Fit::of(cells.iter().map(Vec::as_slice), families);
     let rest_is_empty = cells[families.len()..].iter().all(|cell| cell.is_empty());
-    fit.is_aligned() && (fit.fits > 0 || rest_is_empty)
+    fit.is_aligned() && (rest_is_empty || fit.fits > 0 && !is_torn(&cells, families))
+}
+
+/// Whether a text with commas in it seems to have been cut at one: behind the comma of a sentence is a space, and no cell behind it
+/// says that it stands where its column is.
+pub fn is_torn<C: AsRef<[u8]>>(cells: &[C], families: &[Family]) -> bool {
+    let cells = || cells.iter().map(AsRef::as_ref);
+    let Some(text) = families.iter().position(|family| *family == Family::Text) else { return false };
+    let behind = Fit::of(cells().skip(text), families.get(text..).unwrap_or_default());
+    behind.fits == 0 && cells().skip(text + 1).any(|cell: &[u8]| cell.first() == Some(&b' '))
 }
 
 /// Where a table starts in its first block: at the first record of its width, or at a header or records of another just above it.

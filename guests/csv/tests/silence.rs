@@ -120,3 +120,12 @@ fn a_header_of_another_width_names_the_columns_where_all_is_text() {
         assert_eq!(skipped(&text), [header], "{header}");
     }
 }
+
+#[test]
+fn a_comma_within_a_text_moves_no_cells() {
+    let text = "id,name,city\n1,Smith, John,Boston\n2,Doe,Paris\n3,Ray, Ann,Rome\n4,Poe,Bonn\n5,Lee,Oslo\n6,Fox,Bern\n7,Coe,Kyiv\n";
+    let said = read(text);
+    assert_eq!((said.rows("rows").len(), said.rejects.len()), (5, 2));
+    let typed = text.replace("id,name,city", "id,name,age").replace("Boston", "41").replace("Rome", "17");
+    assert_eq!(read(&typed).rejects.len(), 2);
+}
