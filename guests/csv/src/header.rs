@@ -82,7 +82,7 @@ fn count(view: &View<'_>, lines: Range<usize>, first: &[usize], usual: usize) ->
     (rows, 0.6 + 0.4 * (typed as f64 / families.len() as f64), evidence)
 }
 
-/// Whether a row is one more of a header: the one above it has gaps, is too short or spans columns, or it says no more than units and types.
+/// Whether a row is one more of a header: more than a third of the one above it is gaps or spans, or it says no more than units and types.
 /// Any other is a record that has no values yet.
 fn goes_on(above: &[Vec<u8>], row: &[Vec<u8>]) -> bool {
     let mut names: Vec<&[u8]> = slices(above).map(<[u8]>::trim_ascii).collect();
@@ -90,7 +90,7 @@ fn goes_on(above: &[Vec<u8>], row: &[Vec<u8>]) -> bool {
     names.retain(|name| !name.is_empty());
     names.sort_unstable();
     names.dedup();
-    names.len() < all || slices(row).all(|cell| cell.trim_ascii().is_empty() || is_note(cell))
+    (all - names.len()) * 3 > all || slices(row).all(|cell| cell.trim_ascii().is_empty() || is_note(cell))
 }
 
 /// Words for types, as rows below names have them.

@@ -315,7 +315,12 @@ fn drafts(view: &View<'_>, all: Range<usize>, main: usize) -> Vec<Draft> {
 
 /// Whether what is left below the last table may be records: a footer is lone cells. What it is not is found out record by record.
 fn has_records(view: &View<'_>, lines: Range<usize>) -> bool {
-    lines.into_iter().any(|line| view.lines[line].class == Class::Broken || view.width(line) >= 2)
+    let is_cut =
+        |line| !is_whole(view, line) && view.cells(line).first().is_some_and(|cell| !is_remark(cell));
+    lines.into_iter().any(|line| match view.lines[line].class {
+        Class::Record => view.width(line) >= 2 || is_cut(line),
+        class => class == Class::Broken,
+    })
 }
 
 /// Everything from the first record to the last, where nothing looks like a table.
@@ -580,7 +585,13 @@ fn is_apart(view: &View<'_>, line: usize) -> bool {
     let Some(above) = line.checked_sub(1) else { return false };
     let is_blank = view.lines[above].class == Class::Blank;
     let is_ruled = view.is_record(above) && view.cells(above).iter().all(|cell| is_rule(cell));
-    (is_blank || is_ruled) && view.lines[line].next > view.lines[line].end
+    (is_blank || is_ruled) && is_whole(view, line)
+}
+
+/// Whether a line ends, with a line end or as a sentence does.
+fn is_whole(view: &View<'_>, line: usize) -> bool {
+    let is_sentence = matches!(view.line_text(line).last(), Some(b'.' | b'!' | b')' | b']' | b'*'));
+    is_sentence || view.lines[line].next > view.lines[line].end
 }
 
 /// Words that a remark below a table begins with.

@@ -62,6 +62,7 @@ fn records_without_a_value_are_no_rows_of_the_header() {
         "station,temp,wind\nA1,NA,NA\nA2,3,4\nA3,5,6\nA4,7,8\n",
         "id,name,qty,price\nA1,foo,-,-\nA2,bar,-,-\nA3,baz,3,4\nA4,qux,5,6\nA5,ham,7,8\n",
         "name,start,end\nAnn,never,never\nBob,2024-01-01,2024-01-02\nCy,2024-01-03,2024-01-04\nDi,2024-01-05,2024-01-06\n",
+        "name,,score\nAlice,x,not yet\nBob,y,5\nCarl,z,6\nDora,q,7\n",
         "name,score\nAlice,pending\nBob,5\nCarl,6\nDora,7\n",
     ] {
         assert_eq!(skipped(text), [text.lines().next().unwrap_or_default()], "{text}");
@@ -83,6 +84,8 @@ fn a_name_that_begins_like_a_total_is_a_record() {
 fn a_record_that_broke_off_is_no_footer() {
     let cut = "name,city,n\nAnn Lee,Oslo,4\nEve Fox,Bern,5\nBob Ray,Rome,6\nCarl Ma";
     assert_eq!((skipped(cut).len(), read(cut).rejects.len()), (1, 1));
+    let apart = cut.replace("Carl", "\nCarl");
+    assert_eq!((skipped(&apart).len(), read(&apart).rejects.len()), (1, 1));
     let short = "name,last,town\nAnn,Lee,Oslo\nEve,Fox,Bern\nBob,Ray,Rome\n\nCy,Fox\n";
     assert_eq!(skipped(short), ["name,last,town"]);
     let told = cut.replace("Carl Ma", "Source: the ledger of 2024");
