@@ -378,8 +378,13 @@ fn assert_known(desk: &Desk, sub: &str, rest: &[&str], place: &str) {
     if sub.starts_with('-') {
         return;
     }
-    let help = desk.call(&[sub, "--help"]).done();
+    let mut help = desk.call(&[sub, "--help"]).done();
     assert_eq!(help.exit, 0, "{place}: there is no `{sub}`");
+    // Of a command with others below it, flags are theirs.
+    if let Some(below) = rest.first().filter(|_| help.stdout.contains("Commands:")) {
+        help = desk.call(&[sub, below, "--help"]).done();
+        assert_eq!(help.exit, 0, "{place}: there is no `{sub} {below}`");
+    }
     let flags: BTreeSet<&str> = rest.iter().filter(|word| word.starts_with("--")).copied().collect();
     for flag in flags {
         let name = flag.split('=').next().unwrap_or(flag);
