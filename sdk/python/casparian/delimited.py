@@ -210,7 +210,11 @@ class _Quoting:
         found = self._quoted.search(text, at)
         if found is None:
             return len(text)
-        self._step = self._closed if found[0] == self._quote else self._escaped_within_quotes
+        if found[0] != self._quote:
+            self._step = self._escaped_within_quotes
+        else:
+            # Where quotes are not doubled, the rest of the cell may follow.
+            self._step = self._closed if self._doubles else self._unquoted
         return found.end()
 
     def _escaped_within_quotes(self, _: str, at: int) -> int:
@@ -218,7 +222,7 @@ class _Quoting:
         return at + 1
 
     def _closed(self, text: str, at: int) -> int:
-        if text[at] == self._quote and self._doubles:
+        if text[at] == self._quote:
             self._step = self._within_quotes
             return at + 1
         is_next = bool(text[at] == self._delimiter)

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from casparian import source as source_module
@@ -495,6 +495,7 @@ TABLES = st.lists(st.sampled_from(["a", ",", '"', '""', "\n", "\r\n", ',"', '",'
 
 
 @SAME
+@example('""a,"\n"', {"doublequote": False})
 @given(
     TABLES,
     st.sampled_from(
