@@ -89,8 +89,10 @@ pub(crate) struct Order {
     pub(crate) read_sizes: ReadSizes,
     /// What to do where the parser traps.
     pub(crate) on_trap: OnTrap,
-    /// The size that the parser is asked to make its ranges; none: as large as it likes.
+    /// The size that the parser is asked to make its ranges; none: the usual one.
     pub(crate) range_bytes: Option<u64>,
+    /// Threads that may work on one input side by side; at least one.
+    pub(crate) threads: usize,
 }
 
 /// What a worker tells.

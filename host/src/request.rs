@@ -52,8 +52,10 @@ pub struct RunRequest {
     pub log_level: Level,
     /// What the input is to be called; none: what its path calls it.
     pub input_name: Option<String>,
-    /// The size of the ranges that the input is parsed in, one after the other; none: as the parser likes, except in checks.
+    /// The size of the ranges that the input is parsed in; none: the usual one, except in checks.
     pub range_bytes: Option<u64>,
+    /// Threads that may work on one input side by side; at least one. What a run claims does not depend on it.
+    pub threads: usize,
     /// What to do where the parser traps.
     pub on_trap: OnTrap,
     /// How much a read gives: all that was asked for, except in checks.

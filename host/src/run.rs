@@ -153,6 +153,7 @@ pub(crate) fn order(
         read_sizes: request.read_sizes,
         on_trap: request.on_trap,
         range_bytes: request.range_bytes,
+        threads: request.threads.max(1),
     }
 }
 

@@ -60,6 +60,8 @@ pub struct VerifyRequest {
     /// The bounds of the other run. Those that a verdict hangs on are the receipt's, which may come from a stranger: it is
     /// refused if they are higher than these.
     pub limits: Limits,
+    /// Threads that may work on the input side by side; one more where the first run had as many.
+    pub threads: usize,
     /// Where compiled code is kept.
     pub cache_dir: PathBuf,
     /// The component that makes parsers of Python programs.
@@ -261,6 +263,7 @@ fn second_request(
         log_level: Level::Error,
         input_name: Some(claim.input.name.clone()),
         range_bytes: variation.range_bytes(circumstances.range_bytes, claim.input.read_bytes()),
+        threads: other_threads(request.threads, circumstances.threads),
         read_sizes: variation.read_sizes(circumstances.short_reads.is_some()),
         on_trap: circumstances.on_trap.unwrap_or(OnTrap::Fail),
         cache_dir: request.cache_dir.clone(),
@@ -269,6 +272,11 @@ fn second_request(
         require_isolation: request.require_isolation,
         stop: Arc::clone(&request.stop),
     })
+}
+
+/// Returns another number of threads than the first run's, of which one judged.
+fn other_threads(threads: usize, first: u32) -> usize {
+    if threads + 1 == usize::try_from(first).unwrap_or(usize::MAX) { threads + 1 } else { threads }
 }
 
 /// Returns bounds by which a record that kills the parser is told from one that does not as in the receipt's run.

@@ -100,7 +100,12 @@ impl<'a> Crew<'a> {
         inputs: &'a [Listing],
     ) -> Self {
         let wish = Wish { compression: request.each.compression, member: None, name: String::new() };
-        let order = order(&request.each, component, wish, terms, Digest::of(b""));
+        // Cores that no worker is there for help the others.
+        let threads = request.jobs / workers(request, &segments(request, inputs));
+        let order = Order {
+            threads: threads.max(1),
+            ..order(&request.each, component, wish, terms, Digest::of(b""))
+        };
         Self {
             request,
             component,
@@ -122,10 +127,8 @@ impl<'a> Crew<'a> {
         settled: &mut Settled<'_>,
         tell: &mut dyn FnMut(Told),
     ) -> Result<(), FaultReport> {
-        let most = usize::try_from(self.request.recycle_after)
-            .map_or(SEGMENT_INPUTS, |most| most.min(SEGMENT_INPUTS));
-        let segments = cut(self.inputs, most);
-        let jobs = self.request.jobs.clamp(1, segments.len());
+        let segments = segments(self.request, self.inputs);
+        let jobs = workers(self.request, &segments);
         let board = Board::new();
         let (words, heard) = sync_channel(jobs * AHEAD);
         thread::scope(|scope| {
@@ -274,6 +277,16 @@ impl Board {
 }
 
 /// Cuts inputs into segments: by their order and sizes, so that it is the same for any number of workers.
+fn segments(request: &ManyRequest, inputs: &[Listing]) -> Vec<Range<usize>> {
+    let most = usize::try_from(request.recycle_after).map_or(SEGMENT_INPUTS, |most| most.min(SEGMENT_INPUTS));
+    cut(inputs, most)
+}
+
+/// Returns how many workers there are side by side.
+fn workers(request: &ManyRequest, segments: &[Range<usize>]) -> usize {
+    request.jobs.clamp(1, segments.len().max(1))
+}
+
 fn cut(inputs: &[Listing], inputs_max: usize) -> Vec<Range<usize>> {
     let (mut segments, mut from, mut bytes) = (Vec::new(), 0, 0_u64);
     for (at, input) in inputs.iter().enumerate() {

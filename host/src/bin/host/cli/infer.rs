@@ -2,10 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::infer::settle::{Answers, QUESTIONS};
@@ -21,7 +19,7 @@ use casparian_host::staging::Extent;
 use super::isolation::Required;
 use super::limit::{self, LimitSetting};
 use super::run::key_value;
-use super::surroundings::{Surroundings, stop_flag};
+use super::surroundings::{Surroundings, cores, stop_flag};
 use crate::exit::Exit;
 use crate::render::{LogFloor, Render};
 
@@ -82,7 +80,8 @@ pub(crate) struct Args {
     #[arg(long = "limit", value_name = "KEY=VALUE", value_delimiter = ',', value_parser = limit::parse, help = limit::HELP)]
     limits: Vec<LimitSetting>,
 
-    /// How many inputs are run side by side; else as many as there are cores
+    /// How many inputs are run side by side, and where there are fewer inputs, how many ranges of one; else as many as there
+    /// are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
 
@@ -200,7 +199,6 @@ fn request(args: &Args, limits: casparian_core::limits::Limits) -> Result<InferR
         return Err(unwritten(path, &io::ErrorKind::AlreadyExists.into()));
     }
     let Surroundings { cache_dir, program: worker_exe, python_runtime } = Surroundings::look()?;
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     let each = RunRequest {
         component: args.parser.clone(),
         input: args.inputs.first().cloned().unwrap_or_default(),
@@ -223,6 +221,7 @@ fn request(args: &Args, limits: casparian_core::limits::Limits) -> Result<InferR
         log_level: LogLevel::Warn,
         input_name: None,
         range_bytes: None,
+        threads: args.jobs.map_or_else(cores, usize::from),
         on_trap: OnTrap::Isolate,
         read_sizes: ReadSizes::default(),
         cache_dir,
@@ -233,10 +232,10 @@ fn request(args: &Args, limits: casparian_core::limits::Limits) -> Result<InferR
     };
     Ok(InferRequest {
         many: ManyRequest {
-            each,
             inputs: args.inputs.clone(),
             ignored: args.ignored.clone(),
-            jobs: args.jobs.map_or_else(cores, usize::from),
+            jobs: each.threads,
+            each,
             recycle_after: RECYCLE_AFTER,
         },
         beside: args.out.as_deref().and_then(Path::parent).map(Path::to_owned),

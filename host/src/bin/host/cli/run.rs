@@ -1,6 +1,5 @@
 //! `host run PARSER INPUT…`
 
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,7 +24,7 @@ use clap::ValueEnum;
 
 use super::isolation::Required;
 use super::limit::{self, LimitSetting};
-use super::surroundings::{Surroundings, stop_flag};
+use super::surroundings::{Surroundings, cores, stop_flag};
 use crate::exit::Exit;
 use crate::render::{LogFloor, Outcome, Render};
 
@@ -68,7 +67,8 @@ pub(crate) struct Args {
     #[arg(long = "ignore", value_name = "PATTERN")]
     ignored: Vec<String>,
 
-    /// How many inputs are run side by side; else as many as there are cores
+    /// How many inputs are run side by side, and where there are fewer inputs, how many ranges of one; else as many as there
+    /// are cores. What is claimed is the same for any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
 
@@ -301,12 +301,11 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
 
 /// Runs the parser over many inputs.
 fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     let request = ManyRequest {
-        each,
         inputs: args.inputs.clone(),
         ignored: args.ignored.clone(),
-        jobs: args.jobs.map_or_else(cores, usize::from),
+        jobs: each.threads,
+        each,
         recycle_after: args.recycle_after.unwrap_or(RECYCLE_AFTER),
     };
     let name = args.inputs.first().map(|input| input.to_string_lossy()).unwrap_or_default();
@@ -420,6 +419,7 @@ fn prepare(
         log_level: args.log.level(),
         input_name: args.input_name.clone(),
         range_bytes: args.range_bytes,
+        threads: args.jobs.map_or_else(cores, usize::from),
         on_trap: args.on_trap.into(),
         read_sizes: args.read_sizes.unwrap_or_default(),
         cache_dir,

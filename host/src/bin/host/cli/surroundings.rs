@@ -3,9 +3,11 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use casparian_core::fault::{Blame, FaultReport};
 
@@ -30,6 +32,11 @@ impl Surroundings {
         let python_runtime = python_runtime(env::var_os("CASPARIAN_PYTHON"), &program);
         Ok(Self { cache_dir, program, python_runtime })
     }
+}
+
+/// Returns how many things are done side by side where nobody has said: as many as there are cores.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Returns the flag that Ctrl-C raises.

@@ -7,7 +7,7 @@ use casparian_host::verify::{Again, VerifyRequest, verify};
 
 use super::isolation::Required;
 use super::limit::{self, LimitSetting};
-use super::surroundings::{Surroundings, stop_flag};
+use super::surroundings::{Surroundings, cores, stop_flag};
 use crate::exit::Exit;
 use crate::render::{LogFloor, Render};
 
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
         receipt: args.receipt.clone(),
         again,
         limits,
+        threads: cores(),
         cache_dir,
         python_runtime,
         worker_exe,
