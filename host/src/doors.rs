@@ -65,6 +65,7 @@ pub fn samples() -> Vec<Vec<u8>> {
         tally,
         account: Account { classes, dark: Vec::new(), dark_ranges: 1 },
         ranges: 1,
+        threads: 2,
         toll: Toll::default(),
         used: Used::default(),
     };

@@ -170,6 +170,8 @@ pub(crate) struct Done {
     pub(crate) account: Account,
     /// Ranges that the parser cut the input into.
     pub(crate) ranges: u64,
+    /// Threads that the worker has.
+    pub(crate) threads: u32,
     /// What going on behind traps has cost.
     pub(crate) toll: Toll,
     pub(crate) used: Used,

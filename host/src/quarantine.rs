@@ -30,7 +30,7 @@ pub(crate) use self::cells::schema_message;
 use self::columns::Gathered;
 use crate::orders::FileFor;
 use crate::sinks::parts::{Shared, lock};
-use crate::sinks::{Layout, ParquetFile, Provenance, SinkFault, Written};
+use crate::sinks::{Encoders, Layout, ParquetFile, Provenance, SinkFault, Written};
 use crate::source::{LineCounter, Source, SourceFault, Window};
 pub use crate::staging::QUARANTINE_FILE;
 
@@ -67,8 +67,13 @@ pub struct Circumstances {
 
 impl Quarantine {
     /// Opens a quarantine in a file. `provide` is asked once, when there is something to hold, or never.
-    pub fn file(provide: ProvideQuarantine, source: Arc<Source>, circumstances: Circumstances) -> Self {
-        Self::begin(FileState::Due(provide), source, circumstances)
+    pub fn file(
+        provide: ProvideQuarantine,
+        source: Arc<Source>,
+        circumstances: Circumstances,
+        encoders: &Encoders,
+    ) -> Self {
+        Self::begin(FileState::Due(provide, encoders.clone()), source, circumstances)
     }
 
     /// Opens a quarantine in the parts of a dataset.
@@ -137,7 +142,7 @@ pub struct QuarantineFile {
 
 enum FileState {
     /// Nothing was held yet.
-    Due(ProvideQuarantine),
+    Due(ProvideQuarantine, Encoders),
     Begun(Box<ParquetFile>),
     /// Rows join a part of a dataset: so many of them so far.
     Parts(Shared, u64),
@@ -180,7 +185,7 @@ impl QuarantineFile {
             self.flush()?;
         }
         match self.file {
-            FileState::Due(_) => Ok(None),
+            FileState::Due(..) => Ok(None),
             FileState::Begun(file) => file.close().map(Some),
             FileState::Parts(_, rows) => Ok((rows > 0).then_some(Written { rows, bytes: 0 })),
             FileState::Broken => Err(broken()),
@@ -207,10 +212,12 @@ impl QuarantineFile {
     fn take_file(&mut self) -> Result<Box<ParquetFile>, SinkFault> {
         match std::mem::replace(&mut self.file, FileState::Broken) {
             FileState::Begun(file) => Ok(file),
-            FileState::Due(provide) => {
+            FileState::Due(provide, encoders) => {
                 let file = provide().map_err(|error| SinkFault::NoFile { file: WHAT.to_owned(), error })?;
                 let (schema, provenance) = (Arc::clone(&self.schema), &self.circumstances.provenance);
-                Ok(Box::new(ParquetFile::create(file, WHAT.to_owned(), schema, &layout(), provenance)?))
+                let what = WHAT.to_owned();
+                let file = ParquetFile::create(file, what, schema, &layout(), provenance, &encoders)?;
+                Ok(Box::new(file))
             }
             FileState::Parts(..) | FileState::Broken => Err(broken()),
         }
@@ -418,7 +425,7 @@ mod tests {
             *keep.lock().unwrap() = Some(file.try_clone()?);
             Ok(file)
         };
-        let hold = Quarantine::file(Box::new(provide), source, circumstances);
+        let hold = Quarantine::file(Box::new(provide), source, circumstances, &Encoders::default());
         let wanted = vec![TableName::new("orders").unwrap()];
         let faults = vec!["torn".to_owned(), "bad_sum".to_owned()];
         let mut flow = Flow::new(NoSinks, hold, wanted, faults);
@@ -618,7 +625,8 @@ mod tests {
         file.write_all(b"aaa\nbbb\n").unwrap();
         let source = Arc::new(Source::open(file.path()).unwrap());
         file.as_file().set_len(2).unwrap();
-        let hold = Quarantine::file(Box::new(tempfile::tempfile), source, circumstances());
+        let hold =
+            Quarantine::file(Box::new(tempfile::tempfile), source, circumstances(), &Encoders::default());
         let mut flow = Flow::new(NoSinks, hold, Vec::new(), Vec::new());
         let mut said = prices(&[None, None], 4);
         let commit = said.pop().unwrap();

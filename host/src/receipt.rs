@@ -26,8 +26,6 @@ use crate::source::{ReadSizes, Source};
 use crate::staging::{Extent, QUARANTINE_FILE, RECEIPT_FILE, Staging};
 use crate::worker::choose;
 
-/// The thread where the guest runs, and the one where its rows are judged.
-const THREADS: u32 = 2;
 /// One read while hashing.
 const HASH_CHUNK_BYTES: usize = 1 << 20;
 
@@ -39,6 +37,7 @@ pub(crate) struct Witness {
     log: Sha256,
     log_lines: u64,
     ranges: u64,
+    threads: u32,
     parties: Option<Parties>,
     claim: Option<Claim>,
 }
@@ -52,6 +51,7 @@ impl Witness {
             log: Sha256::new(),
             log_lines: 0,
             ranges: 0,
+            threads: 0,
             parties: None,
             claim: None,
         }
@@ -97,8 +97,8 @@ impl Witness {
     }
 
     /// Hears what was counted.
-    pub(crate) fn count(&mut self, tally: &Tally, account: &Account, ranges: u64) {
-        self.ranges = ranges;
+    pub(crate) fn count(&mut self, tally: &Tally, account: &Account, ranges: u64, threads: u32) {
+        (self.ranges, self.threads) = (ranges, threads);
         self.claim = self.parties.take().and_then(|parties| Claim::new(parties, tally, account));
     }
 
@@ -167,7 +167,7 @@ impl Witness {
             ranges: self.ranges,
             on_trap: Some(request.on_trap),
             traps: report.traps,
-            threads: THREADS,
+            threads: self.threads,
             code_cache: self.code_cache,
             wall_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             files,

@@ -374,8 +374,8 @@ impl Supervision<'_> {
     fn done(&mut self, done: Done) {
         let request = self.request;
         let out = request.out.as_deref();
-        let Done { has_quarantine, tally, account, ranges, toll, used } = done;
-        self.witness.count(&tally, &account, ranges);
+        let Done { has_quarantine, tally, account, ranges, threads, toll, used } = done;
+        self.witness.count(&tally, &account, ranges, threads);
         self.report.use_up(used);
         self.report.traps = toll;
         self.report.records = tally.records;

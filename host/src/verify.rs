@@ -1,8 +1,8 @@
 //! Whether a receipt is true: of the files beside it, and of another run over the same input.
 //!
 //! The other run is made differently wherever that must not matter: reads give other sizes, the parser is asked for batches
-//! and ranges of other sizes, which ones the receipt's own digest says. A claim that depends on any of them does not come
-//! out again. What it writes goes to a folder of the moment, is compared with the files beside the receipt, and is gone.
+//! and ranges of other sizes, which ones the receipt's own digest says, and another number of threads does it. A claim that
+//! depends on any of them does not come out again. What it writes goes to a folder of the moment, is compared with the files beside the receipt, and is gone.
 
 mod dataset;
 mod files;
@@ -60,7 +60,7 @@ pub struct VerifyRequest {
     /// The bounds of the other run. Those that a verdict hangs on are the receipt's, which may come from a stranger: it is
     /// refused if they are higher than these.
     pub limits: Limits,
-    /// Threads that may work on the input side by side; one more where the first run had as many.
+    /// Threads that may work on the input side by side; one, where more did in the first run.
     pub threads: usize,
     /// Where compiled code is kept.
     pub cache_dir: PathBuf,
@@ -274,9 +274,10 @@ fn second_request(
     })
 }
 
-/// Returns another number of threads than the first run's, of which one judged.
+/// Returns a number of threads that makes another number of them than the first run had: with one there are two, the parser's
+/// and the judge's.
 fn other_threads(threads: usize, first: u32) -> usize {
-    if threads + 1 == usize::try_from(first).unwrap_or(usize::MAX) { threads + 1 } else { threads }
+    if first > 2 { 1 } else { threads.max(2) }
 }
 
 /// Returns bounds by which a record that kills the parser is told from one that does not as in the receipt's run.

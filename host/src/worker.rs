@@ -1,8 +1,9 @@
 //! The process that does a run, or many of one parser. It is handed descriptors over a socket and reports over it: it opens no
 //! file, sees no path, and is gone after one task. Before it looks at anything that a stranger made, it is locked in (`lock_in`).
 //!
-//! Two threads: the guest's, where guests run and their bytes are guarded, and this one, where rows are judged and encoded.
-//! A bounded channel joins them, so parsing overlaps with encoding and memory follows the batches.
+//! Two threads: the guest's, where guests run and their bytes are guarded, and this one, where rows are judged and written.
+//! A bounded channel joins them, so parsing overlaps with judging and memory follows the batches. Where there are cores for it,
+//! more threads encode what is written, column by column.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -42,7 +43,7 @@ use crate::report::{ContractOrigin, ContractReport, Preview, Used};
 use crate::request::TableChoice;
 use crate::scratch::ScratchFile;
 use crate::sinks::parts::Shared;
-use crate::sinks::{Provenance, Tables};
+use crate::sinks::{Encoders, Provenance, Tables};
 use crate::source::{Source, SourceFault};
 use crate::terms;
 
@@ -53,6 +54,8 @@ mod many;
 use guest_thread::GuestThread;
 use lock_in::{Cell, RUN_FILE_BYTES};
 
+/// The guest's thread, and this one.
+const THREADS: u32 = 2;
 /// What is said and not yet judged. More would only cost memory.
 const CHANNEL_BATCHES: usize = 2;
 /// How often progress is told.
@@ -146,25 +149,25 @@ fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<Ne
             compile(&sandbox, is_runtime, &component, next()?)
         }
         Task::Prepare { limits } => {
-            let guests = cell.around_guests(&limits, &next()?, CODE_BYTES_MAX)?;
-            prepare(limits, guests, next()?, next()?)
+            let (loaded, guest_thread, _) = cell.around_guests(&limits, &next()?, CODE_BYTES_MAX, 1)?;
+            prepare(limits, (loaded, guest_thread), next()?, next()?)
         }
         Task::Inspect { limits, component_bytes, has_program, has_contract } => {
             let component = next()?;
-            let guests = cell.around_guests(&limits, &next()?, 0)?;
+            let (loaded, guest_thread, _) = cell.around_guests(&limits, &next()?, 0, 1)?;
             let component = read_component(&component, component_bytes)?;
             let program = if has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
             let contract = if has_contract { Some(next()?) } else { None };
-            inspect(limits, guests, &component, program, contract)
+            inspect(limits, (loaded, guest_thread), &component, program, contract)
         }
         Task::Run(order) => {
-            let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES)?;
+            let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES, order.threads)?;
             let input = next()?;
             let bench = Bench::set_up(&order, guests, next)?;
             run(link, &order, &bench, input, None).map(|done| News::Done(Box::new(done)))
         }
         Task::RunMany(order) => {
-            let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES)?;
+            let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES, order.threads)?;
             let bench = Bench::set_up(&order, guests, next)?;
             many::serve(link, &order, &bench)
         }
@@ -176,6 +179,7 @@ fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<Ne
 struct Bench {
     loaded: Arc<Loaded>,
     guest_thread: GuestThread,
+    encoders: Encoders,
     program: Option<Arc<casparian_sandbox::Program>>,
     contract: Option<(Arc<Contract>, ContractReport)>,
     /// What the parser has said that it is, once that has been passed on.
@@ -186,7 +190,7 @@ impl Bench {
     /// Reads program and contract, where `next` has them.
     fn set_up(
         order: &Order,
-        (loaded, guest_thread): (Loaded, GuestThread),
+        (loaded, guest_thread, encoders): (Loaded, GuestThread, Encoders),
         mut next: impl FnMut() -> Result<File, FaultReport>,
     ) -> Result<Self, Failed> {
         let program = if order.has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
@@ -194,6 +198,7 @@ impl Bench {
         Ok(Self {
             loaded: Arc::new(loaded),
             guest_thread,
+            encoders,
             program: program.map(Arc::new),
             contract: contract.map(|(contract, report)| (Arc::new(contract), report)),
             told: Mutex::default(),
@@ -389,7 +394,7 @@ fn run(
     let files = files_at_most(&wanted, limits);
     let (sinks, hold) = match parts {
         Some(parts) => many::ports(parts, order, circumstances, source_of_hold, files),
-        None => ports(link, order, circumstances, source_of_hold, files)?,
+        None => ports(link, order, circumstances, source_of_hold, (files, &bench.encoders))?,
     };
     let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
     let mut flow = Flow::new(sinks, hold, wanted.clone(), codes);
@@ -414,7 +419,8 @@ fn run(
     }
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
     let Driven { usage, toll } = driven;
-    Ok(Done { has_quarantine, tally, account, ranges, toll, used: usage.into() })
+    let threads = THREADS + bench.encoders.count() as u32;
+    Ok(Done { has_quarantine, tally, account, ranges, threads, toll, used: usage.into() })
 }
 
 /// What every row that leaves has in common.
@@ -608,7 +614,7 @@ fn ports(
     order: &Order,
     circumstances: Circumstances,
     source: Source,
-    files: usize,
+    (files, encoders): (usize, &Encoders),
 ) -> Result<(Tables, Quarantine), FaultReport> {
     if let Some(rows_max) = order.preview_rows {
         return Ok((Tables::previews(rows_max), Quarantine::Nowhere));
@@ -620,8 +626,8 @@ fn ports(
         Box::new(move |table: &TableName| ask_for_file(&tables, FileFor::Table(table.clone())));
     let provide_hold = Box::new(move || ask_for_file(&hold, FileFor::Quarantine));
     Ok((
-        Tables::files(provide_table, order.format, provenance, files),
-        Quarantine::file(provide_hold, Arc::new(source), circumstances),
+        Tables::files(provide_table, order.format, provenance, files, encoders),
+        Quarantine::file(provide_hold, Arc::new(source), circumstances, encoders),
     ))
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use casparian_core::flow::Flow;
 use casparian_core::id::{Digest, TableName};
 use casparian_host::quarantine::{self, Circumstances, Quarantine};
-use casparian_host::sinks::{Format, Provenance, Tables};
+use casparian_host::sinks::{Encoders, Format, Provenance, Tables};
 use casparian_host::source::Source;
 use casparian_host::staging::{Extent, QUARANTINE_FILE, Staging};
 use casparian_sandbox::Hangup;
@@ -61,8 +61,9 @@ fn flow(
         for_tables.create_file(&format!("{table}.parquet")).map_err(io::Error::other)
     });
     let held = Box::new(move || for_hold.create_file(QUARANTINE_FILE).map_err(io::Error::other));
-    let sinks = Tables::files(table, Format::Parquet, provenance, wanted.len());
-    let hold = Quarantine::file(held, Arc::clone(source), circumstances);
+    let encoders = Encoders::beside(thread::available_parallelism()?.get())?;
+    let sinks = Tables::files(table, Format::Parquet, provenance, wanted.len(), &encoders);
+    let hold = Quarantine::file(held, Arc::clone(source), circumstances, &encoders);
     let codes = description.faults.into_iter().map(|fault| fault.code).collect();
     Ok(Flow::new(sinks, hold, wanted, codes))
 }

@@ -7,6 +7,7 @@ mod cells;
 mod chunks;
 mod csv;
 mod decimals;
+mod encoders;
 mod fault;
 #[cfg(test)]
 pub(crate) mod guest;
@@ -33,6 +34,7 @@ use casparian_core::receipt::Packing;
 use serde::{Deserialize, Serialize};
 
 use self::arrow::ArrowFile;
+pub use self::encoders::Encoders;
 pub use self::fault::SinkFault;
 use self::lines::LinesFile;
 pub(crate) use self::parquet::{Layout, ParquetFile};
@@ -182,10 +184,16 @@ pub struct Finished {
 
 impl Tables {
     /// Opens sinks that write files. `provide` is asked once for each table that is opened; `tables_wanted` of them share
-    /// the memory there is. A table that never opens gets no file.
-    pub fn files(provide: Provide, format: Format, provenance: Provenance, tables_wanted: usize) -> Self {
+    /// the memory there is, and all of them the encoders. A table that never opens gets no file.
+    pub fn files(
+        provide: Provide,
+        format: Format,
+        provenance: Provenance,
+        tables_wanted: usize,
+        encoders: &Encoders,
+    ) -> Self {
         let layout = Layout { ascending: &[RECORD_NO, OFFSET], ..Layout::among(tables_wanted) };
-        let making = Making { format, provenance, layout };
+        let making = Making { format, provenance, layout, encoders: encoders.clone() };
         Self::Files(Box::new(Files { provide, making, tables: BTreeMap::new() }))
     }
 
@@ -246,6 +254,8 @@ struct Making {
     provenance: Provenance,
     /// Of Parquet.
     layout: Layout,
+    /// Of Parquet too.
+    encoders: Encoders,
 }
 
 struct FileTable {
@@ -274,7 +284,8 @@ impl TableFile {
     fn create(file: File, what: String, schema: SchemaRef, making: &Making) -> Result<Self, SinkFault> {
         let lines = match making.format {
             Format::Parquet => {
-                let file = ParquetFile::create(file, what, schema, &making.layout, &making.provenance)?;
+                let Making { layout, provenance, encoders, .. } = making;
+                let file = ParquetFile::create(file, what, schema, layout, provenance, encoders)?;
                 return Ok(Self::Parquet(Box::new(file)));
             }
             Format::Arrow => {
@@ -476,7 +487,16 @@ pub(crate) mod tests {
             keep.lock().unwrap().push((name.clone(), file.try_clone()?));
             Ok(file)
         };
-        (Tables::files(Box::new(provide), Format::Parquet, provenance(), tables_wanted), given)
+        (
+            Tables::files(
+                Box::new(provide),
+                Format::Parquet,
+                provenance(),
+                tables_wanted,
+                &Encoders::default(),
+            ),
+            given,
+        )
     }
 
     fn run(sinks: Tables, wanted: &[&str], said: Vec<Said>) -> Finished {
@@ -621,7 +641,8 @@ pub(crate) mod tests {
     #[test]
     fn a_table_that_nobody_gives_a_file_is_a_fault_of_ours() {
         let provide = |_: &TableName| Err(io::Error::other("the other side hung up"));
-        let mut sinks = Tables::files(Box::new(provide), Format::Parquet, provenance(), 1);
+        let encoders = Encoders::default();
+        let mut sinks = Tables::files(Box::new(provide), Format::Parquet, provenance(), 1, &encoders);
         let name = TableName::new("orders").unwrap();
         let fault = sinks.open(TableId(0), &name, &orders(1).schema()).unwrap_err();
         assert_eq!(fault.to_string(), "no file to write table `orders` to: the other side hung up");
@@ -630,7 +651,8 @@ pub(crate) mod tests {
     #[test]
     fn a_full_disk_is_called_that() {
         let full = |_: &TableName| File::options().write(true).open("/dev/full");
-        let sinks = Tables::files(Box::new(full), Format::Parquet, provenance(), 1);
+        let encoders = Encoders::start(2).unwrap();
+        let sinks = Tables::files(Box::new(full), Format::Parquet, provenance(), 1, &encoders);
         let mut flow = Flow::new(sinks, NoHold, vec![TableName::new("orders").unwrap()], Vec::new());
         said(&orders(10), 10).into_iter().for_each(|said| flow.hear(said).unwrap());
         let (sinks, _, tally, _) = flow.finish(1000);

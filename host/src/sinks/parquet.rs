@@ -1,12 +1,12 @@
 //! One Parquet file, written to a descriptor. Memory follows the row group and not the file; the bytes follow the rows and
-//! their provenance alone: no clock, no random number, no regard for how rows arrived.
+//! their provenance alone: no clock, no random number, no regard for how rows arrived or how many threads encoded them.
 
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::{Field, FieldRef, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
@@ -19,6 +19,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::chunks::{Chunk, Chunks, Cut};
+use super::encoders::{Encoders, Pending};
 use super::fault::{SinkFault, of_system};
 use super::{Provenance, Written};
 
@@ -91,19 +92,31 @@ impl Layout {
 
 /// A Parquet file that is being written.
 ///
-/// Rows wait as they are until a row group is full; then its columns are encoded one after the other. Encoding all of them
-/// side by side, row by row, would keep a dictionary and a compressor alive for each: a megabyte a column.
+/// Rows wait as they are until a row group is full; then its columns are handed to the encoders, one after the other, and while
+/// they are encoded the next row group fills up. Encoding all of them at once, row by row, would keep a dictionary and a
+/// compressor alive for each: a megabyte a column.
 pub(crate) struct ParquetFile {
     writer: SerializedFileWriter<File>,
-    encoders: ArrowRowGroupWriterFactory,
+    factory: ArrowRowGroupWriterFactory,
+    encoders: Encoders,
     /// What it holds, for messages: "table `orders`".
     what: String,
     schema: SchemaRef,
     chunks: Chunks,
     group: Group,
     group_end: Cut,
+    /// The columns of the file that each column of the schema becomes.
+    leaves: Vec<usize>,
+    /// Row groups that were handed to the encoders.
+    groups: usize,
+    /// The last of them, if it is not in the file yet. It goes there when the next one is handed over and no sooner, ready or
+    /// not: so what is wrong with it is told at the same row whoever encoded it.
+    pending: Option<PendingGroup>,
     rows: u64,
 }
+
+/// A row group that is being encoded: for each column of the schema those of the file.
+type PendingGroup = Vec<Pending<Result<Vec<ArrowColumnChunk>, ParquetError>>>;
 
 /// Rows that wait for their row group to be full.
 #[derive(Default)]
@@ -121,15 +134,29 @@ impl ParquetFile {
         schema: SchemaRef,
         layout: &Layout,
         provenance: &Provenance,
+        encoders: &Encoders,
     ) -> Result<Self, SinkFault> {
         let metadata = key_values(provenance);
         let properties = layout.properties().set_key_value_metadata(Some(metadata)).build();
-        let (writer, encoders) = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+        let (writer, factory) = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| fault(&what, 0, error))?;
         let chunks = Chunks::new(Arc::clone(&schema), CHUNK);
-        let (group, group_end) = (Group::default(), layout.group);
-        Ok(Self { writer, encoders, what, schema, chunks, group, group_end, rows: 0 })
+        let leaves = leaves_of(&schema, &writer);
+        Ok(Self {
+            writer,
+            factory,
+            encoders: encoders.clone(),
+            what,
+            schema,
+            chunks,
+            group: Group::default(),
+            group_end: layout.group,
+            leaves,
+            groups: 0,
+            pending: None,
+            rows: 0,
+        })
     }
 
     /// Writes rows of its schema.
@@ -156,6 +183,7 @@ impl ParquetFile {
         if self.group.rows > 0 {
             self.end_group().map_err(|error| self.fault(error))?;
         }
+        self.write_group().map_err(|error| self.fault(error))?;
         self.writer.finish().map_err(|error| self.fault(error))?;
         Ok(Written { rows: self.rows, bytes: self.writer.bytes_written() as u64 })
     }
@@ -170,14 +198,33 @@ impl ParquetFile {
         }
     }
 
+    /// Hands the row group over, and writes the one before it.
     fn end_group(&mut self) -> Result<(), ParquetError> {
+        let begun = self.begin_group()?;
+        self.write_group()?;
+        self.pending = Some(begun);
+        Ok(())
+    }
+
+    fn begin_group(&mut self) -> Result<PendingGroup, ParquetError> {
         let chunks = std::mem::take(&mut self.group).chunks;
-        let place = self.writer.flushed_row_groups().len();
-        let mut encoders = self.encoders.create_column_writers(place)?.into_iter();
+        let mut writers = self.factory.create_column_writers(self.groups)?.into_iter();
+        self.groups += 1;
+        let begin = |(at, (field, leaves)): (usize, (&FieldRef, &usize))| {
+            let pieces: Vec<_> = chunks.iter().map(|rows| Arc::clone(rows.column(at))).collect();
+            let writers: Vec<_> = writers.by_ref().take(*leaves).collect();
+            let field = Arc::clone(field);
+            self.encoders.begin(move || encode_column(&field, pieces, writers))
+        };
+        Ok(self.schema.fields().iter().zip(&self.leaves).enumerate().map(begin).collect())
+    }
+
+    /// Waits for the row group that is with the encoders, if one is, and writes it, its columns in their order.
+    fn write_group(&mut self) -> Result<(), ParquetError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
         let mut row_group = self.writer.next_row_group()?;
-        for (at, field) in self.schema.fields().iter().enumerate() {
-            let pieces = chunks.iter().map(|rows| rows.column(at));
-            for encoded in encode_column(field, pieces, &mut encoders)? {
+        for column in pending {
+            for encoded in column.finish().ok_or_else(panicked)?? {
                 encoded.append_to_row_group(&mut row_group)?;
             }
         }
@@ -190,23 +237,34 @@ impl ParquetFile {
     }
 }
 
-/// Encodes one column of a row group. A nested column is several in the file, and takes as many of `encoders`.
-fn encode_column<'a>(
+/// Returns how many columns of the file each column of a schema becomes: what is nested is several.
+fn leaves_of(schema: &SchemaRef, writer: &SerializedFileWriter<File>) -> Vec<usize> {
+    let file_schema = writer.schema_descr();
+    let mut leaves = vec![0; schema.fields().len()];
+    for leaf in 0..file_schema.num_columns() {
+        leaves[file_schema.get_column_root_idx(leaf)] += 1;
+    }
+    leaves
+}
+
+/// Encodes one column of a row group, piece by piece: each is given back as soon as it is encoded.
+fn encode_column(
     field: &Field,
-    pieces: impl Iterator<Item = &'a ArrayRef>,
-    encoders: &mut impl Iterator<Item = ArrowColumnWriter>,
+    pieces: Vec<ArrayRef>,
+    mut writers: Vec<ArrowColumnWriter>,
 ) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
-    let mut own: Vec<ArrowColumnWriter> = Vec::new();
     for piece in pieces {
-        let leaves = compute_leaves(field, piece)?;
-        if own.is_empty() {
-            own.extend(encoders.take(leaves.len()));
-        }
-        for (encoder, leaf) in own.iter_mut().zip(&leaves) {
-            encoder.write(leaf)?;
+        let leaves = compute_leaves(field, &piece)?;
+        for (writer, leaf) in writers.iter_mut().zip(&leaves) {
+            writer.write(leaf)?;
         }
     }
-    own.into_iter().map(ArrowColumnWriter::close).collect()
+    writers.into_iter().map(ArrowColumnWriter::close).collect()
+}
+
+/// What was wrong the panic hook has told.
+fn panicked() -> ParquetError {
+    ParquetError::General("the host panicked over a column".to_owned())
 }
 
 fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
@@ -223,4 +281,119 @@ fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
 fn key_values(provenance: &Provenance) -> Vec<KeyValue> {
     let pairs = provenance.pairs().into_iter();
     pairs.map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(value) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use arrow_array::{Int64Array, StringArray};
+    use arrow_schema::{DataType, Schema};
+    use casparian_core::fault::Blamed as _;
+    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+
+    use super::*;
+    use crate::sinks::guest::every_type;
+    use crate::sinks::tests::provenance;
+
+    /// Row groups as small as chunks are.
+    fn small_groups() -> Layout {
+        Layout { group: Cut { rows: 1, bytes: u64::MAX }, ..Layout::among(1) }
+    }
+
+    fn encoders(threads: usize) -> Encoders {
+        Encoders::start(threads).unwrap()
+    }
+
+    fn begin(file: &File, schema: SchemaRef, encoders: &Encoders) -> ParquetFile {
+        let file = file.try_clone().unwrap();
+        let what = "table `t`".to_owned();
+        ParquetFile::create(file, what, schema, &small_groups(), &provenance(), encoders).unwrap()
+    }
+
+    /// Writes rows, so many at a time, and returns the file's bytes.
+    fn written(rows: &RecordBatch, step: usize, threads: usize) -> Vec<u8> {
+        let file = tempfile::tempfile().unwrap();
+        let mut parquet = begin(&file, rows.schema(), &encoders(threads));
+        for from in (0..rows.num_rows()).step_by(step) {
+            parquet.write(rows.slice(from, step.min(rows.num_rows() - from))).unwrap();
+        }
+        let said = parquet.close().unwrap();
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!((said.rows, said.bytes), (rows.num_rows() as u64, bytes.len() as u64));
+        bytes
+    }
+
+    fn many(times: usize) -> RecordBatch {
+        let three = every_type();
+        arrow_select::concat::concat_batches(&three.schema(), &vec![three; times]).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn the_number_of_threads_never_changes_a_byte(times in 1_usize..9_000, step in 1_000_usize..30_000) {
+            let rows = many(times);
+            let alone = written(&rows, step, 0);
+            for threads in [1, 3] {
+                prop_assert!(written(&rows, step, threads) == alone, "{threads} threads make another file");
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_share_their_encoders_do_not_mix() {
+        let (shared, rows) = (encoders(3), many(9_000));
+        let files = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
+        let mut parquets = files.each_ref().map(|file| begin(file, rows.schema(), &shared));
+        for from in (0..rows.num_rows()).step_by(5_000) {
+            let piece = rows.slice(from, 5_000.min(rows.num_rows() - from));
+            parquets.iter_mut().for_each(|parquet| parquet.write(piece.clone()).unwrap());
+        }
+        for parquet in parquets {
+            parquet.close().unwrap();
+        }
+        let alone = written(&rows, 5_000, 0);
+        for file in files {
+            let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            assert!(bytes == alone);
+        }
+    }
+
+    /// Writes row groups of numbers, and texts in the place of the second one's. Returns at which write it is told, and how.
+    fn spoilt(threads: usize) -> (usize, String, String) {
+        let column = |name: &str, data_type| Arc::new(Schema::new(vec![Field::new(name, data_type, true)]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7; CHUNK.rows]));
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["7"; CHUNK.rows]));
+        let schema = column("n", DataType::Int64);
+        let good = RecordBatch::try_new(Arc::clone(&schema), vec![numbers]).unwrap();
+        let bad = RecordBatch::try_new(column("n", DataType::Utf8), vec![texts]).unwrap();
+        let mut parquet = begin(&tempfile::tempfile().unwrap(), schema, &encoders(threads));
+        let all = [good.clone(), bad, good.clone(), good];
+        let told =
+            all.into_iter().enumerate().find_map(|(at, rows)| parquet.write(rows).err().map(|it| (at, it)));
+        let (at, fault) = told.expect("a column of texts is no column of numbers");
+        (at, fault.code().to_owned(), fault.to_string())
+    }
+
+    #[test]
+    fn a_column_that_cannot_be_encoded_is_told_at_the_same_row_whoever_encoded_it() {
+        let (at, code, message) = spoilt(0);
+        assert_eq!((at, code.as_str()), (2, "output-failed"));
+        assert!(message.starts_with("table `t` cannot be written after "), "{message}");
+        assert_eq!(spoilt(1), spoilt(0));
+        assert_eq!(spoilt(3), spoilt(0));
+    }
+
+    #[test]
+    fn a_panic_over_a_column_is_a_fault_and_no_file() {
+        let rows = many(1);
+        let mut parquet = begin(&tempfile::tempfile().unwrap(), rows.schema(), &encoders(1));
+        drop(parquet.encoders.begin(|| panic!("on purpose")));
+        parquet.write(rows).unwrap();
+        let fault = parquet.close().unwrap_err();
+        assert_eq!((fault.code(), fault.to_string().contains("panicked")), ("output-failed", true));
+    }
 }

@@ -19,8 +19,8 @@ use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::TableId;
 
 use super::{
-    Format, Layout, Making, Provenance, RECORD_NO, SOURCE, SinkFault, TableFile, decimals, file_rows,
-    file_schema, never_opened, what,
+    Encoders, Format, Layout, Making, Provenance, RECORD_NO, SOURCE, SinkFault, TableFile, decimals,
+    file_rows, file_schema, never_opened, what,
 };
 use crate::orders::{FileFor, Kept};
 use crate::quarantine;
@@ -50,6 +50,7 @@ pub(crate) struct Parts {
     provide: ProvidePart,
     ended: PartEnded,
     format: Format,
+    encoders: Encoders,
     held_bytes_max: u64,
     /// What the columns of each table are in the whole dataset, as far as anybody knows.
     columns: BTreeMap<TableName, Columns>,
@@ -83,11 +84,12 @@ struct Input {
 
 impl Parts {
     /// Opens no part yet.
-    pub(crate) fn new(format: Format, provide: ProvidePart, ended: PartEnded) -> Self {
+    pub(crate) fn new(format: Format, encoders: Encoders, provide: ProvidePart, ended: PartEnded) -> Self {
         Self {
             provide,
             ended,
             format,
+            encoders,
             held_bytes_max: HELD_BYTES_MAX,
             columns: BTreeMap::new(),
             new: Vec::new(),
@@ -237,7 +239,7 @@ impl Parts {
             // Numbers of records and offsets begin again with every input.
             _ => (self.format, Layout { ascending: &[RECORD_NO], ..Layout::among(tables) }),
         };
-        let making = Making { format, provenance, layout };
+        let making = Making { format, provenance, layout, encoders: self.encoders.clone() };
         TableFile::create(file, shown(to), Arc::clone(schema), &making)
     }
 
@@ -392,7 +394,7 @@ mod tests {
                 ends.lock().unwrap().1 += 1;
                 Ok(())
             };
-            Parts::new(Format::JsonLines, Box::new(provide), Box::new(ended))
+            Parts::new(Format::JsonLines, Encoders::default(), Box::new(provide), Box::new(ended))
         }
 
         fn texts(&self) -> Vec<String> {

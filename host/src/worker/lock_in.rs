@@ -16,6 +16,7 @@ use super::{Failed, broken, failed, internal, load};
 use crate::component::CODE_BYTES_MAX;
 use crate::link::Link;
 use crate::orders::News;
+use crate::sinks::Encoders;
 
 /// What the worker's own buffers may take on top of the guest's memory.
 const HOST_DATA_BYTES: u64 = 1536 * 1024 * 1024;
@@ -40,13 +41,15 @@ impl<'a> Cell<'a> {
         Self { link, required, closed }
     }
 
-    /// Maps code, then locks this process in with one thread for guests. No file grows past `file_bytes`.
+    /// Maps code, then locks this process in with one thread for guests, and with those that encode if more threads than one may
+    /// work on an input. No file grows past `file_bytes`.
     pub(super) fn around_guests(
         self,
         limits: &Limits,
         code: &File,
         file_bytes: u64,
-    ) -> Result<(Loaded, GuestThread), Failed> {
+        threads: usize,
+    ) -> Result<(Loaded, GuestThread, Encoders), Failed> {
         let bounded = self.bound(limits.memory_bytes_max, None, file_bytes)?;
         // A contract's patterns come later. The first one that a process compiles reads how many cores there are.
         Pattern::compile("x").map_err(|fault| internal(format!("a pattern: {fault}")))?;
@@ -55,8 +58,10 @@ impl<'a> Cell<'a> {
         let loaded = load(limits, code)?;
         let walled = fenced.wall_in();
         let guest_thread = GuestThread::start(limits)?;
+        let encoders = Encoders::beside(threads)
+            .map_err(|error| internal(format!("starting the threads that encode: {error}")))?;
         self.lock(walled)?;
-        Ok((loaded, guest_thread))
+        Ok((loaded, guest_thread, encoders))
     }
 
     /// Locks this process in with the threads that compile.

@@ -13,7 +13,7 @@ use crate::link::{Link, LinkFault, Received, pack};
 use crate::orders::{Done, FileFor, Kept, News, Next, Order};
 use crate::quarantine::{Circumstances, Quarantine};
 use crate::sinks::parts::{PartTables, Parts, Shared, lock};
-use crate::sinks::{Format, Tables};
+use crate::sinks::{Encoders, Format, Tables};
 use crate::source::Source;
 
 /// The longest name and type of a column that is told.
@@ -21,7 +21,7 @@ const WORD_BYTES_MAX: usize = 256;
 
 /// Does what it is told until nobody tells it anything more.
 pub(super) fn serve(link: &Link, order: &Order, bench: &Bench) -> Result<News, Failed> {
-    let parts = open_parts(link, order.format)?;
+    let parts = open_parts(link, order.format, bench.encoders.clone())?;
     tell(link, &News::Rests)?;
     loop {
         let (next, mut fds) = match link.receive::<Next>().map_err(|fault| broken(&fault))? {
@@ -60,12 +60,12 @@ pub(super) fn ports(
     (Tables::Parts(tables), Quarantine::parts(Arc::clone(parts), Arc::new(source), circumstances))
 }
 
-fn open_parts(link: &Link, format: Format) -> Result<Shared, FaultReport> {
+fn open_parts(link: &Link, format: Format, encoders: Encoders) -> Result<Shared, FaultReport> {
     let share = || link.share().map_err(|e| internal(format!("the rows' way out: {e}")));
     let (files, ends) = (share()?, share()?);
     let provide = Box::new(move |what: &FileFor| ask_for_file(&files, what.clone()));
     let ended = Box::new(move || ends.send(&News::PartEnded(Kept::All), &[]).map_err(io::Error::other));
-    Ok(Arc::new(Mutex::new(Parts::new(format, provide, ended))))
+    Ok(Arc::new(Mutex::new(Parts::new(format, encoders, provide, ended))))
 }
 
 /// Has the rows of an input join the rest, or drops them, and tells what became of it. What cannot be told must not join.
