@@ -72,8 +72,15 @@ pub(crate) enum Named {
 pub(crate) struct Settled {
     pub(crate) source: Source,
     pub(crate) member: Option<String>,
-    /// Digest of its bytes as they stand there.
-    pub(crate) sha256: Digest,
+    /// Digest of its bytes as they stand there; none: nobody has taken it yet.
+    pub(crate) sha256: Option<Digest>,
+}
+
+impl Settled {
+    /// Returns the digest of its bytes as they stand there.
+    pub(crate) fn hash(&self, stop: &AtomicBool) -> Result<Digest, FaultReport> {
+        self.sha256.map_or_else(|| self.source.hash(stop).map_err(|fault| fault.report()), Ok)
+    }
 }
 
 impl Named {
@@ -104,20 +111,17 @@ impl Named {
         }
     }
 
-    /// Reads it for its digest; what is piped in is kept on the way.
+    /// Keeps what is piped in, and takes its digest on the way.
     pub(crate) fn settle(self, request: &RunRequest) -> Result<Settled, FaultReport> {
         match self {
-            Self::File { source, member } => {
-                let sha256 = source.hash(&request.stop).map_err(|fault| fault.report())?;
-                Ok(Settled { source, member, sha256 })
-            }
+            Self::File { source, member } => Ok(Settled { source, member, sha256: None }),
             Self::Piped => {
                 let spool = scratch::beside(request.out.as_deref());
                 let spool = spool.map_err(|error| PipeFault::Unkept { bytes: 0, error }.report())?;
                 let limit = request.limits.input.unpacked_bytes_max;
                 let kept = keep(rustix::stdio::stdin(), spool, request.called(), limit, &request.stop);
                 let (source, sha256) = kept.map_err(|fault| fault.report())?;
-                Ok(Settled { source, member: request.member.clone(), sha256 })
+                Ok(Settled { source, member: request.member.clone(), sha256: Some(sha256) })
             }
         }
     }

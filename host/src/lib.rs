@@ -6,7 +6,7 @@
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
 //! * `component`, a parser on disk; [`code_cache`], its compiled code; [`program`], one in Python; [`build`], made ready to
 //!   travel; [`watch`], run again on every save.
-//! * [`input`], what somebody named; [`source`], the input, open; [`packing`], one that is packed; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
+//! * [`input`], what somebody named; [`source`], the input, open; [`input_digest`], taken while it is parsed; [`packing`], one that is packed; [`sinks`], where good rows go; [`quarantine`], where bad ones are held; [`staging`], nothing
 //!   half-published.
 //! * [`loader`], the process that puts what is staged into a database.
 //! * [`contract`], contracts by themselves: what is wrong with one, what it says, what it changes of another.
@@ -27,6 +27,7 @@ pub mod explain;
 pub mod glance;
 pub mod infer;
 pub mod input;
+pub mod input_digest;
 pub mod inspect;
 mod interface;
 mod link;

@@ -70,7 +70,8 @@ pub(crate) struct Order {
     pub(crate) limits: Limits,
     /// What people call the input.
     pub(crate) input_name: String,
-    pub(crate) input_sha256: Digest,
+    /// None: it is being taken, and is asked for when it is needed.
+    pub(crate) input_sha256: Option<Digest>,
     /// What is to be read of it.
     pub(crate) wish: Wish,
     pub(crate) component_sha256: Digest,
@@ -109,6 +110,8 @@ pub(crate) enum News {
     Unpacked(Unpacked),
     /// A file is needed: an [`Answer`] is awaited.
     File(FileFor),
+    /// The digest of the input is needed, as it stands there: it is awaited.
+    WantsDigest,
     Progress {
         bytes: u64,
         accepted: u64,

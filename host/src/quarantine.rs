@@ -28,6 +28,7 @@ use casparian_core::id::{Digest, FieldHasher, TableName};
 pub use self::cells::CellsFault;
 pub(crate) use self::cells::schema_message;
 use self::columns::Gathered;
+use crate::input_digest::InputDigest;
 use crate::orders::FileFor;
 use crate::sinks::parts::{Shared, lock};
 use crate::sinks::{Encoders, Layout, ParquetFile, Provenance, SinkFault, Written};
@@ -59,8 +60,8 @@ pub enum Quarantine {
 pub struct Circumstances {
     /// The parser and the contract.
     pub provenance: Provenance,
-    /// Digest of the input.
-    pub input_sha256: Digest,
+    /// Digest of the input. The first row waits for it.
+    pub input_sha256: InputDigest,
     /// Digest of the parser's options: [`options_hash`].
     pub options_hash: Digest,
 }
@@ -152,7 +153,8 @@ enum FileState {
 
 impl QuarantineFile {
     fn hold(&mut self, rejected: &Rejected) -> Result<(), PortFault> {
-        let ids = self.ids(rejected);
+        let input_sha256 = self.circumstances.input_sha256.get().map_err(unnamed)?;
+        let ids = self.ids(input_sha256, rejected);
         if let Some(row) = rejected.row() {
             self.note_schema(row)?;
         }
@@ -223,12 +225,12 @@ impl QuarantineFile {
         }
     }
 
-    fn ids(&mut self, rejected: &Rejected) -> Ids {
+    fn ids(&mut self, input_sha256: Digest, rejected: &Rejected) -> Ids {
         let (table, ordinal) = match rejected.row() {
             Some(row) => (row.table().as_str(), row.ordinal()),
             None => ("", self.count_unreadable(rejected.at())),
         };
-        self.circumstances.ids(table, rejected.at(), ordinal)
+        self.circumstances.ids(input_sha256, table, rejected.at(), ordinal)
     }
 
     /// Several rejections of one record are told apart by the order in which they were said.
@@ -245,6 +247,11 @@ impl QuarantineFile {
 
 fn broken() -> SinkFault {
     SinkFault::NoFile { file: WHAT.to_owned(), error: io::Error::other("writing it failed before") }
+}
+
+/// Nobody tells the digest of the input, which is a part of a row's name.
+fn unnamed(error: io::Error) -> SinkFault {
+    SinkFault::Unwritten { file: WHAT.to_owned(), bytes: 0, error: error.to_string() }
 }
 
 fn unencoded(error: ArrowError) -> PortFault {
@@ -296,8 +303,8 @@ struct Ids {
 }
 
 impl Circumstances {
-    fn ids(&self, table: &str, at: Option<Span>, ordinal: u64) -> Ids {
-        let row = row_id(self.input_sha256, table, at.map(|at| at.offset), ordinal);
+    fn ids(&self, input_sha256: Digest, table: &str, at: Option<Span>, ordinal: u64) -> Ids {
+        let row = row_id(input_sha256, table, at.map(|at| at.offset), ordinal);
         let contract = self.provenance.contract.as_ref().map(|contract| contract.hash);
         let quarantined = q_id(row, contract, self.provenance.parser_sha256, self.options_hash);
         Ids { quarantined, row }
@@ -397,11 +404,12 @@ mod tests {
             parser_name: GuestText::new("trades", 64),
             parser_version: GuestText::new("1.2.0", 64),
             parser_sha256: Digest::of(b"parser"),
-            input_sha256: Some(Digest::of(b"input")),
+            input_sha256: Some(Digest::of(b"input").into()),
             packed: None,
             contract: None,
         };
-        Circumstances { provenance, input_sha256: Digest::of(b"input"), options_hash: options_hash(&[]) }
+        let input_sha256 = Digest::of(b"input").into();
+        Circumstances { provenance, input_sha256, options_hash: options_hash(&[]) }
     }
 
     /// Runs what a guest said about `input` and returns what is in quarantine then.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
+use std::thread;
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -123,14 +124,13 @@ impl Witness {
     ) -> Result<(), FaultReport> {
         let claim = self.claim.clone().ok_or_else(|| internal("nothing was counted".to_owned()))?;
         let files = staging.files().map_err(|fault| fault.report())?;
-        let kept = files.into_iter().filter(|(name, _)| !held || name == QUARANTINE_FILE);
-        let files = kept.map(|(name, file)| describe_file(request, name, file)).collect::<io::Result<_>>();
-        let files = files.map_err(|error| unread(&error))?;
+        let kept = files.into_iter().filter(|(name, _)| !held || name == QUARANTINE_FILE).collect::<Vec<_>>();
+        let files = describe_files(request, &kept)?;
         let receipt = Receipt::new(claim, self.circumstances(request, report, files));
         let text = receipt.and_then(|receipt| receipt.to_json());
         let text = text.map_err(|error| internal(format!("the receipt: {error}")))?;
         let mut file = staging.create_file(RECEIPT_FILE).map_err(|fault| fault.report())?;
-        file.write_all(text.as_bytes()).map_err(|error| unwritten(&error))
+        file.write_all(text.as_bytes()).map_err(|error| unwritten("the receipt cannot be written", &error))
     }
 
     fn circumstances(
@@ -194,7 +194,24 @@ pub(crate) fn origin_word(origin: ContractOrigin) -> &'static str {
     }
 }
 
-fn describe_file(request: &RunRequest, name: String, file: File) -> io::Result<FileCircumstances> {
+/// Reads files for their digests. Meanwhile they go to the disk, if they are to stay: publishing them waits for that.
+fn describe_files(
+    request: &RunRequest,
+    files: &[(String, File)],
+) -> Result<Vec<FileCircumstances>, FaultReport> {
+    let stay = if request.extent == Extent::Database { &[] } else { files };
+    thread::scope(|scope| {
+        // The system tells of a disk that failed once: it must not be lost here.
+        let syncing = scope.spawn(|| stay.iter().try_for_each(|(_, file)| file.sync_all()));
+        let described = files.iter().map(|(name, file)| describe_file(request, name.clone(), file));
+        let described = described.collect::<io::Result<_>>().map_err(|error| unread(&error));
+        let synced = syncing.join().map_err(|_| internal("the host panicked over a file".to_owned()))?;
+        synced.map_err(|error| unwritten("what was written cannot be synced", &error))?;
+        described
+    })
+}
+
+fn describe_file(request: &RunRequest, name: String, file: &File) -> io::Result<FileCircumstances> {
     let table = name.split_once('.').and_then(|(table, _)| TableName::new(table));
     let (bytes, sha256) = hash_file(file)?;
     let beside = request.out.as_deref().and_then(|out| out.file_name());
@@ -232,12 +249,12 @@ fn unread(error: &io::Error) -> FaultReport {
     }
 }
 
-fn unwritten(error: &io::Error) -> FaultReport {
+fn unwritten(what: &str, error: &io::Error) -> FaultReport {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     FaultReport {
         blame: if full { Blame::Operator } else { Blame::Host },
         code: if full { "disk-full" } else { "output-failed" }.to_owned(),
-        message: format!("the receipt cannot be written: {error}"),
+        message: format!("{what}: {error}"),
         hint: None,
         at: None,
     }

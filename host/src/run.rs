@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use casparian_core::description::Description;
@@ -15,6 +16,7 @@ pub use casparian_sandbox::journal::Level as LogLevel;
 
 use crate::component::{Compiled, Component, Workshop};
 use crate::input::{Named, Settled};
+use crate::input_digest::Hashing;
 use crate::loader;
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
 use crate::packing::{self, Compression, Wish};
@@ -77,36 +79,41 @@ fn attempt(
     report.warnings.extend(compiled.warning.clone());
     let terms = Terms::find(&request.contract, &component)?;
     let Settled { source, member, sha256 } = named.settle(request)?;
-    (report.input.bytes, report.input.sha256) = (source.size(), Some(sha256));
+    report.input.bytes = source.size();
 
     let wish = Wish { compression: request.compression, member, name: source.name().to_owned() };
     let task = Task::Run(Box::new(order(request, &component, wish, terms.as_ref(), sha256)));
     let deadline_ms = request.limits.deadline_ms(component.bytes() + source.size());
     let fds = descriptors(&component, &compiled, Some(&source), terms.as_ref());
-    let mut worker = Worker::start(
-        &request.worker_exe,
-        request.require_isolation,
-        &task,
-        &fds,
-        deadline_ms,
-        &request.stop,
-    )?;
     let shelf = &mut Outputs { request, staging: staging.as_ref(), files: 0 };
-    let witnessed = &mut witness;
-    let component_bytes = component.bytes();
-    let mut supervision = Supervision {
-        request,
-        report,
-        progress,
-        shelf,
-        witness: witnessed,
-        component_bytes,
-        spool: None,
-        known: None,
-        is_introduced: false,
-    };
-    supervision.hear_out(&mut worker).map_err(Ending::into_fault)?;
-    drop(worker);
+    thread::scope(|scope| {
+        // The worker is started first: it has more to do.
+        let start = Worker::start(
+            &request.worker_exe,
+            request.require_isolation,
+            &task,
+            &fds,
+            deadline_ms,
+            &request.stop,
+        );
+        let hashing = sha256.map_or_else(|| Hashing::begin(scope, &source, &request.stop), Hashing::Done);
+        let mut supervision = Supervision {
+            request,
+            report,
+            progress,
+            shelf,
+            witness: &mut witness,
+            hashing,
+            component_bytes: component.bytes(),
+            spool: None,
+            known: None,
+            is_introduced: false,
+        };
+        let ended = start.map_err(Ending::from).and_then(|mut worker| supervision.hear_out(&mut worker));
+        // What is wrong with the input counts before what a parser made of it.
+        supervision.hash()?;
+        ended.map_err(Ending::into_fault)
+    })?;
     source.check_unchanged().map_err(|fault| fault.report())?;
     report.claim_sha256 = witness.claim_hash()?;
     report.claim = witness.claim().cloned();
@@ -134,7 +141,7 @@ pub(crate) fn order(
     component: &Component,
     wish: Wish,
     terms: Option<&Terms>,
-    input_sha256: Digest,
+    input_sha256: Option<Digest>,
 ) -> Order {
     Order {
         limits: request.limits.clone(),
@@ -213,6 +220,8 @@ pub(crate) struct Supervision<'a> {
     pub(crate) progress: &'a mut dyn FnMut(Progress),
     pub(crate) shelf: &'a mut dyn Shelf,
     pub(crate) witness: &'a mut Witness,
+    /// Of the input.
+    pub(crate) hashing: Hashing<'a>,
     /// Of the parser: the deadline follows from it, and from the input.
     pub(crate) component_bytes: u64,
     /// The file that the worker unpacks the input into.
@@ -264,8 +273,10 @@ impl Supervision<'_> {
                 late @ News::File(FileFor::Spool) if !is_early => {
                     return Err(Ending::Broken(worker.misspoke(&late)));
                 }
+                News::WantsDigest => self.tell_digest(worker)?,
                 News::Done(done) => {
                     self.introduce();
+                    self.hash().map_err(Ending::Broken)?;
                     self.done(*done);
                     return Ok(());
                 }
@@ -305,6 +316,21 @@ impl Supervision<'_> {
                 }
             }
         }
+    }
+
+    /// Waits for the digest of the input, and writes it down.
+    fn hash(&mut self) -> Result<Digest, FaultReport> {
+        let sha256 = self.hashing.finish()?;
+        self.report.input.sha256 = Some(sha256);
+        Ok(sha256)
+    }
+
+    /// Tells a worker the digest of the input. The time that it waits for it is not its own.
+    fn tell_digest(&mut self, worker: &mut Worker) -> Result<(), Ending> {
+        let asked = Instant::now();
+        let sha256 = self.hash().map_err(Ending::Broken)?;
+        worker.prolong(u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX));
+        Ok(worker.answer(&sha256, &[])?)
     }
 
     fn hand_over(&mut self, worker: &Worker, what: FileFor) -> Result<(), Ending> {
@@ -351,7 +377,6 @@ impl Supervision<'_> {
         };
         self.is_introduced = true;
         self.report.contract.clone_from(contract);
-        self.witness.introduce(self.request, self.report, description);
         self.report.warnings.extend(misnamed(self.request, self.report));
         let (name, version) = (description.name.clone(), description.version.clone());
         self.report.component.name = name.clone();
@@ -375,6 +400,9 @@ impl Supervision<'_> {
         let request = self.request;
         let out = request.out.as_deref();
         let Done { has_quarantine, tally, account, ranges, threads, toll, used } = done;
+        if let Some((description, _)) = &self.known {
+            self.witness.introduce(self.request, self.report, description);
+        }
         self.witness.count(&tally, &account, ranges, threads);
         self.report.use_up(used);
         self.report.traps = toll;

@@ -19,7 +19,7 @@ use casparian_core::description::Description;
 use casparian_core::fault::{Blame, Blamed, FaultReport};
 use casparian_core::flow::{Flow, FlowFault, ProvideScratch};
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::TableName;
+use casparian_core::id::{Digest, TableName};
 use casparian_core::intake::Said;
 use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
@@ -33,6 +33,7 @@ use casparian_sandbox::session::{Ended, Session};
 use casparian_sandbox::{Blob, CompileFault, Hangup, Loaded, Sandbox, SessionFault, Setup, precheck};
 
 use crate::component::CODE_BYTES_MAX;
+use crate::input_digest::InputDigest;
 use crate::interface::Interface;
 use crate::link::{Link, LinkFault, MESSAGE_BYTES_MAX, Received};
 use crate::orders::{Answer, Done, FileFor, News, Order, Task};
@@ -389,7 +390,9 @@ fn run(
         check_one_table(&wanted)?;
     }
     let options = description.resolve_options(&order.options).map_err(failed)?;
-    let circumstances = circumstances(order, &description, contract_report, unpacked, &options);
+    let input_sha256 = input_digest(link, order)?;
+    let circumstances =
+        circumstances((order, input_sha256), &description, contract_report, unpacked, &options);
     let source_of_hold = source(for_hold.into())?;
     let files = files_at_most(&wanted, limits);
     let (sinks, hold) = match parts {
@@ -425,22 +428,22 @@ fn run(
 
 /// What every row that leaves has in common.
 fn circumstances(
-    order: &Order,
+    (order, input_sha256): (&Order, InputDigest),
     description: &Description,
     contract: Option<ContractReport>,
     unpacked: Option<Unpacked>,
     options: &[(String, String)],
 ) -> Circumstances {
-    let input_sha256 = unpacked.as_ref().map_or(order.input_sha256, |unpacked| unpacked.sha256);
+    let as_read = unpacked.as_ref().map_or_else(|| input_sha256.clone(), |unpacked| unpacked.sha256.into());
     let provenance = Provenance {
         parser_name: description.name.clone(),
         parser_version: description.version.clone(),
         parser_sha256: order.component_sha256,
-        input_sha256: Some(input_sha256),
-        packed: unpacked.map(|unpacked| (unpacked.packing, order.input_sha256)),
+        input_sha256: Some(as_read.clone()),
+        packed: unpacked.map(|unpacked| (unpacked.packing, input_sha256)),
         contract,
     };
-    Circumstances { provenance, input_sha256, options_hash: quarantine::options_hash(options) }
+    Circumstances { provenance, input_sha256: as_read, options_hash: quarantine::options_hash(options) }
 }
 
 /// Returns what is to be read: the input, or what it holds if it is packed, in a file without a name.
@@ -644,6 +647,24 @@ fn scratch_files(link: &Link) -> Result<ProvideScratch, FaultReport> {
             at: None,
         }),
     }))
+}
+
+/// Returns the digest of the input as it stands there. The supervisor may be at it still.
+fn input_digest(link: &Link, order: &Order) -> Result<InputDigest, FaultReport> {
+    let link = link.share().map_err(|e| internal(format!("the digest's way here: {e}")))?;
+    Ok(match order.input_sha256 {
+        Some(sha256) => sha256.into(),
+        None => InputDigest::asked(move || ask_for_digest(&link)),
+    })
+}
+
+/// Asks the supervisor for the digest of the input. Only the judge's thread asks, so the next message is the answer.
+fn ask_for_digest(link: &Link) -> io::Result<Digest> {
+    link.send(&News::WantsDigest, &[]).map_err(io::Error::other)?;
+    match link.receive::<Digest>().map_err(io::Error::other)? {
+        Received::Message(sha256, _) => Ok(sha256),
+        Received::Closed | Received::Nothing => Err(io::Error::other("the supervisor is gone")),
+    }
 }
 
 /// Asks the supervisor for a file. Only the judge's thread asks, so the next message is the answer.

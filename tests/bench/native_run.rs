@@ -3,12 +3,14 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use casparian_core::flow::Flow;
 use casparian_core::id::{Digest, TableName};
+use casparian_host::input_digest::InputDigest;
 use casparian_host::quarantine::{self, Circumstances, Quarantine};
 use casparian_host::sinks::{Encoders, Format, Provenance, Tables};
 use casparian_host::source::Source;
@@ -27,7 +29,7 @@ const CHANNEL_BATCHES: usize = 2;
 pub(crate) fn run(input: &Path, out: &Path) -> Outcome {
     let source = Arc::new(Source::open(input)?);
     let staging = Arc::new(Staging::create(out, Extent::Folder, false)?);
-    let input_sha256 = source.hash(&std::sync::atomic::AtomicBool::new(false))?;
+    let input_sha256 = hash_beside(&source);
     let wanted = native::tables()?;
     let flow = flow(&source, &staging, input_sha256, wanted.clone())?;
     let flow = join(flow, &source, &wanted)?;
@@ -39,10 +41,22 @@ pub(crate) fn run(input: &Path, out: &Path) -> Outcome {
     Ok(())
 }
 
+/// Begins to take the digest of the input, as a supervisor does beside its worker.
+fn hash_beside(source: &Arc<Source>) -> InputDigest {
+    let source = Arc::clone(source);
+    let (tell, told) = sync_channel(1);
+    thread::spawn(move || tell.send(source.hash(&AtomicBool::new(false))));
+    let told = Mutex::new(told);
+    InputDigest::asked(move || {
+        let told = told.lock().map_err(|_| io::Error::other("who asked before panicked"))?;
+        Ok(told.recv().map_err(io::Error::other)??)
+    })
+}
+
 fn flow(
     source: &Arc<Source>,
     staging: &Arc<Staging>,
-    input_sha256: Digest,
+    input_sha256: InputDigest,
     wanted: Vec<TableName>,
 ) -> Outcome<Flow<Tables, Quarantine>> {
     let description = native::describe(&Fix.describe())?;
@@ -50,7 +64,7 @@ fn flow(
         parser_name: description.name,
         parser_version: description.version,
         parser_sha256: Digest::of(b"native"),
-        input_sha256: Some(input_sha256),
+        input_sha256: Some(input_sha256.clone()),
         packed: None,
         contract: None,
     };

@@ -102,10 +102,7 @@ impl<'a> Crew<'a> {
         let wish = Wish { compression: request.each.compression, member: None, name: String::new() };
         // Cores that no worker is there for help the others.
         let threads = request.jobs / workers(request, &segments(request, inputs));
-        let order = Order {
-            threads: threads.max(1),
-            ..order(&request.each, component, wish, terms, Digest::of(b""))
-        };
+        let order = Order { threads: threads.max(1), ..order(&request.each, component, wish, terms, None) };
         Self {
             request,
             component,

@@ -20,6 +20,7 @@ use casparian_core::id::{Digest, TableName};
 use super::crew::{Columns, Crew, Word};
 use super::list::Listing;
 use crate::input::Settled;
+use crate::input_digest::Hashing;
 use crate::orders::{FileFor, Kept, News, Next};
 use crate::packing::Wish;
 use crate::receipt::Witness;
@@ -216,7 +217,9 @@ impl<'a> Hand<'a> {
     ) -> Result<(), Bad> {
         let named = listing.open(request).map_err(Bad::before)?;
         named.describe(&request.called(), &mut report.input);
-        let Settled { source, member, sha256 } = named.settle(request).map_err(Bad::before)?;
+        let settled = named.settle(request).map_err(Bad::before)?;
+        let sha256 = settled.hash(&request.stop).map_err(Bad::before)?;
+        let Settled { source, member, .. } = settled;
         (report.input.bytes, report.input.sha256) = (source.size(), Some(sha256));
         let crew = self.crew;
         let deadline_ms = crew.deadline_ms(source.size());
@@ -247,6 +250,7 @@ impl<'a> Hand<'a> {
             progress,
             shelf,
             witness: witnessed,
+            hashing: Hashing::Done(sha256),
             component_bytes,
             spool: None,
             known,
@@ -254,6 +258,7 @@ impl<'a> Hand<'a> {
         };
         let ended = supervision.hear_out(worker);
         self.known = supervision.known.take();
+        drop(supervision);
         ended?;
         // Its rows have joined the others: with what has changed they must go.
         source.check_unchanged().map_err(|fault| Bad::Broken(fault.report()))?;

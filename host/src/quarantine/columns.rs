@@ -126,6 +126,7 @@ impl Gathered {
         source: &Source,
     ) -> Result<RecordBatch, ArrowError> {
         let same = Same { rows: self.rows };
+        let input_sha256 = circumstances.input_sha256.get().map_err(ArrowError::from)?;
         let provenance = &circumstances.provenance;
         let contract = provenance.contract.as_ref();
         let columns: Vec<ArrayRef> = vec![
@@ -135,7 +136,7 @@ impl Gathered {
             Arc::new(UInt32Array::new_null(self.rows)),
             Arc::new(self.table.finish()),
             same.text(Some(source.name())),
-            same.text(Some(&circumstances.input_sha256.to_string())),
+            same.text(Some(&input_sha256.to_string())),
             Arc::new(self.record_no.finish()),
             Arc::new(self.line_first.finish()),
             Arc::new(self.line_last.finish()),

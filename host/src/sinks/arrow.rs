@@ -25,6 +25,8 @@ const ALIGNMENT: usize = 64;
 /// An Arrow IPC file that is being written.
 pub(crate) struct ArrowFile {
     writer: FileWriter<io::BufWriter<Counted>>,
+    /// For the footer, which is written last: the digest of the input may not be known before.
+    provenance: Provenance,
     what: String,
     chunks: Chunks,
     rows: u64,
@@ -43,11 +45,9 @@ impl ArrowFile {
             let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
             FileWriter::try_new_with_options(counted, &schema, options)
         };
-        let mut writer = begin().map_err(|error| fault(&what, 0, error))?;
-        for (key, value) in provenance.pairs() {
-            writer.write_metadata(key, value);
-        }
-        Ok(Self { writer, what, chunks: Chunks::new(schema, BATCH), rows: 0 })
+        let writer = begin().map_err(|error| fault(&what, 0, error))?;
+        let (chunks, provenance) = (Chunks::new(schema, BATCH), provenance.clone());
+        Ok(Self { writer, provenance, what, chunks, rows: 0 })
     }
 
     /// Writes rows of its schema.
@@ -65,6 +65,8 @@ impl ArrowFile {
         if let Some(chunk) = self.chunks.take_rest().map_err(|error| self.fault(error))? {
             self.add(&chunk)?;
         }
+        let pairs = self.provenance.pairs().map_err(|error| of_system(&self.what, self.bytes(), &error))?;
+        pairs.into_iter().for_each(|(key, value)| self.writer.write_metadata(key, value));
         self.writer.finish().map_err(|error| self.fault(error))?;
         Ok(Written { rows: self.rows, bytes: self.bytes() })
     }

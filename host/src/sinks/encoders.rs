@@ -111,8 +111,11 @@ mod tests {
     fn threads_work_side_by_side() {
         let encoders = Encoders::start(2).unwrap();
         let meeting = Arc::new(Barrier::new(2));
-        let begun =
-            [Arc::clone(&meeting), meeting].map(|meeting| encoders.begin(move || drop(meeting.wait())));
+        let begun = [Arc::clone(&meeting), meeting].map(|meeting| {
+            encoders.begin(move || {
+                meeting.wait();
+            })
+        });
         // Each waits for the other, so one thread alone would never come to an end.
         assert_eq!(begun.map(Pending::finish), [Some(()), Some(())]);
     }

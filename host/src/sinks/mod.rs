@@ -39,6 +39,7 @@ pub use self::fault::SinkFault;
 use self::lines::LinesFile;
 pub(crate) use self::parquet::{Layout, ParquetFile};
 pub use self::parts::PartTables;
+use crate::input_digest::InputDigest;
 use crate::report::{ContractReport, Preview};
 
 /// The version of what our files look like: columns of our own, keys of the footer, the quarantine.
@@ -129,34 +130,36 @@ pub struct Provenance {
     /// Digest of the component.
     pub parser_sha256: Digest,
     /// Digest of what the parser reads, which is what every offset is about; none: of many inputs, rows or receipts say which.
-    pub input_sha256: Option<Digest>,
+    pub input_sha256: Option<InputDigest>,
     /// How that was packed, and the digest of the packed file; none: it was read as it stood there.
-    pub packed: Option<(Packing, Digest)>,
+    pub packed: Option<(Packing, InputDigest)>,
     /// The contract; none: the schema that the parser declares.
     pub contract: Option<ContractReport>,
 }
 
 impl Provenance {
-    /// Returns what a file's footer says, key by key.
-    fn pairs(&self) -> Vec<(&'static str, String)> {
+    /// Returns what a file's footer says, key by key. Waits for the digest of the input.
+    fn pairs(&self) -> io::Result<Vec<(&'static str, String)>> {
+        let text = |sha256: &InputDigest| sha256.get().map(|sha256| sha256.to_string());
         let contract = self.contract.as_ref();
         let pairs = [
             ("casparian.format_version", Some(FORMAT_VERSION.to_string())),
             ("casparian.parser.name", Some(self.parser_name.raw().to_owned())),
             ("casparian.parser.version", Some(self.parser_version.raw().to_owned())),
             ("casparian.parser.sha256", Some(self.parser_sha256.to_string())),
-            ("casparian.input.sha256", self.input_sha256.map(|sha256| sha256.to_string())),
+            ("casparian.input.sha256", self.input_sha256.as_ref().map(text).transpose()?),
             ("casparian.contract.id", contract.map(|contract| contract.id.clone())),
             ("casparian.contract.version", contract.map(|contract| contract.version.clone())),
             ("casparian.contract.sha256", contract.map(|contract| contract.hash.to_string())),
         ];
-        let packed = self.packed.iter().flat_map(|(packing, sha256)| {
-            [
-                ("casparian.input.packing", Some(packing.to_string())),
-                ("casparian.input.packed_sha256", Some(sha256.to_string())),
-            ]
-        });
-        pairs.into_iter().chain(packed).filter_map(|(key, value)| Some((key, value?))).collect()
+        let packed = [
+            ("casparian.input.packing", self.packed.as_ref().map(|(packing, _)| packing.to_string())),
+            (
+                "casparian.input.packed_sha256",
+                self.packed.as_ref().map(|(_, sha256)| text(sha256)).transpose()?,
+            ),
+        ];
+        Ok(pairs.into_iter().chain(packed).filter_map(|(key, value)| Some((key, value?))).collect())
     }
 }
 
@@ -470,7 +473,7 @@ pub(crate) mod tests {
             parser_name: GuestText::new("trades", 64),
             parser_version: GuestText::new("1.2.0", 64),
             parser_sha256: Digest::of(b"parser"),
-            input_sha256: Some(Digest::of(b"input")),
+            input_sha256: Some(Digest::of(b"input").into()),
             packed: None,
             contract: None,
         }

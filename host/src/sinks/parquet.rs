@@ -99,6 +99,8 @@ pub(crate) struct ParquetFile {
     writer: SerializedFileWriter<File>,
     factory: ArrowRowGroupWriterFactory,
     encoders: Encoders,
+    /// For the footer, which is written last: the digest of the input may not be known before.
+    provenance: Provenance,
     /// What it holds, for messages: "table `orders`".
     what: String,
     schema: SchemaRef,
@@ -136,8 +138,7 @@ impl ParquetFile {
         provenance: &Provenance,
         encoders: &Encoders,
     ) -> Result<Self, SinkFault> {
-        let metadata = key_values(provenance);
-        let properties = layout.properties().set_key_value_metadata(Some(metadata)).build();
+        let properties = layout.properties().build();
         let (writer, factory) = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| fault(&what, 0, error))?;
@@ -147,6 +148,7 @@ impl ParquetFile {
             writer,
             factory,
             encoders: encoders.clone(),
+            provenance: provenance.clone(),
             what,
             schema,
             chunks,
@@ -184,6 +186,9 @@ impl ParquetFile {
             self.end_group().map_err(|error| self.fault(error))?;
         }
         self.write_group().map_err(|error| self.fault(error))?;
+        let pairs =
+            self.provenance.pairs().map_err(|error| self.fault(ParquetError::External(error.into())))?;
+        pairs.into_iter().for_each(|(key, value)| self.note(key.to_owned(), value));
         self.writer.finish().map_err(|error| self.fault(error))?;
         Ok(Written { rows: self.rows, bytes: self.writer.bytes_written() as u64 })
     }
@@ -276,11 +281,6 @@ fn fault(what: &str, bytes: u64, error: ParquetError) -> SinkFault {
         Some(from_system) => of_system(what, bytes, from_system),
         None => SinkFault::Unwritten { file: what.to_owned(), bytes, error: error.to_string() },
     }
-}
-
-fn key_values(provenance: &Provenance) -> Vec<KeyValue> {
-    let pairs = provenance.pairs().into_iter();
-    pairs.map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(value) }).collect()
 }
 
 #[cfg(test)]

@@ -421,7 +421,7 @@ mod tests {
             parser_name: GuestText::new("p", 64),
             parser_version: GuestText::new("1", 64),
             parser_sha256: Digest::of(b"p"),
-            input_sha256: Some(Digest::of(b"i")),
+            input_sha256: Some(Digest::of(b"i").into()),
             packed: None,
             contract: None,
         }

@@ -36,7 +36,7 @@ pub(super) fn serve(link: &Link, order: &Order, bench: &Bench) -> Result<News, F
             }
             Next::Input { name, sha256, wish } => {
                 let input = fds.next().ok_or_else(|| internal("a descriptor is missing".to_owned()))?;
-                let order = Order { input_name: name, input_sha256: sha256, wish, ..order.clone() };
+                let order = Order { input_name: name, input_sha256: Some(sha256), wish, ..order.clone() };
                 let done = run(link, &order, bench, input.into(), Some(&parts));
                 settle(link, &parts, done)?;
             }
