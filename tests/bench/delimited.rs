@@ -29,7 +29,7 @@ reading, and the handover, into an ear that drops what it hears. As for FIX othe
 
 pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
     let sandboxed = Sandboxed::load(&site.root.join("target/guests/csv.wasm"))?;
-    let source = Arc::new(Source::open(&table(site)?)?);
+    let source = Arc::new(Source::open(&table(site, MEGABYTES)?)?);
     let wanted = vec![TableName::new("rows").ok_or("`rows` is no table name")?];
     let (by_native, by_guest) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
     let native = Contender::new("native", |_| {
@@ -73,13 +73,13 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
     Ok(section)
 }
 
-/// Returns where the table is, after writing it unless it is there.
-fn table(site: &Site) -> Outcome<PathBuf> {
-    let path = site.folder.join(format!("table-{MEGABYTES}MB.csv"));
+/// Returns where a table of so many megabytes is, after writing it unless it is there.
+pub(crate) fn table(site: &Site, megabytes: u64) -> Outcome<PathBuf> {
+    let path = site.folder.join(format!("table-{megabytes}MB.csv"));
     if !path.is_file() {
         eprintln!("  writing {}", path.display());
         let unfinished = path.with_extension("unfinished");
-        write(&unfinished)?;
+        write(&unfinished, megabytes)?;
         fs::rename(&unfinished, &path)?;
     }
     // Read once, so that every contender finds it in memory.
@@ -87,14 +87,14 @@ fn table(site: &Site) -> Outcome<PathBuf> {
     Ok(path)
 }
 
-fn write(path: &std::path::Path) -> Outcome {
+fn write(path: &std::path::Path, megabytes: u64) -> Outcome {
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let header = "id,name,when,amount,qty,flag,note\n";
     out.write_all(header.as_bytes())?;
     let mut written = header.len() as u64;
     let mut state = 7_u64;
     let mut number = 0_u64;
-    while written < MEGABYTES * 1_000_000 {
+    while written < megabytes * 1_000_000 {
         let line = line(number, &mut state);
         written += line.len() as u64;
         out.write_all(line.as_bytes())?;

@@ -22,6 +22,7 @@ mod sandboxed;
 mod site;
 
 mod bad_rows;
+mod cores;
 mod delimited;
 mod guard;
 mod instance;
@@ -45,10 +46,11 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// One measurement: what it is called on the command line, and what does it.
 type Measurement = (&'static str, fn(&Site, &Order) -> Outcome<Section>);
 
-const MEASUREMENTS: [Measurement; 11] = [
+const MEASUREMENTS: [Measurement; 12] = [
     ("parse", parse::measure),
     ("csv", delimited::measure),
     ("pipeline", pipeline::measure),
+    ("cores", cores::measure),
     ("instance", instance::measure),
     ("poison", poison::measure),
     ("memory", memory::measure),
