@@ -3,7 +3,7 @@
 //! A block's delimiters and ends of lines are found sixty-four bytes at a time; records whose last cell ends where the line does are
 //! taken in runs, column by column. What is anything else is left to [`crate::reader`], one record at a time. Both come to the same.
 
-use casparian_sdk::column::{At, Text};
+use casparian_sdk::column::{At, Cut, Text};
 use casparian_sdk::dynamic::Dynamic;
 use casparian_sdk::prelude::*;
 use casparian_sdk::scan::{Cells, Grid, Quotes, find};
@@ -25,6 +25,10 @@ pub struct Runs {
     is_regular: bool,
     /// Cells and records of the block that were passed.
     passed: (usize, usize),
+    /// Opening quotes of the block that were passed.
+    passed_opens: usize,
+    /// Which columns of a run have a cell that is quoted.
+    has_quoted: Vec<bool>,
     spans: Vec<(u64, u32)>,
     scratch: Vec<u8>,
 }
@@ -52,8 +56,8 @@ impl Runs {
         }
         let Some((first, count)) = self.run(records, end) else { return Ok(false) };
         self.write(records, first, rows)?;
-        let length = self.spans.iter().map(|span| span.1 as usize).sum();
-        records.source.consume(length);
+        let behind = self.spans.last().map_or(0, |last| last.0 + u64::from(last.1));
+        records.source.consume((behind - records.source.offset()) as usize);
         self.passed = (first + count * records.plan.usual, self.passed.1 + count);
         Ok(true)
     }
@@ -66,7 +70,7 @@ impl Runs {
         let dialect = records.dialect;
         let end = if dialect.ends == Ends::Return { b'\r' } else { b'\n' };
         self.cells.fill(block, dialect.delimiter[0], end, dialect.quote);
-        self.passed = (0, 0);
+        (self.passed, self.passed_opens) = ((0, 0), 0);
         // A block ends with a record: what follows it may be half a character.
         let whole = self.cells.record_ends().last().map_or(0, |last| *last as usize + 1);
         self.is_regular = whole > 0 && is_taken(&block[..whole], dialect, self.cells.quotes());
@@ -101,18 +105,32 @@ impl Runs {
     fn collect(&mut self, records: &Records<'_, '_>, end: u64, place: (usize, usize), at: u32) {
         let usual = records.plan.usual;
         let (ends, record_ends) = (&self.cells.ends()[place.0..], &self.cells.record_ends()[place.1..]);
-        let bounds = self.block.offset..end;
+        let text = records.source.text();
+        // Records that begin before the range ends, by their places in the block.
+        let before = (end - self.block.offset).min(u64::from(u32::MAX)) as u32;
+        let special = Special::new(records);
         let mut start = at;
         self.spans.clear();
-        for (ends, record_end) in ends.chunks_exact(usual).zip(record_ends) {
-            let offset = bounds.start + u64::from(start);
-            if ends[usual - 1] != *record_end
-                || offset >= bounds.end
-                || is_special(records, at, start, *record_end)
-            {
+        self.spans.reserve(record_ends.len());
+        loop {
+            let taken = self.spans.len();
+            let (ends, record_ends) = (&ends[taken * usual..], &record_ends[taken..]);
+            let is_wanted = |start: u32, end: u32| {
+                start < before && !special.may_be(text.get((start - at) as usize), end - start)
+            };
+            start = regular(ends, usual, record_ends, start, &is_wanted, self.block.offset, &mut self.spans);
+            // What looked like something else may be a record all the same.
+            let taken = self.spans.len() - taken;
+            let (Some(cell_end), Some(record_end)) =
+                (ends.get(taken * usual + usual - 1), record_ends.get(taken))
+            else {
+                return;
+            };
+            let line = &text[(start - at) as usize..(*record_end - at) as usize];
+            if cell_end != record_end || start >= before || special.is(line) {
                 return;
             }
-            self.spans.push((offset, record_end + 1 - start));
+            self.spans.push((self.block.offset + u64::from(start), record_end + 1 - start));
             start = record_end + 1;
         }
     }
@@ -128,7 +146,9 @@ impl Runs {
         let Some((view, _)) = records.source.padded() else { return Ok(()) };
         let at = (records.source.offset() - self.block.offset) as usize;
         let ends = &self.cells.ends()[first..first + self.spans.len() * usual];
-        let quote = records.dialect.quote.filter(|_| self.cells.quotes() == Quotes::Tidy);
+        let quotes = self.cells.quotes();
+        let quote = records.dialect.quote.filter(|_| quotes != Quotes::None);
+        mark_quoted(&mut self.has_quoted, usual, ends, self.cells.opens(), &mut self.passed_opens);
         let feeds = records.dialect.ends == Ends::Feed;
         let mut row = rows.rows(&self.spans)?;
         let row_at = row.at();
@@ -136,20 +156,38 @@ impl Runs {
         for column in 0..usual {
             let Some(text) = row.text(column) else { continue };
             let trimmed = Some(b'\r').filter(|_| feeds && column + 1 == usual);
-            match quote.filter(|quote| has_quoted(view, &grid, column, *quote)) {
-                None => text.set_column(row_at, view, &grid, column, trimmed),
-                Some(quote) => quoted(text, row_at, view, (&grid, column, trimmed), quote, &mut self.scratch),
+            match quote.filter(|_| self.has_quoted[column]) {
+                Some(quote) if quotes == Quotes::Doubled => {
+                    quoted(text, row_at, view, (&grid, column, trimmed), quote, &mut self.scratch);
+                }
+                quote => text.set_column(row_at, view, &grid, column, Cut { behind: trimmed, quote }),
             }
         }
         Ok(())
     }
 }
 
-/// Whether a column has a cell that is quoted.
-fn has_quoted(view: &[u8], grid: &Grid<'_>, column: usize, quote: u8) -> bool {
-    let mut found = false;
-    grid.each(column, |start, _| found |= view.get(start) == Some(&quote));
-    found
+/// Finds out which columns have a cell that is quoted: quotes that open one are few, or stand in the next cell.
+fn mark_quoted(has_quoted: &mut Vec<bool>, usual: usize, ends: &[u32], opens: &[u32], passed: &mut usize) {
+    has_quoted.clear();
+    has_quoted.resize(usual, false);
+    let Some(last) = ends.last() else { return };
+    let mut cell = 0;
+    for open in opens[*passed..].iter().take_while(|open| *open <= last) {
+        *passed += 1;
+        cell += leap(&ends[cell..], *open);
+        has_quoted[cell % usual] = true;
+    }
+}
+
+/// How many of the ends lie before a place: in steps that double, then halve.
+fn leap(ends: &[u32], place: u32) -> usize {
+    let mut step = 1;
+    while ends.get(step - 1).is_some_and(|end| *end < place) {
+        step *= 2;
+    }
+    let from = step / 2;
+    from + ends[from..ends.len().min(step)].partition_point(|end| *end < place)
 }
 
 /// Writes a column in which cells may be quoted.
@@ -161,11 +199,9 @@ fn quoted(
     quote: u8,
     scratch: &mut Vec<u8>,
 ) {
-    let mut row = 0;
-    grid.each(column, |start, end| {
+    for (row, (start, end)) in grid.cells(0, column).enumerate() {
         let end = end - usize::from(end > start && trimmed == Some(view[end - 1]));
-        let at = at.plus(row);
-        row += 1;
+        let at = at.plus(row as u32);
         if end < start + 2 || view[start] != quote {
             text.set_slice(at, view, start, end);
         } else if find(&view[start + 1..end - 1], quote).is_none() {
@@ -175,7 +211,7 @@ fn quoted(
             undouble(&view[start + 1..end - 1], quote, scratch);
             text.set_slice(at, scratch, 0, scratch.len());
         }
-    });
+    }
 }
 
 fn undouble(cell: &[u8], quote: u8, into: &mut Vec<u8>) {
@@ -192,7 +228,7 @@ fn undouble(cell: &[u8], quote: u8, into: &mut Vec<u8>) {
 fn is_taken(block: &[u8], dialect: &Dialect, quotes: Quotes) -> bool {
     let is_plain = match quotes {
         Quotes::None => true,
-        Quotes::Tidy => !dialect.spaces && dialect.ends == Ends::Feed,
+        Quotes::Tidy | Quotes::Doubled => !dialect.spaces && dialect.ends == Ends::Feed,
         Quotes::Untidy => false,
     };
     let is_escaped = dialect.backslash && memchr::memchr(b'\\', block).is_some();
@@ -201,15 +237,54 @@ fn is_taken(block: &[u8], dialect: &Dialect, quotes: Quotes) -> bool {
     is_plain && !is_escaped && is_decoded
 }
 
-/// Whether a record of the right width may still be something else: a comment, or the header once more.
-#[inline(always)]
-fn is_special(records: &Records<'_, '_>, at: u32, start: u32, end: u32) -> bool {
-    let text = records.source.text();
-    let (start, end) = ((start - at) as usize, (end - at) as usize);
-    let header = &records.plan.header;
-    let is_comment = records.dialect.comment.first().is_some_and(|first| text.get(start) == Some(first));
-    let is_header = !header.is_empty()
-        && (end - start).abs_diff(header.len()) <= 1
-        && text[start..end].starts_with(header);
-    is_comment || is_header
+/// Adds records as long as each has `usual` cells and is wanted; returns where the next one begins. Nothing is called from here:
+/// what is alive across a call goes through memory in the sandbox.
+#[inline(never)]
+fn regular(
+    ends: &[u32],
+    usual: usize,
+    record_ends: &[u32],
+    mut start: u32,
+    is_wanted: &impl Fn(u32, u32) -> bool,
+    offset: u64,
+    spans: &mut Vec<(u64, u32)>,
+) -> u32 {
+    let room = spans.capacity() - spans.len();
+    let taken = ends.chunks_exact(usual).zip(record_ends).take(room).map_while(|(ends, record_end)| {
+        let span = (offset + u64::from(start), record_end + 1 - start);
+        let is_regular = ends[usual - 1] == *record_end && is_wanted(start, *record_end);
+        start = if is_regular { record_end + 1 } else { start };
+        is_regular.then_some(span)
+    });
+    spans.extend(taken);
+    start
+}
+
+/// What a record of the right width may be all the same: a comment, or the header once more.
+struct Special<'c> {
+    comment: Option<u8>,
+    header: &'c [u8],
+}
+
+impl<'c> Special<'c> {
+    fn new(records: &Records<'_, 'c>) -> Special<'c> {
+        Special { comment: records.dialect.comment.first().copied(), header: &records.plan.header }
+    }
+
+    /// Whether a line may be one of them, by its first byte and its length.
+    #[inline(always)]
+    fn may_be(&self, first: Option<&u8>, length: u32) -> bool {
+        let may_be_header =
+            (length as usize).abs_diff(self.header.len()) <= 1 && first == self.header.first();
+        may_be_header || first.is_some() && first == self.comment.as_ref()
+    }
+
+    /// Whether a line is one of them.
+    fn is(&self, line: &[u8]) -> bool {
+        let is_comment = self.comment.is_some() && line.first() == self.comment.as_ref();
+        let is_header = !self.header.is_empty()
+            && line.len().abs_diff(self.header.len()) <= 1
+            && line.starts_with(self.header);
+        is_comment || is_header
+    }
 }

@@ -283,6 +283,22 @@ pub(crate) fn by_eights<S, C>(slots: &mut [S], cells: &[C], put: impl Fn(&mut S,
     slot_rest.iter_mut().zip(cell_rest).for_each(|(slot, cell)| put(slot, cell));
 }
 
+/// Sets the bits from one on up to another.
+fn set_bits(bits: &mut [u8], from: usize, upto: usize) {
+    if from >= upto {
+        return;
+    }
+    let (first, last) = (from / 8, (upto - 1) / 8);
+    let (head, tail) = (0xFF << (from % 8), 0xFF >> (7 - (upto - 1) % 8));
+    if first == last {
+        bits[first] |= head & tail;
+    } else {
+        bits[first] |= head;
+        bits[first + 1..last].fill(0xFF);
+        bits[last] |= tail;
+    }
+}
+
 /// An offset of 32 bits.
 pub(crate) fn narrow(end: u32) -> [u8; 4] {
     end.to_le_bytes()
@@ -386,6 +402,24 @@ impl Body {
         }
     }
 
+    /// Notes a column of which so many rows are missing, those in `gaps`, with its validity if any is.
+    pub(crate) fn node_but(&mut self, rows: u32, missing: usize, gaps: &[(u32, u32)]) {
+        self.number(self.node, u64::from(rows));
+        self.number(self.node + 8, missing as u64);
+        self.node += 16;
+        if missing == 0 {
+            self.buffer(0);
+            return;
+        }
+        let bits = self.buffer((rows as usize).div_ceil(8));
+        let ends = gaps.iter().map(|gap| gap.1).chain([rows]);
+        let mut from = 0;
+        for (upto, next) in gaps.iter().map(|gap| gap.0).chain([rows]).zip(ends) {
+            set_bits(bits, from as usize, upto as usize);
+            from = next;
+        }
+    }
+
     /// Adds a zeroed buffer.
     #[inline(never)]
     pub(crate) fn buffer(&mut self, len: usize) -> &mut [u8] {
@@ -410,6 +444,14 @@ impl Body {
         self.number(self.buffer + 8, len as u64);
         self.buffer += 16;
         start
+    }
+
+    /// Adds a buffer of offsets, a zero and the end of each row.
+    #[inline(never)]
+    pub(crate) fn ends<const W: usize>(&mut self, ends: &[u32], put: impl Fn(u32) -> [u8; W]) {
+        let buffer = self.buffer((ends.len() + 1) * W);
+        let Some((_, slots)) = buffer.as_chunks_mut::<W>().0.split_first_mut() else { return };
+        by_eights(slots, ends, |slot, end| *slot = put(*end));
     }
 
     /// Adds a buffer of `rows + 1` offsets. `cells` are rows and ends; a row without a cell ends where the one before it does.

@@ -1,6 +1,7 @@
 //! Batches, watermarks, rejections and skips, as a host sees them.
 #![allow(missing_docs, reason = "tests are named as sentences")]
 
+use casparian_sdk::column::Cut;
 use casparian_sdk::harness::{Run, Said, Value, run, run_steadily};
 use casparian_sdk::prelude::*;
 
@@ -318,7 +319,7 @@ impl Parser for Columns3 {
         let mut table = out.open(&schema, casparian_sdk::dynamic::Dynamic::new(&schema))?;
         let block = input.bytes(range.offset, range.length as usize);
         let mut cells = scan::Cells::new();
-        cells.fill(&block, b',', b'\n', None);
+        cells.fill(&block, b',', b'\n', Some(b'"'));
         let grid = scan::Grid::new(cells.ends(), 3, 0);
         let mut start = 0;
         let spans: Vec<(u64, u32)> = cells
@@ -329,8 +330,10 @@ impl Parser for Columns3 {
         let spans: Vec<(u64, u32)> = spans.iter().map(|(at, end)| (*at, end - *at as u32)).collect();
         let mut row = table.rows(&spans)?;
         let at = row.at();
-        for column in 0..3 {
-            row.text(column).expect("a column of text").set_column(at, &block, &grid, column, Some(b'\r'));
+        let cut = Cut { behind: Some(b'\r'), quote: None };
+        for (column, quote) in [Some(b'"'), None, Some(b'"')].into_iter().enumerate() {
+            let text = row.text(column).expect("a column of text");
+            text.set_column(at, &block, &grid, column, Cut { quote, ..cut });
         }
         Ok(())
     }
@@ -341,11 +344,15 @@ fn rows_set_column_by_column_are_those_set_one_by_one() {
     let long = "x".repeat(100);
     let lines: Vec<[String; 3]> = (0..70)
         .map(|at| {
-            [format!("{at}"), if at % 7 == 0 { long.clone() } else { String::new() }, "é".repeat(at % 20)]
+            let first = if at % 3 == 0 { format!("{at}, {long}\n") } else { format!("{at}") };
+            [first, if at % 7 == 0 { long.clone() } else { String::new() }, "é".repeat(at % 20)]
         })
         .collect();
-    let text: String =
-        lines.iter().map(|cells| cells.join(",") + if cells[0].len() > 1 { "\r\n" } else { "\n" }).collect();
+    let quoted = |cell: &String, at: usize| if at % 3 == 0 { format!("\"{cell}\"") } else { cell.clone() };
+    let line = |(at, [a, b, c]): (usize, &[String; 3])| {
+        format!("{},{b},{}{}", quoted(a, at), quoted(c, at + 1), if at > 9 { "\r\n" } else { "\n" })
+    };
+    let text: String = lines.iter().enumerate().map(line).collect();
     let said = run_steadily(&Columns3, text.as_bytes()).expect("a run");
     let rows = said.rows("three");
     assert_eq!((rows.len(), said.dark()), (lines.len(), vec![]));

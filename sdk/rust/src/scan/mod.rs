@@ -1,8 +1,10 @@
 //! Finding, counting and reading bytes many at a time: 16 to a comparison on wasm (simd128) and x86-64, 8 elsewhere.
 
+mod cells;
 mod lanes;
 mod number;
 
+pub use cells::{Cells, Grid, Quotes};
 use lanes::Needle;
 pub use number::{parse_decimal, parse_i64, parse_u64};
 
@@ -15,6 +17,8 @@ pub struct Index {
     /// `len` positions, then room for those of one word more.
     positions: Vec<u32>,
     len: usize,
+    /// What was found in each word, on its way to becoming positions.
+    masks: Vec<u64>,
 }
 
 impl Index {
@@ -53,243 +57,67 @@ impl Index {
 
     #[inline(always)]
     fn collect(&mut self, block: &[u8], from: usize, mask: impl Fn(&[u8; WORD]) -> u64) {
-        self.len = 0;
         let (words, rest) = block.get(from..).unwrap_or_default().as_chunks::<WORD>();
-        let mut at = from as u32;
-        for word in words {
-            self.push(at, mask(word));
-            at = at.wrapping_add(WORD as u32);
-        }
+        self.masks.clear();
+        self.masks.extend(words.iter().map(&mask));
         if !rest.is_empty() {
-            let within = u64::MAX >> (WORD - rest.len());
-            self.push(at, mask(&padded(rest)) & within);
+            self.masks.push(mask(&padded(rest)) & within(rest));
         }
+        self.list(from as u32);
     }
 
-    /// Adds the positions of the bits of `mask`. They are written eight at a time whether or not there are eight: a branch
-    /// for eight costs less than one for each.
-    #[inline(always)]
-    fn push(&mut self, at: u32, mut mask: u64) {
-        let found = mask.count_ones() as usize;
-        if self.len + WORD > self.positions.len() {
+    /// Makes room for the masks of so many words, of which none has anything.
+    fn make_words(&mut self, words: usize) {
+        self.masks.clear();
+        self.masks.resize(words, 0);
+    }
+
+    /// Turns masks into positions: all of them, once all are there. A mask that is used behind a branch is computed there, and
+    /// again behind the next one, by compilers that put off what has no effect, as the one in the sandbox does.
+    fn list(&mut self, from: u32) {
+        self.len = 0;
+        let mut word = 0;
+        while word < self.masks.len() {
             self.make_room();
+            word = self.list_words(from, word);
         }
-        let Some(room) = self.positions.get_mut(self.len..).and_then(|room| room.first_chunk_mut::<WORD>())
-        else {
-            return;
-        };
-        for eight in room.as_chunks_mut::<8>().0.iter_mut().take(found.div_ceil(8)) {
-            for slot in eight {
-                *slot = at.wrapping_add(mask.trailing_zeros());
-                mask &= mask.wrapping_sub(1);
-            }
-        }
-        self.len += found;
     }
 
-    #[cold]
+    /// Lists the positions of words as long as there is room; returns the word it came to. They are written eight at a time
+    /// whether or not there are eight: a branch for eight costs less than one for each. Nothing is called from here: what is
+    /// alive across a call goes through memory in the sandbox.
     #[inline(never)]
+    fn list_words(&mut self, from: u32, mut word: usize) -> usize {
+        let mut len = self.len;
+        while let Some(mut mask) = self.masks.get(word).copied() {
+            let found = mask.count_ones() as usize;
+            let room = self.positions.get_mut(len..).and_then(|room| room.first_chunk_mut::<WORD>());
+            let Some(room) = room else { break };
+            let at = from.wrapping_add((word * WORD) as u32);
+            for eight in room.as_chunks_mut::<8>().0.iter_mut().take(found.div_ceil(8)) {
+                for slot in eight {
+                    *slot = at.wrapping_add(mask.trailing_zeros());
+                    mask &= mask.wrapping_sub(1);
+                }
+            }
+            len += found;
+            word += 1;
+        }
+        self.len = len;
+        word
+    }
+
+    /// Makes room for the positions of one word at least.
     fn make_room(&mut self) {
-        self.positions.resize((self.positions.len() * 2).max(1 << 10), 0);
-    }
-}
-
-/// How the quotes of a block are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Quotes {
-    /// There are none.
-    #[default]
-    None,
-    /// Every one begins a cell, ends one, or is one of two that stand for one.
-    Tidy,
-    /// There are others: the index is of no use.
-    Untidy,
-}
-
-/// Where the cells and the records of a block of delimited text end, kept between blocks so that the memory is.
-#[derive(Clone, Debug, Default)]
-pub struct Cells {
-    ends: Index,
-    record_ends: Index,
-    quotes: Quotes,
-}
-
-impl Cells {
-    /// Makes an empty index.
-    pub fn new() -> Cells {
-        Cells::default()
-    }
-
-    /// Finds every `delimiter` and every `end` of a record outside of quotes in a block that begins with a record.
-    pub fn fill(&mut self, block: &[u8], delimiter: u8, end: u8, quote: Option<u8>) {
-        (self.ends.len, self.record_ends.len, self.quotes) = (0, 0, Quotes::None);
-        match quote {
-            Some(quote) if find(block, quote).is_some() => self.fill_quoted(block, delimiter, end, quote),
-            _ => self.fill_plain(block, delimiter, end),
+        if self.len + WORD > self.positions.len() {
+            self.positions.resize((self.positions.len() * 2).max(1 << 10), 0);
         }
     }
-
-    /// Returns where cells end, ascending: at a delimiter, or where the record does.
-    #[inline]
-    pub fn ends(&self) -> &[u32] {
-        self.ends.positions()
-    }
-
-    /// Returns where records end, ascending.
-    #[inline]
-    pub fn record_ends(&self) -> &[u32] {
-        self.record_ends.positions()
-    }
-
-    /// Returns how the quotes of the block are.
-    pub fn quotes(&self) -> Quotes {
-        self.quotes
-    }
-
-    fn fill_plain(&mut self, block: &[u8], delimiter: u8, end: u8) {
-        let (delimiter, end) = (Needle::new(delimiter), Needle::new(end));
-        each_word(block, |at, word, within| {
-            let ends = end.mask(word) & within;
-            self.ends.push(at, delimiter.mask(word) & within | ends);
-            self.record_ends.push(at, ends);
-        });
-    }
-
-    fn fill_quoted(&mut self, block: &[u8], delimiter: u8, end: u8, quote: u8) {
-        let needles = [delimiter, end, quote, b'\r'].map(Needle::new);
-        let mut state = Quoting { inside: 0, may_open: 1, closed: 0, is_tidy: true };
-        each_word(block, |at, word, within| {
-            let [delimiters, ends, quotes, returns] = needles.map(|needle| needle.mask(word) & within);
-            let half_ends = returns & followed_by(block, at, returns, end);
-            let outside = !state.inside_after(delimiters | ends, quotes, half_ends, within);
-            self.ends.push(at, (delimiters | ends) & outside);
-            self.record_ends.push(at, ends & outside);
-        });
-        self.quotes = if state.is_tidy { Quotes::Tidy } else { Quotes::Untidy };
-    }
 }
 
-/// Records of one width that follow each other in a block: where their cells end.
-#[derive(Clone, Copy, Debug)]
-pub struct Grid<'i> {
-    ends: &'i [u32],
-    width: usize,
-    shift: u32,
-}
-
-impl<'i> Grid<'i> {
-    /// Makes a grid of the ends of cells, `width` to a record. The block that they are to be taken from begins `shift` bytes behind
-    /// the one that was indexed, and with the first of the records.
-    pub fn new(ends: &'i [u32], width: usize, shift: u32) -> Grid<'i> {
-        Grid { ends, width: width.max(1), shift }
-    }
-
-    /// Returns how many records there are.
-    pub fn records(&self) -> usize {
-        self.ends.len() / self.width
-    }
-
-    /// Visits the cells of a column: where each starts and ends in the block.
-    #[inline(always)]
-    pub fn each(&self, column: usize, mut visit: impl FnMut(usize, usize)) {
-        let mut first = 0;
-        for record in self.ends.chunks_exact(self.width) {
-            let (start, end) = self.place(record, column, first);
-            first = self.behind(record);
-            visit(start, end);
-        }
-    }
-
-    /// Returns where a cell of a record starts and ends, of which `first` is the start.
-    #[inline(always)]
-    pub(crate) fn place(&self, record: &[u32], column: usize, first: usize) -> (usize, usize) {
-        let end = record[column].wrapping_sub(self.shift) as usize;
-        if column == 0 {
-            (first, end)
-        } else {
-            (record[column - 1].wrapping_sub(self.shift) as usize + 1, end)
-        }
-    }
-
-    /// Returns where the record behind one starts.
-    #[inline(always)]
-    pub(crate) fn behind(&self, record: &[u32]) -> usize {
-        record[self.width - 1].wrapping_sub(self.shift) as usize + 1
-    }
-
-    /// Returns where a cell's end is in the block.
-    pub(crate) fn end_of(&self, end: u32) -> usize {
-        end.wrapping_sub(self.shift) as usize
-    }
-
-    /// Returns the ends of cells, and how many there are to a record.
-    #[inline(always)]
-    pub(crate) fn ends(&self) -> (&'i [u32], usize) {
-        (self.ends, self.width)
-    }
-}
-
-/// Whether a word begins within quotes, and what its first byte may be.
-struct Quoting {
-    /// All ones within quotes.
-    inside: u64,
-    /// Whether a quote may open a cell at the first byte.
-    may_open: u64,
-    /// Whether the byte before was a quote that closed.
-    closed: u64,
-    is_tidy: bool,
-}
-
-impl Quoting {
-    /// Returns which bytes of a word are within quotes, the opening one included, and judges its quotes.
-    #[inline(always)]
-    fn inside_after(&mut self, separators: u64, quotes: u64, half_ends: u64, within: u64) -> u64 {
-        let inside = prefix_xor(quotes) ^ self.inside;
-        let (opens, closes) = (quotes & inside, quotes & !inside);
-        let behind_close = (closes << 1 | self.closed) & within;
-        let stray_opens = opens & !((separators | quotes) << 1 | self.may_open);
-        let stray_closes = behind_close & !(separators | quotes | half_ends);
-        self.is_tidy &= stray_opens | stray_closes == 0;
-        self.inside = (inside.cast_signed() >> 63).cast_unsigned();
-        self.may_open = (separators | quotes) >> 63;
-        self.closed = closes >> 63;
-        inside
-    }
-}
-
-/// Returns a word whose every bit says whether an odd number of bits is set up to it.
-#[inline(always)]
-fn prefix_xor(bits: u64) -> u64 {
-    let mut bits = bits;
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
-    }
-    bits
-}
-
-/// Returns which of the places in `mask`, from `at` on, have `byte` behind them.
-#[inline(always)]
-fn followed_by(block: &[u8], at: u32, mask: u64, byte: u8) -> u64 {
-    let (mut left, mut found) = (mask, 0);
-    while left != 0 {
-        let place = left.trailing_zeros();
-        left &= left - 1;
-        found |= u64::from(block.get(at as usize + place as usize + 1) == Some(&byte)) << place;
-    }
-    found
-}
-
-/// Visits a block by words: the place of each, the word, and which of its bytes are of the block.
-#[inline(always)]
-fn each_word(block: &[u8], mut visit: impl FnMut(u32, &[u8; WORD], u64)) {
-    let (words, rest) = block.as_chunks::<WORD>();
-    let last = padded(rest);
-    let within_last = if rest.is_empty() { 0 } else { u64::MAX >> (WORD - rest.len()) };
-    // One place to visit from, so that what is done there becomes part of the loop.
-    for number in 0..=words.len() {
-        let (word, within) = words.get(number).map_or((&last, within_last), |word| (word, u64::MAX));
-        visit((number * WORD) as u32, word, within);
-    }
+/// Returns which bits stand for bytes of a rest, of which there is at least one.
+fn within(rest: &[u8]) -> u64 {
+    u64::MAX >> (WORD - rest.len())
 }
 
 /// Returns fewer than 64 bytes followed by zeros.
@@ -453,9 +281,10 @@ mod tests {
         }
     }
 
-    /// Cells and records of a block by a loop, and whether its quotes are tidy; written apart from the masks.
-    fn by_loop(block: &[u8]) -> (Vec<u32>, Vec<u32>, bool) {
-        let (mut ends, mut records, mut is_inside, mut is_tidy) = (Vec::new(), Vec::new(), false, true);
+    /// Cells and records of a block by a loop, where quotes open, and how they are; written apart from the masks.
+    fn by_loop(block: &[u8]) -> (Vec<u32>, Vec<u32>, Vec<u32>, Quotes) {
+        let (mut ends, mut records, mut opens) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut is_inside, mut is_tidy, mut is_doubled) = (false, true, false);
         for (at, byte) in block.iter().enumerate() {
             let before = at.checked_sub(1).map(|at| block[at]);
             match byte {
@@ -469,6 +298,8 @@ mod tests {
                 }
                 b'"' => {
                     is_inside = true;
+                    is_doubled |= before == Some(b'"');
+                    opens.push(at as u32);
                     is_tidy &= matches!(before, None | Some(b',' | b'\n' | b'"'));
                 }
                 b',' | b'\n' if !is_inside => {
@@ -478,7 +309,13 @@ mod tests {
                 _ => {}
             }
         }
-        (ends, records, is_tidy)
+        let quotes = match (opens.is_empty(), is_tidy, is_doubled) {
+            (true, ..) => Quotes::None,
+            (_, false, _) => Quotes::Untidy,
+            (_, _, true) => Quotes::Doubled,
+            _ => Quotes::Tidy,
+        };
+        (ends, records, opens, quotes)
     }
 
     proptest! {
@@ -486,9 +323,10 @@ mod tests {
         fn cells_end_where_a_loop_finds_them(block in prop::collection::vec(prop::sample::select(b"ab,\"\n\r".to_vec()), 0..400)) {
             let mut cells = Cells::new();
             cells.fill(&block, b',', b'\n', Some(b'"'));
-            let (ends, records, is_tidy) = by_loop(&block);
-            prop_assert_eq!(cells.quotes() != Quotes::Untidy, is_tidy);
+            let (ends, records, opens, quotes) = by_loop(&block);
+            prop_assert_eq!(cells.quotes(), quotes);
             prop_assert_eq!((cells.ends(), cells.record_ends()), (&ends[..], &records[..]));
+            prop_assert_eq!(cells.opens(), opens);
             cells.fill(&block, b',', b'\n', None);
             prop_assert_eq!(cells.ends(), positions(&block, |byte| byte == b',' || byte == b'\n'));
             prop_assert_eq!(cells.record_ends(), positions(&block, |byte| byte == b'\n'));
