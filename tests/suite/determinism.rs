@@ -102,3 +102,39 @@ fn i_12_no_cut_of_reads_changes_what_is_made_of_odd_bytes() {
         assert!(files(&["--read-sizes", sizes]) == whole, "--read-sizes {sizes}");
     }
 }
+
+/// Rows of CSV with as many columns as fill several row groups, and now and then one that is ragged.
+fn table() -> Vec<u8> {
+    let line = |at: u32| match at % 1_000 {
+        999 => format!("{at},ragged,2025-01-01,1.5,2,3,4,5\n"),
+        _ => format!("{at},name {},2025-01-{:02},{}.5,{}\n", at % 97, 1 + at % 28, at % 1_013, at % 7),
+    };
+    let lines: String = (0..300_000).map(line).collect();
+    format!("id,name,day,price,kind\n{lines}").into_bytes()
+}
+
+#[test]
+fn how_many_threads_work_on_an_input_changes_nothing_that_is_written_or_claimed() {
+    let desk = Desk::new(&table());
+    let run = |jobs: &str| {
+        let out = format!("out-{jobs}");
+        let call = desk.call(&["run"]).arg(guest("csv")).arg(desk.path(INPUT));
+        let said = call.args(&["--json", "--jobs", jobs, "--out", &out]).done();
+        assert_eq!(said.exit, 0, "{said:?}");
+        let read = |name: String| (name.clone(), std::fs::read(desk.path(&out).join(name)).expect("a file"));
+        let mut files: BTreeMap<_, _> = host::names(&desk.path(&out)).into_iter().map(read).collect();
+        let receipt = files.remove("_receipt.json").expect("a receipt");
+        let receipt: Json = serde_json::from_slice(&receipt).expect("JSON");
+        (files, receipt["claim_sha256"].clone(), receipt["circumstances"]["threads"].as_u64())
+    };
+    let (files, claim, threads) = run("1");
+    assert_eq!((files.len(), threads), (3, Some(2)), "a profile, rows, and a quarantine");
+    for jobs in ["2", "5"] {
+        let (others, other_claim, more) = run(jobs);
+        assert!(more > threads, "{jobs} jobs: {more:?} threads");
+        assert_eq!(other_claim, claim, "{jobs} jobs");
+        for (name, bytes) in &files {
+            assert!(others[name] == *bytes, "{jobs} jobs: {name} differs");
+        }
+    }
+}
