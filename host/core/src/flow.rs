@@ -238,7 +238,7 @@ impl<S: Sinks, H: Hold> Flow<S, H> {
                 self.open_all()?;
                 self.pass_skips(u64::MAX);
             }
-            Said::TakenBack => self.forget(),
+            Said::TakenBack { .. } => self.forget(),
             Said::Killed(killer) => self.bury(&killer)?,
         }
         Ok(())

@@ -58,7 +58,10 @@ pub enum Said {
     /// A call of the guest has come to its end, and skips of it wait for no commit any more: they stand.
     Stands,
     /// The guest has trapped: what it said since its last commit, and what waits for the next one, is as if never said.
-    TakenBack,
+    TakenBack {
+        /// What of it is given back to the bounds on output.
+        cost: Spent,
+    },
     /// A record killed the parser. All before it has been said; it is complete by itself.
     Killed(Killer),
 }
@@ -311,6 +314,14 @@ impl Intake {
         }
     }
 
+    /// Opens the intake of a range that is parsed apart: nothing before `offset` is spoken of in it. What the ranges come to
+    /// together [`crate::merge`] looks at.
+    #[must_use]
+    pub fn starting_at(mut self, offset: u64) -> Self {
+        (self.watermark, self.said, self.furthest) = (offset, offset, offset);
+        self
+    }
+
     /// Returns the watermark: how much of the input has been said to the end.
     pub fn watermark(&self) -> u64 {
         self.watermark
@@ -358,8 +369,9 @@ impl Intake {
         (self.said, self.furthest) = (self.watermark, self.watermark);
         self.open_tables.give_back((self.tables.len() - self.tables_settled) as u64);
         self.tables.truncate(self.tables_settled);
-        self.pending.take_back(&mut self.budget, self.watermark);
-        Said::TakenBack
+        let cost = self.pending.take_back(self.watermark);
+        self.budget.give_back(cost);
+        Said::TakenBack { cost }
     }
 
     /// Takes a record that killed the guest, after [`Intake::take_back`]. The watermark is behind it then.
@@ -574,12 +586,13 @@ impl Pending {
         self.keep(|entry| entry.begins.is_some_and(|begins| begins.highest >= up_to));
     }
 
-    /// Forgets what does not stand, and gives its cost back; nothing of a batch that a commit has cut, part of which was said.
-    fn take_back(&mut self, budget: &mut Budget, watermark: u64) {
+    /// Forgets what does not stand, and returns its cost; nothing of a batch that a commit has cut, part of which was said.
+    fn take_back(&mut self, watermark: u64) -> Spent {
         let is_whole = |entry: &Entry| entry.begins.is_none_or(|begins| begins.lowest >= watermark);
         let taken = self.entries.iter().filter(|entry| !entry.stands && is_whole(entry));
-        taken.for_each(|entry| budget.give_back(entry.cost));
+        let cost = taken.fold(Spent::default(), |cost, entry| cost.and(entry.cost));
         self.keep(|entry| entry.stands);
+        cost
     }
 
     fn keep(&mut self, is_kept: impl Fn(&Entry) -> bool) {

@@ -112,6 +112,16 @@ pub trait Instances {
     fn bury(&mut self, killer: Killer) -> Result<(), Self::End>;
 }
 
+/// Traps that no record was to blame for, told apart by killers: those before the first one, and those behind the last. Where
+/// there was no killer both are all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restarts {
+    /// Before the first killer.
+    pub before: u64,
+    /// Behind the last killer.
+    pub behind: u64,
+}
+
 /// What going on has cost so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +132,38 @@ pub struct Toll {
     pub killers: u64,
     /// Their bytes.
     pub killer_bytes: u64,
+}
+
+impl Toll {
+    /// Returns both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            traps: self.traps.saturating_add(other.traps),
+            killers: self.killers.saturating_add(other.killers),
+            killer_bytes: self.killer_bytes.saturating_add(other.killer_bytes),
+        }
+    }
+
+    /// Counts a record that killed the parser, unless that is one too many of `limits`, or too large a one.
+    pub fn count_killer(&mut self, limits: &Limits, bytes: u64) -> Result<(), LimitExceeded> {
+        let Limits { killers_max, killer_bytes_max, .. } = *limits;
+        let exceeded = |name, limit, current, wanted| Err(LimitExceeded { name, limit, current, wanted });
+        if self.killers >= killers_max {
+            return exceeded("records that kill the parser", killers_max, self.killers, 1);
+        }
+        if bytes > killer_bytes_max.saturating_sub(self.killer_bytes) {
+            return exceeded(
+                "bytes of records that kill the parser",
+                killer_bytes_max,
+                self.killer_bytes,
+                bytes,
+            );
+        }
+        self.killers += 1;
+        self.killer_bytes += bytes;
+        Ok(())
+    }
 }
 
 /// Why a run does not go on.
@@ -170,19 +212,18 @@ pub struct Final<E> {
     pub reason: Reason,
 }
 
-/// Parses one input range by range, and goes on behind records that kill the parser.
+/// Parses a range of an input, and goes on behind records that kill the parser. What the bounds allow an input they allow a range;
+/// [`crate::merge`] has the sum.
 #[derive(Debug)]
 pub struct Isolation {
     on_trap: OnTrap,
     input_bytes: u64,
-    killers_max: u64,
-    killer_bytes_max: u64,
-    restarts_max: u64,
+    limits: Limits,
     /// Traps since the last killer was found.
     restarts: u64,
+    /// Traps before the first one was.
+    before: Option<u64>,
     toll: Toll,
-    /// The end of the last record that was tried alone. It may lie in a range that is still to come.
-    behind: u64,
     /// Whether anything goes on behind a trap of this parser. None: it has not been asked.
     goes_on: Option<Result<(), Reason>>,
 }
@@ -190,16 +231,13 @@ pub struct Isolation {
 impl Isolation {
     /// Begins with nothing counted.
     pub fn new(on_trap: OnTrap, limits: &Limits, input_bytes: u64) -> Self {
-        let Limits { killers_max, killer_bytes_max, restarts_max, .. } = *limits;
         Self {
             on_trap,
             input_bytes,
-            killers_max,
-            killer_bytes_max,
-            restarts_max,
+            limits: limits.clone(),
             restarts: 0,
+            before: None,
             toll: Toll::default(),
-            behind: 0,
             goes_on: match on_trap {
                 OnTrap::Fail => Some(Err(Reason::Final)),
                 OnTrap::Isolate if limits.reading_is_worth_fuel(input_bytes) => None,
@@ -214,11 +252,15 @@ impl Isolation {
         self.toll
     }
 
+    /// Returns the traps so far that no record was to blame for.
+    pub fn restarts(&self) -> Restarts {
+        Restarts { before: self.before.unwrap_or(self.restarts), behind: self.restarts }
+    }
+
     /// Parses the records that begin in `range`. Fails with the last end and why nothing goes on behind it.
     pub fn parse<I: Instances>(&mut self, instances: &mut I, range: Span) -> Result<(), Final<I::End>> {
         let end = range.end().unwrap_or(self.input_bytes);
-        // A record that was tried alone may have begun in the range before and reached into this one.
-        let mut at = range.offset.max(self.behind);
+        let mut at = range.offset;
         if at >= end {
             return Ok(());
         }
@@ -309,29 +351,15 @@ impl Isolation {
     fn count_restart(&mut self) -> Option<Reason> {
         let restarts = self.restarts;
         self.restarts = restarts + 1;
-        let limit = LimitExceeded {
-            name: "restarts behind traps",
-            limit: self.restarts_max,
-            current: restarts,
-            wanted: 1,
-        };
-        (restarts >= self.restarts_max).then_some(Reason::Limit(limit))
+        check_restarts(&self.limits, restarts, 1).err().map(Reason::Limit)
     }
 
     fn count_killer(&mut self, bytes: u64) -> Option<Reason> {
-        let exceeded = |name, limit, current, wanted| {
-            Some(Reason::Limit(LimitExceeded { name, limit, current, wanted }))
-        };
-        if self.toll.killers >= self.killers_max {
-            return exceeded("records that kill the parser", self.killers_max, self.toll.killers, 1);
+        if let Err(limit) = self.toll.count_killer(&self.limits, bytes) {
+            return Some(Reason::Limit(limit));
         }
-        if bytes > self.killer_bytes_max.saturating_sub(self.toll.killer_bytes) {
-            let (limit, current) = (self.killer_bytes_max, self.toll.killer_bytes);
-            return exceeded("bytes of records that kill the parser", limit, current, bytes);
-        }
+        self.before.get_or_insert(self.restarts);
         self.restarts = 0;
-        self.toll.killers += 1;
-        self.toll.killer_bytes += bytes;
         None
     }
 
@@ -463,7 +491,6 @@ impl Isolation {
     ) -> Result<Option<u64>, Final<I::End>> {
         let end = record.end().unwrap_or(self.input_bytes);
         let alone = instances.parse(record, Company::Alone, &[end]);
-        self.behind = end;
         let Err(killed) = alone else { return Ok(None) };
         let (cause, killed) = self.take_back(instances, killed)?;
         // All has been said of it before.
@@ -477,6 +504,14 @@ impl Isolation {
         instances.bury(Killer { at: record, cause, word, message }).map_err(is_final)?;
         Ok(Some(end))
     }
+}
+
+/// Refuses more traps than a run may go on behind without a record to blame.
+pub(crate) fn check_restarts(limits: &Limits, so_far: u64, more: u64) -> Result<(), LimitExceeded> {
+    let limit = limits.restarts_max;
+    let exceeded =
+        LimitExceeded { name: "restarts behind traps", limit, current: so_far.min(limit), wanted: more };
+    if more > limit.saturating_sub(so_far) { Err(exceeded) } else { Ok(()) }
 }
 
 fn is_final<E>(end: E) -> Final<E> {

@@ -29,6 +29,7 @@ pub mod intake;
 pub mod isolate;
 pub mod ledger;
 pub mod limits;
+pub mod merge;
 pub mod receipt;
 pub mod wanted;
 pub mod wire;

@@ -363,6 +363,16 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// Returns both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            batches: self.batches.saturating_add(other.batches),
+            rows: self.rows.saturating_add(other.rows),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
     /// Returns what has been used since `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {

@@ -40,7 +40,7 @@ pub struct Circumstances {
     pub format: String,
     /// The size that the parser was asked to make its batches.
     pub batch_bytes: u64,
-    /// The size that the parser was asked to make its ranges; none: as large as it likes.
+    /// The size that the parser was asked to make its ranges; none: the usual one, and in early receipts as large as it liked.
     pub range_bytes: Option<u64>,
     /// Ranges that the parser cut the input into.
     pub ranges: u64,

@@ -2,7 +2,7 @@
 //! the boundaries of the parser's `resync`: a poisonous one is held, every other one is accepted once and in order, and every
 //! byte is in its class.
 
-use casparian_core::fault::Span;
+use casparian_core::fault::{Blamed as _, Span};
 use casparian_core::flow::Flow;
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
@@ -10,6 +10,7 @@ use casparian_core::intake::{Intake, Killer, Refusal, Said, SkipKind, TableId};
 use casparian_core::isolate::{Cause, Company, Final, Instances, Isolation, OnTrap, Reason, Toll};
 use casparian_core::ledger::ByteClasses;
 use casparian_core::limits::Limits;
+use casparian_core::merge::{Merge, MergeFault};
 
 use super::guest::{batch_message, schema_message};
 use super::oracle::{Row, table_name};
@@ -129,12 +130,15 @@ fn value(at: Span) -> i64 {
 enum End {
     Died(Cause),
     Refused,
+    /// The ranges together have too much of something.
+    Merged(MergeFault),
 }
 
 /// Instances of a parser of lines.
 struct Fake<'a> {
     lines: &'a Lines,
     intake: Intake,
+    merge: Merge,
     flow: Flow<&'a mut Collect, &'a mut CollectHeld>,
     seed: Seed,
     /// Whether it says where lines begin.
@@ -152,8 +156,27 @@ struct Fake<'a> {
 
 impl Fake<'_> {
     fn say(&mut self, said: Result<Said, Refusal>) -> Result<(), End> {
-        self.flow.hear(said.map_err(|_| End::Refused)?).expect("what passed the intake fits together");
+        match self.merge.hear(said.map_err(|_| End::Refused)?) {
+            Ok(said) => self.hear(said),
+            Err(MergeFault::Refused(_)) => return Err(End::Refused),
+            Err(fault) => return Err(End::Merged(fault)),
+        }
         Ok(())
+    }
+
+    /// Goes on with a range, by an instance and an intake of its own.
+    fn go_on(&mut self, range: Span, limits: &Limits) {
+        if range.offset > 0 {
+            let said = self.merge.begin_next(range);
+            self.hear(said);
+            self.instance = None;
+            self.intake = Intake::new(&description(), limits, self.lines.bytes).starting_at(range.offset);
+        }
+    }
+
+    fn hear(&mut self, said: Option<Said>) {
+        let heard = said.map_or(Ok(()), |said| self.flow.hear(said));
+        heard.expect("what passed the intake fits together");
     }
 
     fn commit(&mut self, up_to: u64) -> Result<(), End> {
@@ -323,6 +346,7 @@ fn play_ranges(
     let mut fake = Fake {
         lines,
         intake: Intake::new(&description(), &setting.limits, lines.bytes),
+        merge: Merge::new(&setting.limits, lines.bytes),
         flow: Flow::new(&mut collect, &mut held, wanted, codes),
         seed: Seed(seed),
         resyncs: setting.resyncs,
@@ -332,8 +356,16 @@ fn play_ranges(
         read_up_to: 0,
         fuel: (0, 0),
     };
-    let mut isolation = Isolation::new(setting.on_trap, &setting.limits, lines.bytes);
-    let ended = ranges.try_for_each(|range| isolation.parse(&mut fake, range));
+    let mut toll = Toll::default();
+    let ended = ranges.try_for_each(|range| {
+        fake.go_on(range, &setting.limits);
+        let mut isolation = Isolation::new(setting.on_trap, &setting.limits, lines.bytes);
+        let parsed = isolation.parse(&mut fake, range);
+        toll = fake.merge.toll().and(isolation.toll());
+        parsed?;
+        let ended = fake.merge.end(isolation.toll(), isolation.restarts());
+        ended.map_err(|fault| Final { end: End::Merged(fault), reason: Reason::Final })
+    });
     let account = match ended {
         Ok(()) => Some(fake.flow.finish(lines.bytes).3.classes),
         Err(_) => {
@@ -342,7 +374,7 @@ fn play_ranges(
         }
     };
     collect.0.quarantined = held.0;
-    (collect.0, account, ended, isolation.toll())
+    (collect.0, account, ended, toll)
 }
 
 /// Cuts an input into ranges wherever lines begin.
@@ -476,6 +508,28 @@ fn restarts_that_no_record_is_to_blame_for_are_bounded() {
     let setting = Setting { breath: 90, limits, ..Setting::default() };
     let reason = reason(play(&Lines::of(good(5_000)), &setting, 3)).to_string();
     assert_eq!(reason, "restarts behind traps: limit 4, used 4, wanted 1 more");
+}
+
+#[test]
+fn bounds_on_killers_and_restarts_hold_for_all_ranges_together() {
+    let mut kinds = good(200);
+    kinds.iter_mut().step_by(20).take(4).for_each(|kind| kind.1 = Kind::Poison(Cause::Trap));
+    let setting = Setting { limits: Limits { killers_max: 3, ..limits() }, ranges: 10, ..Setting::default() };
+    let (_, _, ended, _) = play(&Lines::of(kinds.clone()), &setting, 1);
+    let End::Merged(fault) = ended.expect_err("one too many").end else { panic!("another fault") };
+    let message = "the parser is ended by the record at bytes 300..305 (Trap), and nothing goes on: records that kill the parser: limit 3, used 3, wanted 1 more";
+    assert_eq!((fault.to_string().as_str(), fault.code()), (message, "guest-trap"));
+    let setting = Setting { limits: Limits { killers_max: 4, ..limits() }, ranges: 10, ..Setting::default() };
+    play(&Lines::of(kinds), &setting, 1).2.expect("the last one passes");
+
+    let old = |restarts_max| {
+        let limits = Limits { restarts_max, ..limits() };
+        play(&Lines::of(good(400)), &Setting { breath: 90, limits, ranges: 4, ..Setting::default() }, 3).2
+    };
+    let needed = (0..100).find(|most| old(*most).is_ok()).expect("some number will do");
+    assert!(needed > 1, "one range alone needs {needed}");
+    let End::Merged(fault) = old(needed - 1).expect_err("one too many").end else { panic!("another fault") };
+    assert!(fault.to_string().contains(&format!("limit {}, used ", needed - 1)), "{fault}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod contract;
 mod guest;
 mod isolate;
 mod meaning;
+mod merge;
 mod oracle;
 mod rules;
 mod seed;
