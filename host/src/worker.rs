@@ -1,36 +1,32 @@
 //! The process that does a run, or many of one parser. It is handed descriptors over a socket and reports over it: it opens no
 //! file, sees no path, and is gone after one task. Before it looks at anything that a stranger made, it is locked in (`lock_in`).
 //!
-//! Two threads: the guest's, where guests run and their bytes are guarded, and this one, where rows are judged and written.
-//! A bounded channel joins them, so parsing overlaps with judging and memory follows the batches. Where there are cores for it,
-//! more threads encode what is written, column by column.
+//! Guests run on threads of their own, where their bytes are guarded too; on this one rows are judged and written. They meet at a
+//! board with bounded room (`lanes`, `board`), so parsing overlaps with judging and memory follows the batches. Where there are
+//! cores for it, there is more than one thread for guests, and others encode what is written, column by column.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use casparian_core::contract::Contract;
 use casparian_core::description::Description;
 use casparian_core::fault::{Blame, Blamed, FaultReport};
-use casparian_core::flow::{Flow, FlowFault, ProvideScratch};
+use casparian_core::flow::{Flow, ProvideScratch};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
-use casparian_core::intake::Said;
-use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Unpacked;
 use casparian_core::wanted::Wanted;
 use casparian_jail::Isolation;
-use casparian_sandbox::drive::{Driven, Job, Stopped, drive};
+use casparian_sandbox::drive::Stopped;
 use casparian_sandbox::journal::Level;
 use casparian_sandbox::precheck::Checked;
 use casparian_sandbox::session::{Ended, Session};
-use casparian_sandbox::{Blob, CompileFault, Hangup, Loaded, Sandbox, SessionFault, Setup, precheck};
+use casparian_sandbox::{Blob, CompileFault, Loaded, Sandbox, SessionFault, Setup, precheck};
 
 use crate::component::CODE_BYTES_MAX;
 use crate::input_digest::InputDigest;
@@ -48,19 +44,18 @@ use crate::sinks::{Encoders, Provenance, Tables};
 use crate::source::{Source, SourceFault};
 use crate::terms;
 
+mod board;
 mod guest_thread;
+mod lanes;
 mod lock_in;
 mod many;
 
-use guest_thread::GuestThread;
+use guest_thread::GuestThreads;
+use lanes::{Guests, Parsed};
 use lock_in::{Cell, RUN_FILE_BYTES};
 
-/// The guest's thread, and this one.
-const THREADS: u32 = 2;
-/// What is said and not yet judged. More would only cost memory.
-const CHANNEL_BATCHES: usize = 2;
-/// How often progress is told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// Most guests that parse one input at a time. Their memory is bounded each by itself.
+const LANES_MAX: usize = 16;
 
 /// Does the one task that arrives on standard input, which is a socket, if this machine isolates it as is required.
 pub fn main(required: Isolation) -> ExitCode {
@@ -150,16 +145,16 @@ fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<Ne
             compile(&sandbox, is_runtime, &component, next()?)
         }
         Task::Prepare { limits } => {
-            let (loaded, guest_thread, _) = cell.around_guests(&limits, &next()?, CODE_BYTES_MAX, 1)?;
-            prepare(limits, (loaded, guest_thread), next()?, next()?)
+            let (loaded, guest_threads, _) = cell.around_guests(&limits, &next()?, CODE_BYTES_MAX, 1)?;
+            prepare(limits, (loaded, guest_threads), next()?, next()?)
         }
         Task::Inspect { limits, component_bytes, has_program, has_contract } => {
             let component = next()?;
-            let (loaded, guest_thread, _) = cell.around_guests(&limits, &next()?, 0, 1)?;
+            let (loaded, guest_threads, _) = cell.around_guests(&limits, &next()?, 0, 1)?;
             let component = read_component(&component, component_bytes)?;
             let program = if has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
             let contract = if has_contract { Some(next()?) } else { None };
-            inspect(limits, (loaded, guest_thread), &component, program, contract)
+            inspect(limits, (loaded, guest_threads), &component, program, contract)
         }
         Task::Run(order) => {
             let guests = cell.around_guests(&order.limits, &next()?, RUN_FILE_BYTES, order.threads)?;
@@ -179,7 +174,7 @@ fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<Ne
 /// What every input of a parser is run with. Nothing in it remembers an input.
 struct Bench {
     loaded: Arc<Loaded>,
-    guest_thread: GuestThread,
+    guest_threads: GuestThreads,
     encoders: Encoders,
     program: Option<Arc<casparian_sandbox::Program>>,
     contract: Option<(Arc<Contract>, ContractReport)>,
@@ -191,14 +186,14 @@ impl Bench {
     /// Reads program and contract, where `next` has them.
     fn set_up(
         order: &Order,
-        (loaded, guest_thread, encoders): (Loaded, GuestThread, Encoders),
+        (loaded, guest_threads, encoders): (Loaded, GuestThreads, Encoders),
         mut next: impl FnMut() -> Result<File, FaultReport>,
     ) -> Result<Self, Failed> {
         let program = if order.has_program { Some(program::receive(next()?, Some(next()?))?) } else { None };
         let contract = order.contract.map(|origin| terms::receive(origin, next()?)).transpose()?;
         Ok(Self {
             loaded: Arc::new(loaded),
-            guest_thread,
+            guest_threads,
             encoders,
             program: program.map(Arc::new),
             contract: contract.map(|(contract, report)| (Arc::new(contract), report)),
@@ -240,7 +235,7 @@ fn check(component: &[u8], is_runtime: bool) -> Result<Checked<'_>, Failed> {
 /// Has a runtime compile a program: a parser that is built into it does, whose plan of nothing has the code as its context.
 fn prepare(
     limits: Limits,
-    (loaded, guest_thread): (Loaded, GuestThread),
+    (loaded, guest_threads): (Loaded, GuestThreads),
     bundle: File,
     mut out: File,
 ) -> Result<News, Failed> {
@@ -253,7 +248,7 @@ fn prepare(
         log_level: Level::Error,
         log: Box::new(|_| {}),
     };
-    let compiled = guest_thread.run(move || {
+    let compiled = guest_threads.first().run(move || {
         let (session, description) = loaded.open(setup)?.describe()?;
         let session = session.attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))?;
         session.plan(&[], u64::MAX)
@@ -297,7 +292,7 @@ fn read_component(component: &File, bytes: u64) -> Result<Vec<u8>, FaultReport> 
 
 fn inspect(
     limits: Limits,
-    (loaded, guest_thread): (Loaded, GuestThread),
+    (loaded, guest_threads): (Loaded, GuestThreads),
     component: &[u8],
     program: Option<casparian_sandbox::Program>,
     contract: Option<File>,
@@ -315,14 +310,15 @@ fn inspect(
         log_level: Level::Error,
         log: Box::new(|_| {}),
     };
-    let described = guest_thread.run(move || loaded.open(setup).and_then(Session::describe))?;
+    let described = guest_threads.first().run(move || loaded.open(setup).and_then(Session::describe))?;
     let (_session, description) = described.map_err(ended)?;
     Ok(News::Inspected(Box::new(Interface::new(&checked, contract, description))))
 }
 
-fn load(limits: &Limits, code: &File) -> Result<Loaded, Failed> {
+fn load(limits: &Limits, code: &File, guests: usize) -> Result<Loaded, Failed> {
+    let guests = u32::try_from(guests).unwrap_or(u32::MAX);
     // A pool is for speed. Where there is none to be had, or none that a component fits into, runs go on without.
-    let pooled = Sandbox::pooled(limits).and_then(|sandbox| load_into(&sandbox, code));
+    let pooled = Sandbox::pooled(limits, guests).and_then(|sandbox| load_into(&sandbox, code));
     pooled.or_else(|_| load_into(&Sandbox::new(limits)?, code)).map_err(failed)
 }
 
@@ -380,7 +376,7 @@ fn run(
         log,
     };
     let (loaded, opener) = (Arc::clone(&bench.loaded), Arc::clone(&bench.loaded));
-    let opened = bench.guest_thread.run(move || opener.open(setup).and_then(Session::describe))?;
+    let opened = bench.guest_threads.first().run(move || opener.open(setup).and_then(Session::describe))?;
     let (session, description) = opened.map_err(ended)?;
     let (contract, contract_report) = bench.contract.clone().unzip();
     bench.tell(link, &description, contract_report.as_ref())?;
@@ -407,12 +403,21 @@ fn run(
 
     let input = Arc::new(Input(source_of_guest));
     let input_bytes = input.len();
-    let input_alone = Arc::new(Input(source(for_one.into())?));
-    let range_bytes = order.range_bytes.unwrap_or(u64::MAX);
-    let on_trap = order.on_trap;
-    let guest =
-        Guest { loaded, session, description, wanted, options, input, input_alone, range_bytes, on_trap };
-    let (flow, Parsed { driven, ranges }) = join_threads(link, &bench.guest_thread, guest, flow)?;
+    let guests = Guests {
+        loaded,
+        program: bench.program.clone(),
+        limits: limits.clone(),
+        log_level: order.log_level,
+        description,
+        wanted,
+        options,
+        input,
+        input_alone: Arc::new(Input(source(for_one.into())?)),
+        range_bytes: order.range_bytes,
+        on_trap: order.on_trap,
+    };
+    let parsed = lanes::parse(link, &bench.guest_threads, guests, session, flow)?;
+    let Parsed { flow, usage, toll, ranges } = parsed;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {
         // Of many inputs most have nothing that is new.
@@ -421,8 +426,7 @@ fn run(
         }
     }
     let has_quarantine = hold.finish().map_err(failed)?.is_some();
-    let Driven { usage, toll } = driven;
-    let threads = THREADS + bench.encoders.count() as u32;
+    let threads = (1 + bench.guest_threads.count() + bench.encoders.count()) as u32;
     Ok(Done { has_quarantine, tally, account, ranges, threads, toll, used: usage.into() })
 }
 
@@ -473,87 +477,6 @@ fn too_much_said(fault: &LinkFault) -> FaultReport {
         },
         _ => broken(fault),
     }
-}
-
-/// A guest that is ready to parse.
-struct Guest {
-    /// Where a fresh one comes from, should it trap.
-    loaded: Arc<Loaded>,
-    session: Session,
-    description: Description,
-    wanted: Wanted,
-    options: Vec<(String, String)>,
-    input: Arc<Input>,
-    /// The same, with reads that give all that is asked for.
-    input_alone: Arc<Input>,
-    /// How large its ranges should be.
-    range_bytes: u64,
-    on_trap: OnTrap,
-}
-
-/// A guest has parsed.
-struct Parsed {
-    driven: Driven,
-    ranges: u64,
-}
-
-impl Guest {
-    /// Plans and parses the whole input, range by range.
-    fn parse(self, said: SyncSender<Said>) -> Result<Parsed, Stopped> {
-        let Self { loaded, session, description, wanted, options, input, input_alone, range_bytes, on_trap } =
-            self;
-        // Who stops listening has failed and says so itself.
-        let ear = Box::new(move |word| said.send(word).map_err(|_| Hangup));
-        let session = session.attach(Arc::clone(&input) as _, &description, wanted, ear)?;
-        // One worker parses one input: unless somebody checks, no cut is finer than the parser wants.
-        let (session, layout) = session.plan(&options, range_bytes)?;
-        let ranges = layout.ranges.len() as u64;
-        let job = Job { loaded: &loaded, input, input_alone, layout: &layout, options: &options, on_trap };
-        Ok(Parsed { driven: drive(&job, session)?, ranges })
-    }
-}
-
-type RunFlow = Flow<Tables, Quarantine>;
-
-/// Runs guest and judge side by side. A fault of the flow is about something said earlier than whatever ended the guest, so it
-/// is the one that counts, however the threads raced.
-fn join_threads(
-    link: &Link,
-    guest_thread: &GuestThread,
-    guest: Guest,
-    mut flow: RunFlow,
-) -> Result<(RunFlow, Parsed), Failed> {
-    let (said, heard) = sync_channel(CHANNEL_BATCHES);
-    let parsing = guest_thread.begin(move || guest.parse(said))?;
-    let judged = judge(link, &mut flow, heard);
-    let parsed = parsing.finish()?;
-    // How far the guest got before it heard of it depends on how the threads raced, so what it used is not told.
-    judged.map_err(failed)?;
-    Ok((flow, parsed.map_err(stopped)?))
-}
-
-/// Hears everything that the guest says. Owns the receiver: when it gives up, the guest's next word is a hangup.
-fn judge(link: &Link, flow: &mut RunFlow, heard: Receiver<Said>) -> Result<(), FlowFault> {
-    let mut told = Instant::now();
-    for word in heard {
-        let watermark = match &word {
-            Said::Committed { up_to } => Some(*up_to),
-            Said::Killed(killer) => killer.at.end(),
-            _ => None,
-        };
-        if let Said::Killed(_) = &word {
-            // As below: a supervisor that is gone takes us with it.
-            let _ = link.send(&News::Buried, &[]);
-        }
-        flow.hear(word)?;
-        if let Some(bytes) = watermark.filter(|_| told.elapsed() >= PROGRESS_EVERY) {
-            told = Instant::now();
-            let (accepted, quarantined) = (flow.tally().accepted(), flow.tally().quarantine.rows);
-            // Progress is a courtesy: a supervisor that is gone takes us with it.
-            let _ = link.send(&News::Progress { bytes, accepted, quarantined }, &[]);
-        }
-    }
-    Ok(())
 }
 
 /// Picks the tables that a run writes. Where a parser's tables follow from the input, all of them are wanted unless somebody

@@ -27,6 +27,7 @@ mod delimited;
 mod guard;
 mod instance;
 mod judge;
+mod lanes;
 mod memory;
 mod parse;
 mod pipeline;
@@ -46,7 +47,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// One measurement: what it is called on the command line, and what does it.
 type Measurement = (&'static str, fn(&Site, &Order) -> Outcome<Section>);
 
-const MEASUREMENTS: [Measurement; 12] = [
+const MEASUREMENTS: [Measurement; 13] = [
     ("parse", parse::measure),
     ("csv", delimited::measure),
     ("pipeline", pipeline::measure),
@@ -59,6 +60,7 @@ const MEASUREMENTS: [Measurement; 12] = [
     ("bad-rows", bad_rows::measure),
     ("small", small_files::measure),
     ("python", python::measure),
+    ("lanes", lanes::measure),
 ];
 
 fn main() -> ExitCode {

@@ -10,7 +10,7 @@ const ROUNDS_MIN: usize = 5;
 const USAGE: &str = "usage: bench [NAMES] [--large] [--rounds N] [--markdown FILE]
 
   NAMES            parse, csv, pipeline, cores, instance, poison, memory, guard, judge, bad-rows,
-                   small, python; all of them where none is named
+                   small, python, lanes; all of them where none is named
   --large          measure memory over 2 GB too, and cores over 2 GB; inputs are kept in target/bench
   --rounds N       rounds that count, 5 or more
   --markdown FILE  write the report there as well";

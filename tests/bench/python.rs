@@ -189,7 +189,7 @@ fn fresh(parser: &Sandboxed) -> Outcome<f64> {
 }
 
 /// Writes a file of fills, unless it is there.
-fn lines(site: &Site, name: &str, from: u64, count: u64) -> Outcome<PathBuf> {
+pub(crate) fn lines(site: &Site, name: &str, from: u64, count: u64) -> Outcome<PathBuf> {
     let path = site.folder.join(name);
     if path.is_file() {
         return Ok(path);

@@ -32,7 +32,7 @@ impl Sandboxed {
     pub(crate) fn load(component: &Path) -> Outcome<Sandboxed> {
         let limits = Limits::default();
         let bytes = std::fs::read(component)?;
-        let loaded = Sandbox::pooled(&limits)?.load_fresh(&precheck::check(&bytes)?)?;
+        let loaded = Sandbox::pooled(&limits, 1)?.load_fresh(&precheck::check(&bytes)?)?;
         Ok(Sandboxed { loaded, limits, program: None })
     }
 
@@ -40,7 +40,7 @@ impl Sandboxed {
     pub(crate) fn program(runtime: &Path, file: &Path) -> Outcome<Sandboxed> {
         let limits = program::limits();
         let bytes = std::fs::read(runtime)?;
-        let loaded = Sandbox::pooled(&limits)?.load_fresh(&precheck::check_runtime(&bytes)?)?;
+        let loaded = Sandbox::pooled(&limits, 1)?.load_fresh(&precheck::check_runtime(&bytes)?)?;
         let name = file.file_name().ok_or("the program has no name")?.to_string_lossy().into_owned();
         let entry = name.trim_end_matches(".py").to_owned();
         let files = vec![(name, std::fs::read(file)?)];

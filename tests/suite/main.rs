@@ -4,6 +4,7 @@
 //!   behind a trap.
 //! * [`inputs`]: that what is read is the same however it came, or is not read.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
+//! * [`lanes`]: ranges of one input side by side.
 //! * [`many`]: many inputs, and the one dataset that becomes of them. [`infer`]: a contract drafted from them. [`database`]: runs that
 //!   are loaded.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
@@ -30,6 +31,7 @@ mod infer;
 mod inputs;
 mod isolate;
 mod jail;
+mod lanes;
 mod limits;
 mod many;
 mod python;

@@ -71,15 +71,15 @@ impl Sandbox {
         Self::around(engine(limits))
     }
 
-    /// Sets up an engine that takes the same code, for one guest after another: the memory of one that is gone is wiped and
-    /// used again, which spares the next one a fault for each page that it touches.
+    /// Sets up an engine that takes the same code, for so many guests at a time, one after another: the memory of one that is gone is
+    /// wiped and used again, which spares the next one a fault for each page that it touches.
     ///
     /// # Errors
     ///
-    /// Fails where addresses are scarce (some 4 GiB for each memory that a guest may have). [`Sandbox::load`] then fails for
+    /// Fails where addresses are scarce (some 4 GiB for each memory that each guest may have). [`Sandbox::load`] then fails for
     /// components that do not fit into the pool. Neither says anything about the component: [`Sandbox::new`] has no such bounds.
-    pub fn pooled(limits: &Limits) -> Result<Self, CompileFault> {
-        Self::around(pooled_engine(limits))
+    pub fn pooled(limits: &Limits, guests: u32) -> Result<Self, CompileFault> {
+        Self::around(pooled_engine(limits, guests))
     }
 
     fn around(engine: wasmtime::Result<Engine>) -> Result<Self, CompileFault> {

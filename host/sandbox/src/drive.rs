@@ -1,19 +1,24 @@
-//! A whole input through a parser: its ranges one after the other, in one instance as long as nothing goes wrong. What happens
-//! where it does is decided by [`casparian_core::isolate`]; here are the instances.
+//! One range of an input through a parser, in one instance as long as nothing goes wrong. What happens where it does is decided by
+//! [`casparian_core::isolate`]; here are the instances.
+//!
+//! Every range has instances of its own, an intake of its own and fuel of its own, but that the first one goes on with the instance
+//! that has planned. So whatever a guest can see follows from its range, and ranges can be parsed side by side.
 
 use std::sync::Arc;
 
+use casparian_core::description::Description;
 use casparian_core::fault::{Blamed as _, FaultReport, Span};
 use casparian_core::guest_text::GuestText;
 use casparian_core::intake::{Intake, Killer, Said};
-use casparian_core::isolate::{Cause, Company, Final, Instances, Isolation, OnTrap, Reason, Toll};
+use casparian_core::isolate::{Cause, Company, Final, Instances, Isolation, OnTrap, Reason, Restarts, Toll};
 use casparian_core::limits::Limits;
+use casparian_core::wanted::Wanted;
 
 use crate::compile::Loaded;
 use crate::fault::SessionFault;
 use crate::handles::Blob;
-use crate::session::{Ended, Estate, Layout, Session, Usage};
-use crate::state::{Grants, Hangup, Talk};
+use crate::session::{Ended, Estate, Layout, Session, Setup, Usage};
+use crate::state::{Ear, Grants, Hangup, Talk};
 
 /// The size that a parser is asked to make its batches where a record is tried alone: no other is smaller, so none needs less.
 const BATCH_BYTES_ALONE: u64 = 16 << 10;
@@ -34,16 +39,30 @@ pub struct Job<'a> {
     pub on_trap: OnTrap,
 }
 
-/// An input was parsed.
-#[derive(Debug, Clone, Copy)]
+/// What an instance is made with that parses a range by itself.
+pub struct Apart<'a> {
+    /// How it is opened.
+    pub setup: Setup,
+    /// What the parser has said that it is.
+    pub description: &'a Description,
+    /// The tables that somebody wants.
+    pub wanted: Wanted,
+    /// Hears what it says.
+    pub ear: Ear,
+}
+
+/// A range was parsed.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Driven {
     /// What its instances used.
     pub usage: Usage,
     /// What going on behind traps has cost.
     pub toll: Toll,
+    /// The traps among them that no record was to blame for.
+    pub restarts: Restarts,
 }
 
-/// An input was not parsed.
+/// A range was not parsed.
 #[derive(Debug)]
 pub struct Stopped {
     /// How the last instance ended.
@@ -82,18 +101,36 @@ impl Stopped {
     }
 }
 
-/// Parses all ranges of an input, beginning with a session that has planned them.
-pub fn drive(job: &Job<'_>, session: Session) -> Result<Driven, Stopped> {
+/// Parses a range, beginning with the session that has planned it.
+pub fn drive(job: &Job<'_>, session: Session, range: Span) -> Result<Driven, Stopped> {
+    drive_with(job, session, range, false)
+}
+
+/// Parses a range by itself.
+pub fn drive_apart(job: &Job<'_>, apart: Apart<'_>, range: Span) -> Result<Driven, Stopped> {
+    let opened = open_apart(job, apart, range.offset);
+    let session = opened.map_err(|Ended { fault, usage, .. }| {
+        let fault = SessionFault::NotReopened(Box::new(fault));
+        Stopped { fault, reason: Reason::Final, usage, toll: Toll::default() }
+    })?;
+    drive_with(job, session, range, true)
+}
+
+fn open_apart(job: &Job<'_>, apart: Apart<'_>, offset: u64) -> Result<Session, Ended> {
+    let Apart { setup, description, wanted, ear } = apart;
+    let (session, _) = job.loaded.open(setup)?.describe()?;
+    session.attach_at(offset, Arc::clone(&job.input), description, wanted, ear)
+}
+
+fn drive_with(job: &Job<'_>, session: Session, range: Span, is_used: bool) -> Result<Driven, Stopped> {
     let mut isolation = Isolation::new(job.on_trap, session.limits(), job.input.len());
-    let mut hands =
-        Hands { job, held: Held::Session(Box::new(session)), company: Company::Any, is_used: false };
-    for range in &job.layout.ranges {
-        if let Err(Final { end, reason }) = isolation.parse(&mut hands, *range) {
-            let (usage, toll) = (hands.held.usage(), isolation.toll());
-            return Err(Stopped { fault: end, reason, usage, toll });
-        }
+    let mut hands = Hands { job, held: Held::Session(Box::new(session)), company: Company::Any, is_used };
+    let parsed = isolation.parse(&mut hands, range);
+    let (usage, toll) = (hands.held.usage(), isolation.toll());
+    match parsed {
+        Ok(()) => Ok(Driven { usage, toll, restarts: isolation.restarts() }),
+        Err(Final { end, reason }) => Err(Stopped { fault: end, reason, usage, toll }),
     }
-    Ok(Driven { usage: hands.held.usage(), toll: isolation.toll() })
 }
 
 /// An instance, or what the last one left.
@@ -127,7 +164,8 @@ struct Hands<'a> {
     held: Held,
     /// What company the instance is for.
     company: Company,
-    /// Whether it is not the first one any more, or was asked for a boundary: it has not the fuel then that one begins with.
+    /// Whether it is not the one that has planned any more, or was asked for a boundary: it has not the fuel then that one begins
+    /// with.
     is_used: bool,
 }
 
@@ -205,7 +243,7 @@ impl Instances for Hands<'_> {
         let session = self.instance(company)?;
         let limits = session.limits();
         let fuel = match company {
-            // The first instance goes on with what it has from the beginning.
+            // The one that has planned goes on with what it has from the beginning.
             Company::Sole => {
                 let is_used = std::mem::take(&mut self.is_used);
                 is_used.then(|| (limits.fuel_to_begin(), Grants::CommitsAndReads))

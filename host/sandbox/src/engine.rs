@@ -24,15 +24,16 @@ const ADDRESSABLE_BYTES: u64 = 1 << 32;
 const INSTANCE_BYTES_MAX: usize = 1 << 30;
 
 /// Builds an engine that runs the same code and keeps the addresses and pages of a guest that is gone for the next one. There
-/// is room for one guest at a time.
-pub(crate) fn pooled_engine(limits: &Limits) -> wasmtime::Result<Engine> {
+/// is room for so many guests at a time.
+pub(crate) fn pooled_engine(limits: &Limits, guests: u32) -> wasmtime::Result<Engine> {
     let most = u32::try_from(limits.instances_max).unwrap_or(u32::MAX);
+    let most_of_all = most.saturating_mul(guests);
     let elements = usize::try_from(limits.table_elements_max).unwrap_or(usize::MAX);
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(1)
-        .total_core_instances(most)
-        .total_memories(MEMORIES_MAX)
-        .total_tables(most)
+    pool.total_component_instances(guests)
+        .total_core_instances(most_of_all)
+        .total_memories(MEMORIES_MAX.saturating_mul(guests))
+        .total_tables(most_of_all)
         .total_stacks(0)
         .max_memories_per_module(MEMORIES_MAX)
         // What does not fit is refused when it is loaded, and runs without a pool then.
@@ -102,7 +103,7 @@ mod tests {
     fn a_pool_changes_nothing_that_code_depends_on() {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
         let limits = Limits::default();
-        let [plain, pooled] = [engine(&limits), pooled_engine(&limits)].map(|engine| {
+        let [plain, pooled] = [engine(&limits), pooled_engine(&limits, 1)].map(|engine| {
             let mut hasher = DefaultHasher::new();
             engine.expect("an engine").precompile_compatibility_hash().hash(&mut hasher);
             hasher.finish()

@@ -51,8 +51,8 @@ pub enum SessionFault {
         /// What it did not do.
         why: GuestText,
     },
-    /// A fresh instance did not come about, to go on behind a trap.
-    #[error("no fresh instance could be had behind a trap: {0}")]
+    /// A fresh instance did not come about, for another range or to go on behind a trap.
+    #[error("no fresh instance could be had: {0}")]
     NotReopened(Box<SessionFault>),
     /// The parser gave the input up.
     #[error("the parser gave up: {code}: {}", message.lines())]

@@ -40,13 +40,56 @@ pub type LogEar = Box<dyn FnMut(LogLine) + Send>;
 #[derive(Clone)]
 pub(crate) struct Journal(Arc<Mutex<Pages>>);
 
+/// How long a log may be. What is past it is dropped and counted.
+#[derive(Debug)]
+pub struct LogBound {
+    bytes: Meter,
+    overflow: Option<LimitExceeded>,
+    lines_dropped: u64,
+}
+
+impl LogBound {
+    /// Opens a log in which nothing stands.
+    pub fn new(limits: &Limits) -> Self {
+        let bytes = Meter::new("log bytes", limits.log_bytes_max);
+        Self { bytes, overflow: None, lines_dropped: 0 }
+    }
+
+    /// Counts lines that count for so many bytes. Returns whether there was room for all of them.
+    pub fn admit(&mut self, bytes: u64) -> bool {
+        match self.bytes.spend(bytes) {
+            Ok(()) => true,
+            Err(limit) => {
+                self.lines_dropped += 1;
+                self.overflow.get_or_insert(limit);
+                false
+            }
+        }
+    }
+
+    /// Returns how many lines were dropped.
+    pub fn lines_dropped(&self) -> u64 {
+        self.lines_dropped
+    }
+
+    /// Returns the bound that was hit, with its numbers.
+    pub fn overflow(&self) -> Option<LimitExceeded> {
+        self.overflow
+    }
+}
+
+impl LogLine {
+    /// Returns what it counts for in a log's bound.
+    pub fn bytes(&self) -> u64 {
+        (self.text.raw().len() as u64).max(LINE_BYTES_MIN)
+    }
+}
+
 struct Pages {
     ear: LogEar,
     least: Level,
     line_bytes_max: usize,
-    bytes: Meter,
-    overflow: Option<LimitExceeded>,
-    lines_dropped: u64,
+    bound: LogBound,
     last_error: Option<(GuestText, Option<Span>)>,
 }
 
@@ -56,9 +99,7 @@ impl Journal {
             ear,
             least,
             line_bytes_max: usize::try_from(limits.log_line_bytes_max).unwrap_or(usize::MAX),
-            bytes: Meter::new("log bytes", limits.log_bytes_max),
-            overflow: None,
-            lines_dropped: 0,
+            bound: LogBound::new(limits),
             last_error: None,
         })))
     }
@@ -77,12 +118,9 @@ impl Journal {
         if level == Level::Error {
             pages.last_error = Some((text.clone(), at));
         }
-        match pages.bytes.spend((text.raw().len() as u64).max(LINE_BYTES_MIN)) {
-            Ok(()) => (pages.ear)(LogLine { level, text, at }),
-            Err(limit) => {
-                pages.lines_dropped += 1;
-                pages.overflow.get_or_insert(limit);
-            }
+        let line = LogLine { level, text, at };
+        if pages.bound.admit(line.bytes()) {
+            (pages.ear)(line);
         }
     }
 
@@ -91,13 +129,18 @@ impl Journal {
         self.pages().last_error = None;
     }
 
+    /// What the lines that were kept count for.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.pages().bound.bytes.used()
+    }
+
     pub(crate) fn lines_dropped(&self) -> u64 {
-        self.pages().lines_dropped
+        self.pages().bound.lines_dropped()
     }
 
     /// The bound that was hit, with its numbers.
     pub(crate) fn overflow(&self) -> Option<LimitExceeded> {
-        self.pages().overflow
+        self.pages().bound.overflow()
     }
 
     /// The last thing the guest called an error: its panic message, where it had a hook for that.

@@ -15,7 +15,7 @@
 //! | say things out of order, or twice | the intake | `casparian_core::intake` |
 //! | steer a terminal or flood a log | cut, escaped, counted | [`journal`] |
 //! | live on after a trap | a session that trapped is consumed; who goes on is a fresh one | [`session`], [`drive`] |
-//! | remember the last file | a fresh store and instance per input | [`session`] |
+//! | remember the last file, or the last range | a fresh store and instance per range | [`session`], [`drive`] |
 //!
 //! What is absent on purpose: an epoch ticker (the run is a process that its supervisor kills at the deadline), threads, garbage collection, exceptions, 64-bit memories, async.
 

@@ -54,10 +54,27 @@ pub struct Usage {
     pub fuel: u64,
     /// The most linear memory that it had, in bytes.
     pub memory_peak_bytes: u64,
+    /// What the log lines that were kept count for, in bytes.
+    pub log_bytes: u64,
     /// Log lines dropped.
     pub log_lines_dropped: u64,
     /// The log's bound, where it was hit.
     pub log_overflow: Option<LimitExceeded>,
+}
+
+impl Usage {
+    /// Returns what sessions over ranges of one input used together, of which each was bounded by itself. Memory is the most that any
+    /// of them had: how many there were at a time says nothing about the parser.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            fuel: self.fuel.saturating_add(other.fuel),
+            memory_peak_bytes: self.memory_peak_bytes.max(other.memory_peak_bytes),
+            log_bytes: self.log_bytes.saturating_add(other.log_bytes),
+            log_lines_dropped: self.log_lines_dropped.saturating_add(other.log_lines_dropped),
+            log_overflow: self.log_overflow.or(other.log_overflow),
+        }
+    }
 }
 
 /// A session that ended badly, with what it had used.
@@ -197,7 +214,19 @@ impl Session {
 
     /// Gives the guest its input and a way to speak of it. From here on it may burn what the input is worth.
     pub fn attach(
+        self,
+        input: Arc<dyn Blob>,
+        description: &Description,
+        wanted: impl Into<Wanted>,
+        ear: Ear,
+    ) -> Result<Self, Ended> {
+        self.attach_at(0, input, description, wanted, ear)
+    }
+
+    /// The same for one range of it, which begins at `offset`.
+    pub(crate) fn attach_at(
         mut self,
+        offset: u64,
         input: Arc<dyn Blob>,
         description: &Description,
         wanted: impl Into<Wanted>,
@@ -205,7 +234,7 @@ impl Session {
     ) -> Result<Self, Ended> {
         let input_bytes = input.len();
         let State { limits, talk, .. } = self.store.data_mut();
-        let intake = Intake::new(description, limits, input_bytes);
+        let intake = Intake::new(description, limits, input_bytes).starting_at(offset);
         let more = limits.fuel_to_begin() - limits.fuel_for(0);
         *talk = Some(Talk {
             intake,
@@ -387,6 +416,7 @@ fn usage(store: &Store<State>) -> Usage {
     Usage {
         fuel: state.before.fuel.saturating_add(burnt(store)),
         memory_peak_bytes: state.before.memory_peak_bytes.max(state.limiter.memory_peak_bytes()),
+        log_bytes: state.journal.bytes(),
         log_lines_dropped: state.journal.lines_dropped(),
         log_overflow: state.journal.overflow(),
     }

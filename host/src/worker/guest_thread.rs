@@ -1,5 +1,5 @@
-//! The thread where guests run: made once, before the worker is locked in, and handed one call after another. Later no thread
-//! can be made, so whoever wants a guest called hands the call to this one.
+//! The threads where guests run: made once, before the worker is locked in, and handed one call after another. Later no thread
+//! can be made, so whoever wants a guest called hands the call to one of these.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,6 +19,36 @@ type Call = Box<dyn FnOnce() + Send>;
 /// A thread with a stack of the guest's size. It ends when this is dropped and its last call has returned.
 pub(super) struct GuestThread {
     calls: Sender<Call>,
+}
+
+/// Threads for as many guests as run at a time.
+pub(super) struct GuestThreads {
+    first: GuestThread,
+    others: Vec<GuestThread>,
+}
+
+impl GuestThreads {
+    /// Starts so many threads, at least one, and waits until all of them stand.
+    pub(super) fn start(limits: &Limits, count: usize) -> Result<Self, FaultReport> {
+        let first = GuestThread::start(limits)?;
+        let others = (1..count).map(|_| GuestThread::start(limits)).collect::<Result<_, _>>()?;
+        Ok(Self { first, others })
+    }
+
+    /// Returns how many there are.
+    pub(super) fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// Returns the one where an input is planned.
+    pub(super) fn first(&self) -> &GuestThread {
+        &self.first
+    }
+
+    /// Returns all but the first.
+    pub(super) fn others(&self) -> &[GuestThread] {
+        &self.others
+    }
 }
 
 /// A call that is being made.
@@ -71,7 +101,7 @@ impl<T> Calling<T> {
 }
 
 /// A panic ends the thread. What was wrong the panic hook has told; who calls after it is told this.
-fn panicked() -> FaultReport {
+pub(super) fn panicked() -> FaultReport {
     internal("the host panicked on the guest's thread".to_owned())
 }
 

@@ -11,8 +11,8 @@ use casparian_core::limits::Limits;
 use casparian_jail::{Bounded, Bounds, Confinement, Isolation, TooWeak, Walled};
 use casparian_sandbox::{Loaded, Sandbox};
 
-use super::guest_thread::GuestThread;
-use super::{Failed, broken, failed, internal, load};
+use super::guest_thread::GuestThreads;
+use super::{Failed, LANES_MAX, broken, failed, internal, load};
 use crate::component::CODE_BYTES_MAX;
 use crate::link::Link;
 use crate::orders::News;
@@ -41,7 +41,7 @@ impl<'a> Cell<'a> {
         Self { link, required, closed }
     }
 
-    /// Maps code, then locks this process in with one thread for guests, and with those that encode if more threads than one may
+    /// Maps code, then locks this process in with threads for as many guests, and with those that encode if more threads than one may
     /// work on an input. No file grows past `file_bytes`.
     pub(super) fn around_guests(
         self,
@@ -49,19 +49,21 @@ impl<'a> Cell<'a> {
         code: &File,
         file_bytes: u64,
         threads: usize,
-    ) -> Result<(Loaded, GuestThread, Encoders), Failed> {
-        let bounded = self.bound(limits.memory_bytes_max, None, file_bytes)?;
+    ) -> Result<(Loaded, GuestThreads, Encoders), Failed> {
+        let guests = threads.clamp(1, LANES_MAX);
+        let guest_bytes = limits.memory_bytes_max.saturating_mul(guests as u64);
+        let bounded = self.bound(guest_bytes, None, file_bytes)?;
         // A contract's patterns come later. The first one that a process compiles reads how many cores there are.
         Pattern::compile("x").map_err(|fault| internal(format!("a pattern: {fault}")))?;
         let fenced = bounded.fence();
         // What is mapped is a compiler's work that a stranger's component may have steered.
-        let loaded = load(limits, code)?;
+        let loaded = load(limits, code, guests)?;
         let walled = fenced.wall_in();
-        let guest_thread = GuestThread::start(limits)?;
+        let guest_threads = GuestThreads::start(limits, guests)?;
         let encoders = Encoders::beside(threads)
             .map_err(|error| internal(format!("starting the threads that encode: {error}")))?;
         self.lock(walled)?;
-        Ok((loaded, guest_thread, encoders))
+        Ok((loaded, guest_threads, encoders))
     }
 
     /// Locks this process in with the threads that compile.

@@ -117,7 +117,7 @@ impl format::Guest for Guest {
     fn plan(input: &Blob, options: Vec<(String, String)>, target_bytes: u64) -> Result<Layout, Fault> {
         let range = Span { offset: 0, length: input.len() };
         let scene = Scene::new(input, range, &options);
-        if scene.evil == "poison" {
+        if matches!(scene.evil, "poison" | "remembers") {
             return Ok(Layout { context: scene.text.into(), ranges: poison::cut(input.len(), target_bytes) });
         }
         // What resync is asked comes with the context and without options.

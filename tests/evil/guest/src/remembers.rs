@@ -1,4 +1,4 @@
-//! Writes down how often it was called, to find out whether anything of an earlier file is left.
+//! Writes down how often it was called, to find out whether anything of an earlier file or range is left.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

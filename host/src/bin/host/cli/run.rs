@@ -168,7 +168,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), hide = true)]
     batch_bytes: Option<u32>,
 
-    /// Ask the parser for ranges of this size, in bytes, and parse them one after the other
+    /// Ask the parser for ranges of this size, in bytes
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..), hide = true)]
     range_bytes: Option<u64>,
 
