@@ -128,7 +128,13 @@ impl Link {
 
     /// Waits for a message, for ever.
     pub(crate) fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, LinkFault> {
-        let mut bytes = vec![0; MESSAGE_BYTES_MAX];
+        let mut bytes = match self.next_bytes()? {
+            None => return Ok(Received::Closed),
+            Some(too_many) if too_many > MESSAGE_BYTES_MAX => {
+                return Err(LinkFault::TooLarge { bytes: too_many });
+            }
+            Some(bytes) => vec![0; bytes],
+        };
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC;
@@ -151,6 +157,18 @@ impl Link {
         }
         let message = serde_json::from_slice(bytes.get(..got.bytes).unwrap_or_default())?;
         Ok(Received::Message(message, fds))
+    }
+
+    /// Waits for a message and says how long it is, which is still to be received; `None` where nobody is there any more. Clearing
+    /// room for the longest there may be would take longer than reading most.
+    fn next_bytes(&self) -> io::Result<Option<usize>> {
+        let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+        let mut control = RecvAncillaryBuffer::new(&mut []);
+        match retry_on_intr(|| recvmsg(&self.0, &mut [], &mut control, flags)) {
+            Err(rustix::io::Errno::CONNRESET) => Ok(None),
+            Ok(next) if next.bytes == 0 => Ok(None),
+            next => Ok(Some(next?.bytes)),
+        }
     }
 
     /// Waits for a message until `deadline`.

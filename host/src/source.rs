@@ -319,16 +319,17 @@ impl Source {
 
     /// Does the same for its bytes before `end`, which is not past its own.
     pub(crate) fn hash_until(&self, end: u64, stop: &AtomicBool) -> Result<Digest, SourceFault> {
-        let mut chunk = vec![0; HASH_CHUNK_BYTES];
+        let at_most =
+            |left: u64| usize::try_from(left).map_or(HASH_CHUNK_BYTES, |left| left.min(HASH_CHUNK_BYTES));
+        // No more than is needed: of many small inputs, clearing it would take longer than hashing.
+        let mut chunk = vec![0; at_most(end)];
         let mut hasher = Sha256::new();
         let mut done = 0;
         while done < end {
             if stop.load(Ordering::Relaxed) {
                 return Err(SourceFault::Interrupted);
             }
-            let wanted =
-                usize::try_from(end - done).map_or(HASH_CHUNK_BYTES, |left| left.min(HASH_CHUNK_BYTES));
-            let read = self.fill(done, &mut chunk[..wanted])?;
+            let read = self.fill(done, &mut chunk[..at_most(end - done)])?;
             hasher.update(&chunk[..read]);
             done += read as u64;
         }

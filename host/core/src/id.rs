@@ -29,8 +29,15 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+        let mut text = [0; 64];
+        text.iter_mut().zip(nibbles).for_each(|(digit, nibble)| *digit = hex_digit(nibble));
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 impl fmt::Debug for Digest {
