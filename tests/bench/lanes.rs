@@ -15,18 +15,18 @@ use crate::site::Site;
 
 const MEGABYTES: u64 = 200;
 /// Lines of the file that the parser in Python reads.
-const LINES: u64 = 600_000;
+const LINES: u64 = 1_200_000;
 /// Who is slow should be nearly twice as fast by two threads, who is fast no slower.
 const SLOW_WANTED: f64 = 1.8;
 const FAST_WANTED: f64 = 0.97;
 const MEMORY_MB_WANTED: f64 = 200.0;
 
 const ABOUT: &str = "`host run --out` over one file, with `--jobs 1` and `--jobs 2`: `tests/bench/python/fills_by_lines.py` over \
-600,000 lines, and FIX, 200 MB, SOH, table `messages`. Speeds are against one thread of the same parser. Memory: supervisor and worker \
+1,200,000 lines, and FIX, 200 MB, SOH, table `messages`. Speeds are against one thread of the same parser. Memory: supervisor and worker \
 together over FIX.";
 
 pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
-    let (fills, log) = (lines(site, "fills-600k.csv", 0, LINES)?, Log::clean(MEGABYTES).path(site)?);
+    let (fills, log) = (lines(site, "fills-1200k.csv", 0, LINES)?, Log::clean(MEGABYTES).path(site)?);
     let python = || {
         let mut command = Command::new(&site.host);
         command.env("CASPARIAN_CACHE_DIR", site.folder.join("cache"));

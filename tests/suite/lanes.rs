@@ -208,6 +208,33 @@ fn bounds_on_the_output_hold_for_all_ranges_together() {
     );
 }
 
+/// Inputs of which some end badly, one after the other in one worker: what the threads of one were at is over before the next.
+#[test]
+fn inputs_of_a_dataset_claim_and_fail_the_same_by_any_number_of_threads() {
+    let desk = Desk::new(b"");
+    std::fs::create_dir(desk.path("lines")).expect("a folder");
+    for (at, other) in ["!trap", "!refused", "line", "!spin", "!refused", "!shy"].into_iter().enumerate() {
+        desk.write(&format!("lines/{at}"), &lines(300, &[(100 + at, other), (250, "!burn 100000")]));
+    }
+    let run = |jobs: &str| {
+        let out = format!("out-{jobs}");
+        let call = desk.call(&["run"]).arg(guest("evil")).args(&["lines", "--json", "--out", &out]);
+        let mut reports = call.args(&POISON).args(&["--jobs", jobs]).done().reports();
+        assert_eq!(reports.pop().expect("a summary")["kind"], "dataset");
+        let told = |report: Json| [report["claim_sha256"].clone(), report["fault"]["message"].clone()];
+        let rows = host::names(&desk.path(&out).join("rows")).into_iter();
+        let rows = rows.map(|part| std::fs::read(desk.path(&out).join("rows").join(part)).expect("a part"));
+        (reports.into_iter().map(told).collect::<Vec<_>>(), rows.collect::<Vec<_>>())
+    };
+    let one = run("1");
+    assert_eq!(one.0.iter().filter(|told| told[0].is_null()).count(), 2, "{:?}", one.0);
+    for jobs in ["2", "4"] {
+        let other = run(jobs);
+        assert_eq!(other.0, one.0, "by {jobs} threads");
+        assert!(other.1 == one.1, "what is written differs by {jobs} threads");
+    }
+}
+
 #[test]
 fn another_run_by_another_number_of_threads_agrees() {
     let desk = Desk::new(&log());

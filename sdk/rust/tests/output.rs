@@ -348,7 +348,8 @@ fn rows_set_column_by_column_are_those_set_one_by_one() {
             [first, if at % 7 == 0 { long.clone() } else { String::new() }, "é".repeat(at % 20)]
         })
         .collect();
-    let quoted = |cell: &String, at: usize| if at.is_multiple_of(3) { format!("\"{cell}\"") } else { cell.clone() };
+    let quoted =
+        |cell: &String, at: usize| if at.is_multiple_of(3) { format!("\"{cell}\"") } else { cell.clone() };
     let line = |(at, [a, b, c]): (usize, &[String; 3])| {
         format!("{},{b},{}{}", quoted(a, at), quoted(c, at + 1), if at > 9 { "\r\n" } else { "\n" })
     };
