@@ -101,7 +101,7 @@ impl<W> Board<W> {
     pub(super) fn take(&self) -> Option<usize> {
         let mut state = self.state();
         while !state.is_over && state.taken < state.ranges {
-            if state.taken <= state.heard.saturating_add(self.ahead_ranges_max) {
+            if state.taken <= state.heard || self.has_room_ahead(&state) {
                 state.taken += 1;
                 return Some(state.taken - 1);
             }
@@ -119,7 +119,7 @@ impl<W> Board<W> {
         self.put(state, range, word, bytes)
     }
 
-    /// Says a word about a range, whether there is room or not: there are few of them.
+    /// Says a word about a range, whether there is room or not. There are few of these, or they are bounded by themselves.
     pub(super) fn tell(&self, range: usize, word: W, bytes: u64) {
         // Who is not listening does not miss it.
         let _ = self.put(self.state(), range, word, bytes);
@@ -165,6 +165,12 @@ impl<W> Board<W> {
     pub(super) fn lose(&self) {
         self.state().is_lost = true;
         self.spoken.notify_one();
+    }
+
+    /// Whether another range may be taken ahead. Some words are told whether there is room or not.
+    fn has_room_ahead(&self, state: &State<W>) -> bool {
+        state.taken <= state.heard.saturating_add(self.ahead_ranges_max)
+            && state.ahead_bytes < self.ahead_bytes_max
     }
 
     fn put(
@@ -304,6 +310,22 @@ mod tests {
         board.end_with(1);
         assert_eq!(board.take(), None);
         assert_eq!((board.say(1, "heard", 1), board.say(2, "not", 1)), (Ok(()), Err(Unheard)));
+    }
+
+    #[test]
+    fn what_is_told_whether_there_is_room_or_not_keeps_others_from_being_taken() {
+        let board = Board::new(1, 1 << 20);
+        board.plan(4);
+        assert_eq!(board.take(), Some(1));
+        board.tell(1, "a long story", 1 << 20);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| board.take());
+            board.tell(0, "the end", 0);
+            assert_eq!(board.hear(), Ok(vec!["the end"]));
+            assert_eq!(board.state().taken, 2, "the second range waits for room");
+            board.go_on();
+            assert_eq!(waits.join().ok(), Some(Some(2)));
+        });
     }
 
     #[test]

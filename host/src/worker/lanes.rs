@@ -209,7 +209,13 @@ fn weight(said: &Said) -> u64 {
             let texts: usize = records.iter().map(|record| record.message.raw().len()).sum();
             (texts + size_of_val(records.as_slice())) as u64
         }
-        _ => 0,
+        // Its fields are kept as they were sent, as they are meant and as they are declared.
+        Said::Opened { schema, .. } => 3 * schema.declared().fields().size() as u64,
+        Said::Skipped(_)
+        | Said::Committed { .. }
+        | Said::Stands
+        | Said::TakenBack { .. }
+        | Said::Killed(_) => 0,
     }
 }
 
