@@ -11,6 +11,7 @@ mod pattern;
 pub mod report;
 mod segment;
 mod settle;
+mod widen;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,6 +22,7 @@ use casparian_core::receipt::CodeCache;
 use self::crew::Crew;
 pub use self::report::DatasetReport;
 use self::settle::Settled;
+use crate::columns::SchemaRule;
 use crate::component::{Component, Workshop};
 use crate::report::Report;
 use crate::request::{Progress, RunRequest};
@@ -39,6 +41,8 @@ pub struct ManyRequest {
     pub inputs: Vec<PathBuf>,
     /// Patterns of what is left out of folders and patterns.
     pub ignored: Vec<String>,
+    /// What becomes of inputs whose columns differ.
+    pub schema: SchemaRule,
     /// Workers side by side; at least one.
     pub jobs: usize,
     /// After how many inputs a worker is replaced.
@@ -99,6 +103,9 @@ fn attempt(
     let terms = Terms::find(&each.contract, &component)?;
     let crew = Crew::new(request, &component, &compiled, terms.as_ref(), staging.as_ref(), &listed.inputs);
     crew.work(settled, tell)?;
+    if let (SchemaRule::Union, Some(staging)) = (request.schema, &staging) {
+        widen::widen(request, staging, settled)?;
+    }
     settled.conclude(staging)
 }
 

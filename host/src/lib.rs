@@ -2,7 +2,7 @@
 //!
 //! * [`run`], the supervisor's story of one run; `request`, what was asked for; [`report`], what it tells; [`inspect`], a
 //!   parser without an input.
-//! * [`dataset`], many inputs of one parser, and the one output that becomes of them.
+//! * [`dataset`], many inputs of one parser, and the one output that becomes of them; [`columns`], where theirs differ.
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
 //! * `component`, a parser on disk; [`code_cache`], its compiled code; [`program`], one in Python; [`build`], made ready to
 //!   travel; [`watch`], run again on every save.
@@ -16,6 +16,7 @@
 
 pub mod build;
 pub mod code_cache;
+pub mod columns;
 mod component;
 pub mod contract;
 pub mod dataset;

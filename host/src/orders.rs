@@ -1,7 +1,5 @@
 //! What supervisor and worker say to each other. One shape per thing, nothing optional that is not meant to be.
 
-use std::collections::BTreeMap;
-
 use casparian_core::description::Description;
 use casparian_core::fault::FaultReport;
 use casparian_core::flow::Tally;
@@ -15,6 +13,7 @@ use casparian_jail::Confinement;
 use casparian_sandbox::journal::{Level, LogLine};
 use serde::{Deserialize, Serialize};
 
+use crate::columns::{Column, SchemaRule};
 use crate::interface::Interface;
 use crate::packing::Wish;
 use crate::report::{ContractOrigin, ContractReport, Preview, Used};
@@ -38,6 +37,8 @@ pub(crate) enum Task {
     /// Run code over inputs that come one after another, each as a [`Next`]. The descriptors are those of a run, but for the
     /// input. The order is that of every input but for its name and its digest.
     RunMany(Box<Order>),
+    /// Write parts of a dataset again, with all columns of their tables. They come one after another, as [`NextPart`].
+    Widen(Box<Widening>),
     /// Be locked in as for a run, and say how far that went.
     LockIn,
 }
@@ -45,12 +46,39 @@ pub(crate) enum Task {
 /// What a worker with many inputs is to do next.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Next {
-    /// Expect tables to have these columns, by their digests: they have them in the rest of the dataset.
-    Expect(BTreeMap<TableName, Digest>),
+    /// Begin a segment: what was agreed on columns is no longer known.
+    Begin,
     /// Run the input that comes with it: what it is called, its digest, and what is to be read of it.
     Input { name: String, sha256: Digest, wish: Wish },
     /// Complete the part that is open, and say [`News::Rests`].
     Rest,
+}
+
+/// What parts that are written again have in common.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Widening {
+    pub(crate) made_by: MadeBy,
+    pub(crate) format: Format,
+    /// Tables that shared the memory there was.
+    pub(crate) tables_wanted: usize,
+}
+
+/// What the rows of a dataset were made by.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MadeBy {
+    pub(crate) parser_name: GuestText,
+    pub(crate) parser_version: GuestText,
+    pub(crate) parser_sha256: Digest,
+    pub(crate) contract: Option<ContractReport>,
+}
+
+/// What a worker that writes parts again is to do next. It says [`News::Rests`] to begin with, and behind each piece of columns.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum NextPart {
+    /// Hear the columns of a table, or some of them.
+    Columns { table: TableName, columns: Vec<Column> },
+    /// Write the part of a table that comes with it into a file to be asked for, unless it is as it should be.
+    Part(TableName),
 }
 
 /// What of a part is to be kept.
@@ -82,6 +110,8 @@ pub(crate) struct Order {
     pub(crate) tables: TableChoice,
     pub(crate) options: Vec<(String, String)>,
     pub(crate) format: Format,
+    /// What becomes of inputs whose columns differ.
+    pub(crate) schema: SchemaRule,
     /// Whether exactly one table must be wanted: it is the whole output.
     pub(crate) one_table: bool,
     /// Rows of each table to send back, where no files are written.
@@ -122,12 +152,15 @@ pub(crate) enum News {
     Log(LogLine),
     /// Some rows of a table.
     Preview(Preview),
-    /// A table of a dataset has these columns, name and type; none where they are too many to be told.
+    /// A table has these columns in the input at hand, or these among them: behind the last an [`Answer`] is awaited, which says
+    /// why the input does not fit into the dataset, if it does not.
     Columns {
         table: TableName,
-        sha256: Digest,
-        columns: Vec<(GuestText, String)>,
+        columns: Vec<Column>,
+        is_last: bool,
     },
+    /// A part has all columns of its table: whether it was written again for that.
+    Widened(bool),
     /// The part that was open is complete: files that are asked for from now on are of another one.
     PartEnded(Kept),
     /// Nothing is open, as was asked.
@@ -158,7 +191,7 @@ pub(crate) enum FileFor {
     Spool,
 }
 
-/// The answer to [`News::File`]: a descriptor comes with it, or none could be had.
+/// The answer to [`News::File`]: a descriptor comes with it, or none could be had. And to [`News::Columns`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) error: Option<String>,

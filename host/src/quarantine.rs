@@ -26,7 +26,7 @@ use casparian_core::flow::{Hold, PortFault};
 use casparian_core::id::{Digest, FieldHasher, TableName};
 
 pub use self::cells::CellsFault;
-pub(crate) use self::cells::schema_message;
+
 use self::columns::Gathered;
 use crate::input_digest::InputDigest;
 use crate::orders::FileFor;

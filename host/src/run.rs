@@ -14,6 +14,7 @@ use casparian_core::id::{Digest, TableName};
 use casparian_core::receipt::{CodeCache, Unpacked};
 pub use casparian_sandbox::journal::Level as LogLevel;
 
+use crate::columns::{Column, SchemaRule};
 use crate::component::{Compiled, Component, Workshop};
 use crate::input::{Named, Settled};
 use crate::input_digest::Hashing;
@@ -154,6 +155,7 @@ pub(crate) fn order(
         tables: request.tables.clone(),
         options: request.options.clone(),
         format: request.format,
+        schema: SchemaRule::Same,
         one_table: request.out.is_some() && request.extent == Extent::File,
         preview_rows: request.out.is_none().then_some(request.preview_rows),
         log_level: request.log_level,
@@ -171,6 +173,12 @@ pub(crate) trait Shelf {
 
     /// Returns where the output goes: scratch files are made beside it.
     fn out(&self) -> Option<&Path>;
+
+    /// Hears columns of a table of a dataset, and behind the last of them answers: why they do not fit in, if they do not. `None`
+    /// where none are due.
+    fn columns(&mut self, _: TableName, _: Vec<Column>, _is_last: bool) -> Option<Option<Answer>> {
+        None
+    }
 
     /// Hears what a worker tells of the parts of a dataset. Gives back what is not due.
     fn part_news(&mut self, news: News) -> Result<(), News> {
@@ -295,6 +303,9 @@ impl Supervision<'_> {
                     self.hand_over(worker, what)?;
                 }
                 News::Preview(preview) => self.keep_preview(preview),
+                News::Columns { table, columns, is_last } => {
+                    self.hear_columns(worker, table, columns, is_last)?;
+                }
                 News::Described { description, contract } => {
                     self.known = Some((description, contract));
                     self.introduce();
@@ -343,6 +354,23 @@ impl Supervision<'_> {
             Some(Ok(file)) => Ok(worker.answer(&Answer { error: None }, &[file.as_fd()])?),
             Some(Err(error)) => Ok(worker.answer(&Answer { error: Some(error) }, &[])?),
             None => Err(Ending::Broken(worker.misspoke(&News::File(what)))),
+        }
+    }
+
+    fn hear_columns(
+        &mut self,
+        worker: &Worker,
+        table: TableName,
+        columns: Vec<Column>,
+        is_last: bool,
+    ) -> Result<(), Ending> {
+        match self.shelf.columns(table.clone(), columns, is_last) {
+            Some(Some(answer)) => Ok(worker.answer(&answer, &[])?),
+            Some(None) => Ok(()),
+            None => {
+                let odd = News::Columns { table, columns: Vec::new(), is_last };
+                Err(Ending::Broken(worker.misspoke(&odd)))
+            }
         }
     }
 

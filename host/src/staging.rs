@@ -272,6 +272,12 @@ impl Staging {
         made.map(cap_std::fs::File::into_std).map_err(|error| failed("make a part of", &self.out, error))
     }
 
+    /// Opens a part that has no place yet, to be read.
+    pub(crate) fn open_part(&self, name: &str) -> Result<File, StagingFault> {
+        let opened = self.parts().and_then(|parts| parts.open(name));
+        opened.map(cap_std::fs::File::into_std).map_err(|error| failed("read a part of", &self.out, error))
+    }
+
     /// Takes a part away that is worth nothing.
     pub(crate) fn drop_part(&self, name: &str) -> Result<(), StagingFault> {
         let dropped = self.parts().and_then(|parts| parts.remove_file(name));

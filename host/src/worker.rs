@@ -49,6 +49,7 @@ mod guest_thread;
 mod lanes;
 mod lock_in;
 mod many;
+mod widen;
 
 use guest_thread::GuestThreads;
 use lanes::{Guests, Parsed};
@@ -167,7 +168,11 @@ fn work(link: &Link, cell: Cell<'_>, task: Task, fds: Vec<OwnedFd>) -> Result<Ne
             let bench = Bench::set_up(&order, guests, next)?;
             many::serve(link, &order, &bench)
         }
-        Task::LockIn => cell.around_nothing().map(|()| News::LockedIn),
+        Task::Widen(widening) => {
+            cell.around_no_guest(RUN_FILE_BYTES)?;
+            widen::serve(link, *widening)
+        }
+        Task::LockIn => cell.around_no_guest(0).map(|()| News::LockedIn),
     }
 }
 

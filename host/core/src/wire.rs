@@ -19,7 +19,7 @@ pub(crate) mod schema;
 pub use fault::{FieldNo, WireFault};
 pub use flat::FlatFault;
 pub use guard::Checked;
-pub use schema::{FAULTS, LENGTH, OFFSET, TableSchema};
+pub use schema::{FAULTS, LENGTH, OFFSET, TableSchema, fold};
 
 use crate::batch::Batch;
 use crate::limits::Budget;

@@ -17,11 +17,13 @@ use super::list::Listing;
 use super::segment::{Hand, Segment};
 use super::settle::Settled;
 use super::{ManyRequest, Told};
+use crate::columns::{Column, SchemaRule};
 use crate::component::{Compiled, Component};
 use crate::orders::{Order, Task};
 use crate::packing::Wish;
 use crate::request::Progress;
 use crate::run::{descriptors, order};
+use crate::sinks::Format;
 use crate::staging::Staging;
 use crate::supervisor::{SupervisorFault, Worker};
 use crate::terms::Terms;
@@ -35,8 +37,8 @@ const AHEAD: usize = 4;
 /// How often it is told how far all of it is, and looked whether somebody wants it to end.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 
-/// Columns of the dataset's tables: their digest, and names and types for people.
-pub(super) type Columns = BTreeMap<TableName, (Digest, Vec<(GuestText, String)>)>;
+/// Columns of the dataset's tables.
+pub(super) type Columns = BTreeMap<TableName, Vec<Column>>;
 
 /// What all segments are run with.
 pub(super) struct Crew<'a> {
@@ -102,7 +104,12 @@ impl<'a> Crew<'a> {
         let wish = Wish { compression: request.each.compression, member: None, name: String::new() };
         // Cores that no worker is there for help the others.
         let threads = request.jobs / workers(request, &segments(request, inputs));
-        let order = Order { threads: threads.max(1), ..order(&request.each, component, wish, terms, None) };
+        let order = Order {
+            threads: threads.max(1),
+            schema: request.schema,
+            format: format_of_parts(request),
+            ..order(&request.each, component, wish, terms, None)
+        };
         Self {
             request,
             component,
@@ -270,6 +277,14 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns how workers write parts. What is not written by its types cannot be read back to be given more columns.
+fn format_of_parts(request: &ManyRequest) -> Format {
+    match request.schema {
+        SchemaRule::Same => request.each.format,
+        SchemaRule::Union => Format::Parquet,
     }
 }
 

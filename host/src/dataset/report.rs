@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub use super::list::PassedBy;
 use crate::loader::LoadReport;
-use crate::report::{ComponentReport, ContractReport, Preview};
+use crate::report::{ComponentReport, ContractReport, Isolation, Preview};
 
 /// The version of [`DatasetReport`]'s shape.
 pub const DATASET_SCHEMA: u32 = 1;
@@ -62,6 +62,11 @@ pub struct DatasetReport {
     pub dark_bytes: u64,
     /// Fuel burnt by them.
     pub fuel: u64,
+    /// The least that stood between the parser and this machine for any input; [`Isolation::L0`] where no worker got far enough to
+    /// say.
+    pub isolation: Isolation,
+    /// What this machine did not give of it, a line each.
+    pub isolation_missing: Vec<String>,
     /// Workers side by side.
     pub jobs: usize,
     /// What did not end it and should be known.
@@ -185,6 +190,8 @@ impl DatasetReport {
             records: 0,
             dark_bytes: 0,
             fuel: 0,
+            isolation: Isolation::L0,
+            isolation_missing: Vec::new(),
             jobs,
             warnings: Vec::new(),
             wall_ms: 0,

@@ -15,13 +15,14 @@ use std::time::Instant;
 
 use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::{Digest, TableName};
+use casparian_core::id::TableName;
 
 use super::crew::{Columns, Crew, Word};
 use super::list::Listing;
+use crate::columns::{self, Column};
 use crate::input::Settled;
 use crate::input_digest::Hashing;
-use crate::orders::{FileFor, Kept, News, Next};
+use crate::orders::{Answer, FileFor, Kept, News, Next};
 use crate::packing::Wish;
 use crate::receipt::Witness;
 use crate::report::Report;
@@ -29,9 +30,6 @@ use crate::request::{Progress, RunRequest};
 use crate::run::{Ending, Known, SCRATCH_FILES_MAX, Shelf, Supervision, judge, scratch_file};
 use crate::staging::Staging;
 use crate::supervisor::{SupervisorFault, Worker};
-
-/// Most columns that a fault names.
-const COLUMNS_NAMED: usize = 3;
 
 /// What became of a segment.
 pub(super) struct Segment {
@@ -153,7 +151,7 @@ impl<'a> Hand<'a> {
     }
 
     fn run_all(&mut self, making: &mut Making<'_>) -> Result<(), FaultReport> {
-        self.expect(&making.shelf)?;
+        self.begin()?;
         while let Some(at) = making.due.pop_front() {
             let report = self.run_one(at, making)?;
             making.reports.insert(at, report);
@@ -176,9 +174,10 @@ impl<'a> Hand<'a> {
         let request = RunRequest { input: listing.path.clone(), input_name, out: None, ..each.clone() };
         let mut report = Report::begin(&each.component, &listing.path);
         report.component.sha256 = Some(self.crew.component.sha256());
+        making.shelf.begin_input();
         match self.attempt(listing, &request, &mut report, &mut making.shelf) {
             Ok(()) => {
-                making.shelf.inputs.push(at);
+                making.shelf.keep_input(at);
                 // Nothing of a guest that trapped is left; of what it did to the process nobody knows.
                 if report.traps.traps > 0 {
                     self.replace(&mut making.shelf)?;
@@ -189,7 +188,7 @@ impl<'a> Hand<'a> {
             Err(Bad::Told(fault)) => {
                 // A machine that refused something is not asked again by the same process either.
                 let ended_badly = matches!(fault.blame, Blame::Guest | Blame::Host);
-                report.fail(making.shelf.explain(fault));
+                report.fail(fault);
                 if ended_badly {
                     self.replace(&mut making.shelf)?;
                 }
@@ -224,7 +223,7 @@ impl<'a> Hand<'a> {
         let crew = self.crew;
         let deadline_ms = crew.deadline_ms(source.size());
         let words = self.words.clone();
-        let worker = self.worker(shelf)?;
+        let worker = self.worker()?;
         let wish = Wish { compression: request.compression, member, name: source.name().to_owned() };
         let next = Next::Input { name: request.called(), sha256, wish };
         worker.give(&next, &[source.fd()], deadline_ms)?;
@@ -239,7 +238,6 @@ impl<'a> Hand<'a> {
                 _ => Ok(()),
             };
         };
-        shelf.files = 0;
         let component_bytes = crew.component.bytes();
         let (told, witnessed) = (&mut *report, &mut witness);
         let known = self.known.take();
@@ -272,7 +270,7 @@ impl<'a> Hand<'a> {
     }
 
     /// Returns the worker, started where there is none.
-    fn worker(&mut self, shelf: &PartShelf<'_>) -> Result<&mut Worker, Bad> {
+    fn worker(&mut self) -> Result<&mut Worker, Bad> {
         if self.worker.is_none() {
             let mut worker = self.crew.start(self.stop)?;
             match worker.hear()? {
@@ -283,17 +281,15 @@ impl<'a> Hand<'a> {
             }
             (self.served, self.known) = (0, None);
             self.worker = Some(worker);
-            self.expect(shelf).map_err(Bad::Fatal)?;
         }
         self.served += 1;
         self.worker.as_mut().ok_or_else(|| Bad::Fatal(no_such_input(0)))
     }
 
-    /// Tells the worker, if there is one, what columns the dataset has.
-    fn expect(&mut self, shelf: &PartShelf<'_>) -> Result<(), FaultReport> {
+    /// Tells the worker, if there is one, that a segment begins.
+    fn begin(&mut self) -> Result<(), FaultReport> {
         let Some(worker) = self.worker.as_mut() else { return Ok(()) };
-        let digests = shelf.columns.iter().map(|(table, (sha256, _))| (table.clone(), *sha256)).collect();
-        Ok(worker.give(&Next::Expect(digests), &[], self.crew.deadline_ms(0))?)
+        Ok(worker.give(&Next::Begin, &[], self.crew.deadline_ms(0))?)
     }
 
     /// Has the worker complete its part, and lets it go.
@@ -326,15 +322,37 @@ struct PartShelf<'a> {
     inputs: Vec<usize>,
     done: Vec<Part>,
     columns: Columns,
-    /// A table that was seen with other columns.
-    other: Option<(TableName, Vec<(GuestText, String)>)>,
+    /// A table of the input at hand whose columns are being told.
+    told: Option<(TableName, Vec<Column>)>,
+    /// What columns are with those of the input at hand.
+    fresh: Columns,
     /// Files that were asked for during one input.
     files: u64,
 }
 
 impl<'a> PartShelf<'a> {
     fn new(crew: &'a Crew<'a>, columns: Columns) -> Self {
-        Self { crew, open: Part::new(), inputs: Vec::new(), done: Vec::new(), columns, other: None, files: 0 }
+        Self {
+            crew,
+            open: Part::new(),
+            inputs: Vec::new(),
+            done: Vec::new(),
+            columns,
+            told: None,
+            fresh: Columns::new(),
+            files: 0,
+        }
+    }
+
+    fn begin_input(&mut self) {
+        (self.told, self.files) = (None, 0);
+        self.fresh.clear();
+    }
+
+    /// Hears that an input has ended well: its rows have joined the open part, and its columns are the dataset's.
+    fn keep_input(&mut self, at: usize) {
+        self.inputs.push(at);
+        self.columns.append(&mut self.fresh);
     }
 
     /// Takes away what the open part has so far. Returns the inputs that were in it.
@@ -360,33 +378,17 @@ impl<'a> PartShelf<'a> {
         Ok(())
     }
 
-    fn see_columns(
-        &mut self,
-        table: TableName,
-        sha256: Digest,
-        columns: Vec<(GuestText, String)>,
-    ) -> Result<(), (TableName, Digest)> {
-        match self.columns.get(&table) {
-            Some((known, _)) if *known != sha256 => self.other = Some((table, columns)),
-            Some(_) => {}
-            None if self.columns.len() as u64
-                > self.crew.request.each.limits.tables_max.saturating_mul(16) =>
-            {
-                return Err((table, sha256));
-            }
-            None => drop(self.columns.insert(table, (sha256, columns))),
+    /// Says why a table does not fit into the dataset with the columns that the input at hand has, if it does not.
+    fn see_columns(&mut self, table: TableName, found: &[Column]) -> Result<(), String> {
+        let tables_max = self.crew.request.each.limits.tables_max.saturating_mul(16);
+        let known = self.columns.get(&table);
+        if known.is_none() && self.columns.len() as u64 >= tables_max {
+            return Err(format!("tables of the dataset: limit {tables_max}, and this is one more"));
         }
+        let fit =
+            known.map_or(Ok(found.to_vec()), |known| columns::fit(self.crew.request.schema, known, found));
+        self.fresh.insert(table, fit?);
         Ok(())
-    }
-
-    /// Says in what the columns of a table differ, where that is why an input failed.
-    fn explain(&mut self, fault: FaultReport) -> FaultReport {
-        let Some((table, found)) = self.other.take().filter(|_| fault.code == "columns-differ") else {
-            return fault;
-        };
-        let known = self.columns.get(&table).map(|(_, columns)| columns.as_slice()).unwrap_or_default();
-        let message = format!("{}: {}", fault.message, difference(known, &found));
-        FaultReport { message, ..fault }
     }
 }
 
@@ -416,37 +418,26 @@ impl Shelf for PartShelf<'_> {
         self.crew.request.each.out.as_deref()
     }
 
+    fn columns(&mut self, table: TableName, columns: Vec<Column>, is_last: bool) -> Option<Option<Answer>> {
+        let (told, mut gathered) = self.told.take().unwrap_or_else(|| (table.clone(), Vec::new()));
+        if told != table || columns::gather(&mut gathered, columns).is_err() {
+            return None;
+        }
+        if !is_last {
+            self.told = Some((told, gathered));
+            return Some(None);
+        }
+        let error = self.see_columns(table, &gathered).err();
+        Some(Some(Answer { error }))
+    }
+
     fn part_news(&mut self, news: News) -> Result<(), News> {
         match news {
             News::PartEnded(kept) if !self.open.is_empty() => {
                 self.end_part(kept).map_err(|_| News::PartEnded(kept))
             }
-            News::Columns { table, sha256, columns } => {
-                let seen = self.see_columns(table, sha256, columns);
-                seen.map_err(|(table, sha256)| News::Columns { table, sha256, columns: Vec::new() })
-            }
             other => Err(other),
         }
-    }
-}
-
-/// Says in what columns differ: the first few that are not alike.
-fn difference(known: &[(GuestText, String)], found: &[(GuestText, String)]) -> String {
-    if known.is_empty() || found.is_empty() {
-        return "there are too many of them to say in what".to_owned();
-    }
-    let one = |at: usize| {
-        let say = |column: Option<&(GuestText, String)>| {
-            column.map_or("nothing".to_owned(), |(name, kind)| format!("`{name}` ({kind})"))
-        };
-        let (known, found) = (known.get(at), found.get(at));
-        (known != found).then(|| format!("column {} is {}, there {}", at + 1, say(found), say(known)))
-    };
-    let all: Vec<String> = (0..known.len().max(found.len())).filter_map(one).collect();
-    let named = all.iter().take(COLUMNS_NAMED).cloned().collect::<Vec<_>>().join("; ");
-    match all.len().saturating_sub(COLUMNS_NAMED) {
-        0 => named,
-        more => format!("{named}; and {more} more"),
     }
 }
 
@@ -478,10 +469,6 @@ fn no_such_input(at: usize) -> FaultReport {
 mod tests {
     use super::*;
 
-    fn columns(columns: &[(&str, &str)]) -> Vec<(GuestText, String)> {
-        columns.iter().map(|(name, kind)| (GuestText::new(name, 64), (*kind).to_owned())).collect()
-    }
-
     #[test]
     fn how_one_input_is_packed_ends_nothing_but_that_input() {
         let ending = |code: &str| {
@@ -499,16 +486,5 @@ mod tests {
         for code in ["disk-full", "contract-unreadable"] {
             assert!(matches!(ending(code), Bad::Fatal(_)), "{code}");
         }
-    }
-
-    #[test]
-    fn a_difference_names_the_first_columns_that_are_not_alike() {
-        let known = columns(&[("id", "Int64"), ("px", "Utf8")]);
-        let found = columns(&[("id", "Int64"), ("px", "Int64"), ("qty", "Int64")]);
-        assert_eq!(
-            difference(&known, &found),
-            "column 2 is `px` (Int64), there `px` (Utf8); column 3 is `qty` (Int64), there nothing"
-        );
-        assert!(difference(&[], &found).contains("too many"));
     }
 }

@@ -9,7 +9,8 @@ use casparian_core::fault::{Blame, Blamed as _, FaultReport};
 use casparian_core::guest_text::GuestText;
 use casparian_core::id::{Digest, TableName};
 use casparian_core::receipt::dataset::{
-    DatasetCircumstances, DatasetClaim, DatasetReceipt, HeldClaim, InputsClaim, InputsDigest, RowsClaim,
+    ColumnClaim, DatasetCircumstances, DatasetClaim, DatasetReceipt, HeldClaim, InputsClaim, InputsDigest,
+    RowsClaim,
 };
 use casparian_core::receipt::{self, Claim, CodeCache, FileCircumstances};
 use serde::Serialize;
@@ -21,9 +22,10 @@ use super::report::{
 };
 use super::segment::Segment;
 use super::{ManyRequest, Told};
+use crate::columns::{self, Column, SchemaRule};
 use crate::component::Component;
 use crate::loader;
-use crate::orders::FileFor;
+use crate::orders::{FileFor, MadeBy};
 use crate::receipt::{hash_file, origin_word};
 use crate::report::{EXIT_INTERRUPTED, Isolation, Preview, Report, Status};
 use crate::staging::{Extent, QUARANTINE_PARTS, RECEIPT_FILE, RECEIPTS_FILE, Staging};
@@ -47,6 +49,8 @@ pub(super) struct Settled<'a> {
     /// How many parts each table has.
     parts: BTreeMap<FileFor, u64>,
     files: Vec<(Option<TableName>, String)>,
+    /// Parts that have no place before it is known what columns their tables have.
+    unplaced: Vec<(FileFor, String)>,
     /// The gravest exit of an input.
     gravest: u8,
 }
@@ -81,6 +85,7 @@ impl<'a> Settled<'a> {
             rows: BTreeMap::new(),
             parts: BTreeMap::new(),
             files: Vec::new(),
+            unplaced: Vec::new(),
             gravest: 0,
         }
     }
@@ -112,6 +117,8 @@ impl<'a> Settled<'a> {
     }
 
     pub(super) fn into_report(mut self) -> DatasetReport {
+        self.report.isolation = self.isolation.unwrap_or(Isolation::L0);
+        self.report.isolation_missing = self.isolation_missing.iter().cloned().collect();
         self.report.wall_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.report
     }
@@ -123,8 +130,12 @@ impl<'a> Settled<'a> {
 
     /// Whether the tables of a segment have the columns that they have in those before it.
     pub(super) fn agrees(&self, segment: &Segment) -> bool {
-        let known = |table| self.columns.get(table).map(|(sha256, _)| sha256);
-        segment.columns.iter().all(|(table, (sha256, _))| known(table).is_none_or(|known| known == sha256))
+        segment.columns.iter().all(|(table, found)| self.fit(table, found).is_ok())
+    }
+
+    fn fit(&self, table: &TableName, found: &[Column]) -> Result<Vec<Column>, String> {
+        let known = self.columns.get(table);
+        known.map_or(Ok(found.to_vec()), |known| columns::fit(self.request.schema, known, found))
     }
 
     /// Takes in the next segment.
@@ -137,8 +148,9 @@ impl<'a> Settled<'a> {
         if let Some(fault) = segment.fatal {
             return Err(fault);
         }
-        for (table, columns) in segment.columns {
-            self.columns.entry(table).or_insert(columns);
+        for (table, found) in segment.columns {
+            let columns = self.fit(&table, &found).map_err(internal)?;
+            self.columns.insert(table, columns);
         }
         for report in segment.reports {
             self.count(&report);
@@ -147,7 +159,33 @@ impl<'a> Settled<'a> {
             tell(Told::Input(Box::new(report)));
         }
         let Some(staging) = staging else { return Ok(()) };
-        segment.parts.into_iter().flatten().try_for_each(|(what, name)| self.place(staging, what, &name))
+        let mut parts = segment.parts.into_iter().flatten();
+        match self.request.schema {
+            SchemaRule::Same => parts.try_for_each(|(what, name)| self.place(staging, what, &name)),
+            // What columns they are to have is known when all inputs are.
+            SchemaRule::Union => {
+                self.unplaced.extend(parts);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes out the parts that have no place yet, in their order.
+    pub(super) fn take_unplaced(&mut self) -> Vec<(FileFor, String)> {
+        std::mem::take(&mut self.unplaced)
+    }
+
+    /// Returns what the rows of the dataset were made by, and how many tables shared the memory there was.
+    pub(super) fn made_by(&self) -> Option<(MadeBy, usize)> {
+        let claim = self.claim.as_ref()?;
+        let made_by = MadeBy {
+            parser_name: claim.component.name.clone(),
+            parser_version: claim.component.version.clone(),
+            parser_sha256: claim.component.sha256,
+            contract: self.report.contract.clone(),
+        };
+        let tables_max = usize::try_from(self.request.each.limits.tables_max).unwrap_or(usize::MAX);
+        Some((made_by, claim.asked.tables.as_ref().map_or(tables_max, Vec::len)))
     }
 
     fn introduce(&mut self, report: &Report) {
@@ -237,16 +275,7 @@ impl<'a> Settled<'a> {
                 previews.len() - 1
             }
         };
-        let known = &mut previews[at];
-        if known.columns.len() != preview.columns.len() + 1 {
-            return;
-        }
-        let missing = rows_max.saturating_sub(known.rows.len());
-        known.rows.extend(preview.rows.iter().take(missing).map(|row| {
-            let mut row = row.clone();
-            row.push(Some(GuestText::new(input, 64)));
-            row
-        }));
+        add_rows(&mut previews[at], preview, input, (rows_max, self.request.schema));
     }
 
     fn keep_line(&mut self, report: &Report, staging: Option<&Staging>) -> Result<(), FaultReport> {
@@ -270,7 +299,7 @@ impl<'a> Settled<'a> {
     }
 
     /// Gives a part its place.
-    fn place(&mut self, staging: &Staging, what: FileFor, name: &str) -> Result<(), FaultReport> {
+    pub(super) fn place(&mut self, staging: &Staging, what: FileFor, name: &str) -> Result<(), FaultReport> {
         let number = self.parts.entry(what.clone()).or_default();
         let (folder, extension, table) = match &what {
             FileFor::Table(table) => {
@@ -356,12 +385,25 @@ impl<'a> Settled<'a> {
                 sha256: std::mem::take(&mut self.digest).finish(),
             },
             tables: self.rows.clone(),
+            columns: self.united_columns(),
             quarantine: HeldClaim {
                 rows: self.report.quarantine.rows,
                 by_code: self.report.quarantine.by_code.clone(),
             },
             records: self.report.records,
         })
+    }
+
+    fn united_columns(&self) -> Option<BTreeMap<TableName, Vec<ColumnClaim>>> {
+        let column = |Column { name, kind, nullable }: &Column| ColumnClaim {
+            name: name.clone(),
+            r#type: kind.clone(),
+            nullable: *nullable,
+        };
+        let table = |(table, columns): (&TableName, &Vec<Column>)| {
+            (table.clone(), columns.iter().map(column).collect())
+        };
+        (self.request.schema == SchemaRule::Union).then(|| self.columns.iter().map(table).collect())
     }
 
     /// Writes the receipt, then moves everything to its place, or what is held beside it.
@@ -450,6 +492,32 @@ impl<'a> Settled<'a> {
     }
 }
 
+/// Adds the first rows of an input to those that are shown: where columns are united, each cell under its own.
+fn add_rows(known: &mut Preview, new: &Preview, input: &str, (rows_max, rule): (usize, SchemaRule)) {
+    let ours = known.columns.len() - 1;
+    let is_alike = known.columns[..ours] == new.columns[..];
+    if !is_alike && rule == SchemaRule::Same {
+        return;
+    }
+    for column in &new.columns {
+        if !known.columns.contains(column) {
+            let at = known.columns.len() - 1;
+            known.columns.insert(at, column.clone());
+            known.rows.iter_mut().for_each(|row| row.insert(at, None));
+        }
+    }
+    let place = |column| new.columns.iter().position(|new| new == column);
+    let places: Vec<Option<usize>> = known.columns.iter().map(place).collect();
+    let missing = rows_max.saturating_sub(known.rows.len());
+    known.rows.extend(new.rows.iter().take(missing).map(|row| {
+        let mut cells: Vec<_> = places.iter().map(|at| at.and_then(|at| row.get(at)?.clone())).collect();
+        if let Some(source) = cells.last_mut() {
+            *source = Some(GuestText::new(input, 64));
+        }
+        cells
+    }));
+}
+
 fn add_all<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
     for (key, count) in from {
         *to.entry(key.clone()).or_default() += count;
@@ -467,6 +535,6 @@ fn unwritten(error: &std::io::Error) -> FaultReport {
     }
 }
 
-fn internal(message: String) -> FaultReport {
+pub(super) fn internal(message: String) -> FaultReport {
     FaultReport { blame: Blame::Host, code: "internal".to_owned(), message, hint: None, at: None }
 }

@@ -9,6 +9,8 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::TableName;
 use thiserror::Error;
 
+use crate::columns::SchemaRule;
+
 /// A file cannot be written.
 #[derive(Debug, Error)]
 pub enum SinkFault {
@@ -31,10 +33,14 @@ pub enum SinkFault {
         error: ArrowError,
     },
     /// A table has other columns than in the rest of its dataset.
-    #[error("table `{table}` has other columns than the dataset")]
+    #[error("table `{table}` has other columns than the dataset: {difference}")]
     OtherColumns {
         /// The table.
         table: TableName,
+        /// Whether other columns would have been united.
+        rule: SchemaRule,
+        /// In what they differ.
+        difference: String,
     },
     /// There is no space left.
     #[error("no space left for {file} after {bytes} bytes of it: {error}")]
@@ -85,7 +91,14 @@ impl Blamed for SinkFault {
             Self::Decimal { .. } => {
                 Some("the parser must declare a decimal that holds its values".to_owned())
             }
-            Self::OtherColumns { .. } => Some("run it apart, into an output of its own".to_owned()),
+            Self::OtherColumns { rule: SchemaRule::Same, .. } => Some(
+                "`--schema union` makes one table with the columns of all; or run it apart, into an output of its own"
+                    .to_owned(),
+            ),
+            Self::OtherColumns { rule: SchemaRule::Union, .. } => Some(
+                "a contract gives a column one name and one type in all inputs; or run it apart, into an output of its own"
+                    .to_owned(),
+            ),
             Self::NoFile { .. } | Self::Unwritten { .. } => None,
         }
     }

@@ -17,6 +17,7 @@ mod parquet;
 pub(crate) mod parts;
 pub(crate) mod preview;
 pub(crate) mod sqlite;
+pub(crate) mod widen;
 
 use std::collections::BTreeMap;
 use std::fs::File;

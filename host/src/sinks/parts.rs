@@ -15,13 +15,14 @@ use arrow_select::take::take_record_batch;
 use casparian_core::contract::verdict::Accepted;
 use casparian_core::flow::Tally;
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::{Digest, TableName};
+use casparian_core::id::TableName;
 use casparian_core::intake::TableId;
 
 use super::{
     Encoders, Format, Layout, Making, Provenance, RECORD_NO, SOURCE, SinkFault, TableFile, decimals,
     file_rows, file_schema, never_opened, what,
 };
+use crate::columns::{self, Column, SchemaRule};
 use crate::orders::{FileFor, Kept};
 use crate::quarantine;
 
@@ -36,6 +37,8 @@ const PINNED_BYTES_MAX: usize = 64 << 10;
 pub(crate) type ProvidePart = Box<dyn FnMut(&FileFor) -> io::Result<File> + Send>;
 /// Hears that the part that was open is complete.
 pub(crate) type PartEnded = Box<dyn FnMut() -> io::Result<()> + Send>;
+/// Asks whether the columns that a table has in the input at hand fit into the dataset. Returns why they do not.
+pub(crate) type AskColumns = Box<dyn FnMut(&TableName, &[Column]) -> io::Result<Option<String>> + Send>;
 
 /// The parts, for the two that write to them.
 pub(crate) type Shared = Arc<Mutex<Parts>>;
@@ -49,24 +52,33 @@ pub(crate) fn lock(parts: &Shared) -> MutexGuard<'_, Parts> {
 pub(crate) struct Parts {
     provide: ProvidePart,
     ended: PartEnded,
+    ask: AskColumns,
     format: Format,
+    rule: SchemaRule,
     encoders: Encoders,
     held_bytes_max: u64,
-    /// What the columns of each table are in the whole dataset, as far as anybody knows.
-    columns: BTreeMap<TableName, Columns>,
-    /// Tables that were seen here first, to be told.
-    new: Vec<(TableName, SchemaRef, Digest)>,
+    /// Tables whose columns have been agreed on.
+    agreed: BTreeMap<TableName, Agreed>,
     /// Files of the part that is open.
-    files: BTreeMap<FileFor, TableFile>,
+    files: BTreeMap<FileFor, PartFile>,
     /// What the footer of the open quarantine says of the cells in it.
     notes: BTreeMap<String, String>,
     input: Option<Input>,
 }
 
-/// The columns of a table: their digest, and what it was taken of where that is at hand.
-struct Columns {
-    sha256: Digest,
-    schema: Option<SchemaRef>,
+/// What has been agreed on the columns of a table.
+struct Agreed {
+    /// As the last input had them.
+    last: SchemaRef,
+    /// As all inputs since the beginning have them, which is how files are begun.
+    columns: Vec<Column>,
+    schema: SchemaRef,
+}
+
+/// A file of the part that is open.
+struct PartFile {
+    schema: SchemaRef,
+    file: TableFile,
 }
 
 /// The input at hand.
@@ -84,26 +96,31 @@ struct Input {
 
 impl Parts {
     /// Opens no part yet.
-    pub(crate) fn new(format: Format, encoders: Encoders, provide: ProvidePart, ended: PartEnded) -> Self {
+    pub(crate) fn new(
+        (format, rule): (Format, SchemaRule),
+        encoders: Encoders,
+        provide: ProvidePart,
+        ended: PartEnded,
+        ask: AskColumns,
+    ) -> Self {
         Self {
             provide,
             ended,
+            ask,
             format,
+            rule,
             encoders,
             held_bytes_max: HELD_BYTES_MAX,
-            columns: BTreeMap::new(),
-            new: Vec::new(),
+            agreed: BTreeMap::new(),
             files: BTreeMap::new(),
             notes: BTreeMap::new(),
             input: None,
         }
     }
 
-    /// Hears what the columns of tables are elsewhere. What was known before is forgotten.
-    pub(crate) fn expect(&mut self, known: BTreeMap<TableName, Digest>) {
-        let columns = |(table, sha256)| (table, Columns { sha256, schema: None });
-        self.columns = known.into_iter().map(columns).collect();
-        self.new.clear();
+    /// Forgets what was agreed on columns.
+    pub(crate) fn forget(&mut self) {
+        self.agreed.clear();
     }
 
     /// Begins an input. Whatever the one before has left behind is dropped.
@@ -132,7 +149,8 @@ impl Parts {
         let held_bytes_max = self.held_bytes_max;
         let Some(input) = self.input.as_mut() else { return Err(no_input()) };
         if input.owns_part {
-            return self.put(&to, rows);
+            let schema = rows.schema();
+            return self.put(&to, rows, &schema);
         }
         input.held_bytes = input.held_bytes.saturating_add(rows.get_array_memory_size() as u64);
         input.held.push((to, rows));
@@ -146,28 +164,30 @@ impl Parts {
         }
     }
 
-    /// Hears that the input at hand has ended well, with all its tables. Its columns must be those of the dataset. Returns what is
+    /// Hears that the input at hand has ended well, with all its tables. Its columns must fit into the dataset. Returns what is
     /// to be kept of the part that was its own.
     pub(crate) fn join(&mut self, tally: &Tally) -> Result<Option<Kept>, SinkFault> {
         let Some(input) = self.input.as_mut() else { return Err(no_input()) };
-        let tables = std::mem::take(&mut input.tables);
-        self.agree(&tables)?;
+        let mut tables = std::mem::take(&mut input.tables);
         let is_wanted = |to: &FileFor| tally.held.is_empty() || *to == FileFor::Quarantine;
+        // Of an input that is held no row is in a table, so its columns are no matter either.
+        tables.retain(|(table, _)| is_wanted(&FileFor::Table(table.clone())));
+        self.agree(&tables)?;
         let Some(input) = self.input.as_mut() else { return Err(no_input()) };
         let (held, notes) = (std::mem::take(&mut input.held), std::mem::take(&mut input.notes));
         let owns_part = input.owns_part;
-        if !owns_part && self.is_noted_otherwise(&notes) {
+        if !owns_part && (self.is_noted_otherwise(&notes) || self.is_too_narrow(&tables)) {
             self.close()?;
         }
         for (to, rows) in held.into_iter().filter(|(to, _)| is_wanted(to)) {
-            self.put(&to, rows)?;
+            let schema = self.agreed_schema(&to).unwrap_or_else(|| rows.schema());
+            self.put(&to, rows, &schema)?;
         }
         // A table without rows has a file all the same: its columns are worth knowing.
         for (table, schema) in tables {
             let to = FileFor::Table(table);
-            if is_wanted(&to) {
-                self.file(&to, &schema)?;
-            }
+            let agreed = self.agreed_schema(&to).filter(|_| !owns_part);
+            self.file(&to, &agreed.unwrap_or(schema))?;
         }
         self.write_notes(notes);
         self.input = None;
@@ -188,11 +208,6 @@ impl Parts {
         })
     }
 
-    /// Returns tables whose columns were not known before, once.
-    pub(crate) fn take_new(&mut self) -> Vec<(TableName, SchemaRef, Digest)> {
-        std::mem::take(&mut self.new)
-    }
-
     /// Completes the part that is open, if one is, and says so.
     pub(crate) fn close(&mut self) -> Result<(), SinkFault> {
         if self.files.is_empty() {
@@ -204,7 +219,7 @@ impl Parts {
 
     fn close_files(&mut self) -> Result<(), SinkFault> {
         self.notes.clear();
-        std::mem::take(&mut self.files).into_values().try_for_each(|file| file.close().map(drop))
+        std::mem::take(&mut self.files).into_values().try_for_each(|part| part.file.close().map(drop))
     }
 
     /// Gives the input a part of its own, since it does not fit into memory.
@@ -213,19 +228,24 @@ impl Parts {
         let Some(input) = self.input.as_mut() else { return Err(no_input()) };
         input.owns_part = true;
         input.held_bytes = 0;
-        std::mem::take(&mut input.held).into_iter().try_for_each(|(to, rows)| self.put(&to, rows))
+        std::mem::take(&mut input.held).into_iter().try_for_each(|(to, rows)| {
+            let schema = rows.schema();
+            self.put(&to, rows, &schema)
+        })
     }
 
-    fn put(&mut self, to: &FileFor, rows: RecordBatch) -> Result<(), SinkFault> {
-        let schema = rows.schema();
-        self.file(to, &schema)?.write(rows)
+    /// Writes rows into the file of the open part. Where it is not there yet, it is begun with the columns of `schema`.
+    fn put(&mut self, to: &FileFor, rows: RecordBatch, schema: &SchemaRef) -> Result<(), SinkFault> {
+        let part = self.file(to, schema)?;
+        let rows = columns::conform(rows, &part.schema).map_err(|error| unfit(to, &error))?;
+        part.file.write(rows)
     }
 
     /// Returns the file of the open part, begun where it is not there yet.
-    fn file(&mut self, to: &FileFor, schema: &SchemaRef) -> Result<&mut TableFile, SinkFault> {
+    fn file(&mut self, to: &FileFor, schema: &SchemaRef) -> Result<&mut PartFile, SinkFault> {
         if !self.files.contains_key(to) {
             let file = self.begin_file(to, schema)?;
-            self.files.insert(to.clone(), file);
+            self.files.insert(to.clone(), PartFile { schema: Arc::clone(schema), file });
         }
         self.files.get_mut(to).ok_or_else(no_input)
     }
@@ -236,35 +256,60 @@ impl Parts {
         let file = (self.provide)(to).map_err(|error| SinkFault::NoFile { file: shown(to), error })?;
         let (format, layout) = match to {
             FileFor::Quarantine => (Format::Parquet, quarantine::layout()),
-            // Numbers of records and offsets begin again with every input.
-            _ => (self.format, Layout { ascending: &[RECORD_NO], ..Layout::among(tables) }),
+            _ => (self.format, layout(tables)),
         };
         let making = Making { format, provenance, layout, encoders: self.encoders.clone() };
         TableFile::create(file, shown(to), Arc::clone(schema), &making)
     }
 
-    /// Checks that tables have the columns that they have in the rest of the dataset. Those of new ones are theirs from now on.
+    /// Has it agreed what columns tables have, all of them or none. Those of the last input are not asked for again.
     fn agree(&mut self, tables: &[(TableName, SchemaRef)]) -> Result<(), SinkFault> {
         let mut fresh = Vec::new();
         for (table, schema) in tables {
-            let known = self.columns.get(table);
-            if known.and_then(|known| known.schema.as_ref()).is_some_and(|known| known == schema) {
+            let known = self.agreed.get(table);
+            if known.is_some_and(|known| known.last == *schema) {
                 continue;
             }
-            let message = quarantine::schema_message(schema).map_err(|error| unfit_table(table, &error))?;
-            let sha256 = Digest::of(&message);
-            let is_new = known.is_none();
-            if known.is_some_and(|known| known.sha256 != sha256) {
-                self.new.push((table.clone(), Arc::clone(schema), sha256));
-                return Err(SinkFault::OtherColumns { table: table.clone() });
+            let found = columns::of(schema);
+            let differ =
+                |difference| SinkFault::OtherColumns { table: table.clone(), rule: self.rule, difference };
+            let is_unspoken =
+                if self.rule == SchemaRule::Union { columns::first_unspoken(&found, schema) } else { None };
+            let asked = is_unspoken.map_or_else(|| (self.ask)(table, &found), |why| Ok(Some(why)));
+            let refused = asked.map_err(|error| SinkFault::NoFile { file: what(table), error })?;
+            if let Some(difference) = refused {
+                return Err(differ(difference));
             }
-            fresh.push((table.clone(), Arc::clone(schema), sha256, is_new));
+            let columns = known.map_or(Ok(found.clone()), |known| columns::unite(&known.columns, &found));
+            fresh.push((table.clone(), Arc::clone(schema), columns.map_err(differ)?));
         }
-        for (table, schema, sha256, is_new) in fresh {
-            self.columns.insert(table.clone(), Columns { sha256, schema: Some(Arc::clone(&schema)) });
-            self.new.extend(is_new.then_some((table, schema, sha256)));
-        }
+        fresh.into_iter().try_for_each(|(table, last, columns)| self.widen(table, last, columns))
+    }
+
+    fn widen(&mut self, table: TableName, last: SchemaRef, columns: Vec<Column>) -> Result<(), SinkFault> {
+        let near = match self.agreed.get(&table) {
+            Some(known) => Schema::try_merge([known.schema.as_ref().clone(), last.as_ref().clone()]),
+            None => Ok(last.as_ref().clone()),
+        };
+        let schema = near.and_then(|near| columns::schema(&columns, &near));
+        let schema = schema.map_err(|error| unfit_table(&table, &error))?;
+        self.agreed.insert(table, Agreed { last, columns, schema });
         Ok(())
+    }
+
+    /// Returns the columns that all inputs have had so far.
+    fn agreed_schema(&self, to: &FileFor) -> Option<SchemaRef> {
+        let FileFor::Table(table) = to else { return None };
+        self.agreed.get(table).map(|agreed| Arc::clone(&agreed.schema))
+    }
+
+    /// Whether a file that is open lacks columns that the input at hand brings.
+    fn is_too_narrow(&self, tables: &[(TableName, SchemaRef)]) -> bool {
+        tables.iter().any(|(table, _)| {
+            let to = FileFor::Table(table.clone());
+            let part = self.files.get(&to);
+            part.is_some_and(|part| self.agreed_schema(&to).is_some_and(|agreed| agreed != part.schema))
+        })
     }
 
     /// Whether the open quarantine says other things of the cells of a table.
@@ -273,13 +318,19 @@ impl Parts {
     }
 
     fn write_notes(&mut self, notes: BTreeMap<String, String>) {
-        let Some(TableFile::Parquet(file)) = self.files.get_mut(&FileFor::Quarantine) else { return };
+        let part = self.files.get_mut(&FileFor::Quarantine);
+        let Some(PartFile { file: TableFile::Parquet(file), .. }) = part else { return };
         for (key, value) in notes {
             if self.notes.insert(key.clone(), value.clone()).is_none() {
                 file.note(key, value);
             }
         }
     }
+}
+
+/// Returns how parts of tables are written. Numbers of records and offsets begin again with every input.
+pub(super) fn layout(tables_wanted: usize) -> Layout {
+    Layout { ascending: &[RECORD_NO], ..Layout::among(tables_wanted) }
 }
 
 fn no_input() -> SinkFault {
@@ -373,6 +424,7 @@ fn part_schema(written: &Schema, payload: usize) -> SchemaRef {
 mod tests {
     use arrow_array::Int64Array;
     use casparian_core::flow::{BrokenBudget, TableTally};
+    use casparian_core::id::Digest;
 
     use super::*;
 
@@ -384,6 +436,10 @@ mod tests {
 
     impl Given {
         fn parts(&self) -> Parts {
+            self.parts_by(SchemaRule::Same)
+        }
+
+        fn parts_by(&self, rule: SchemaRule) -> Parts {
             let (files, ends) = (Arc::clone(&self.0), Arc::clone(&self.0));
             let provide = move |what: &FileFor| {
                 let file = tempfile::tempfile()?;
@@ -394,7 +450,15 @@ mod tests {
                 ends.lock().unwrap().1 += 1;
                 Ok(())
             };
-            Parts::new(Format::JsonLines, Encoders::default(), Box::new(provide), Box::new(ended))
+            let known: Mutex<BTreeMap<TableName, Vec<Column>>> = Mutex::default();
+            let ask = move |table: &TableName, found: &[Column]| {
+                let mut known = known.lock().unwrap();
+                let fit =
+                    known.get(table).map_or(Ok(found.to_vec()), |known| columns::fit(rule, known, found));
+                Ok(fit.map(|columns| drop(known.insert(table.clone(), columns))).err())
+            };
+            let how = (Format::JsonLines, rule);
+            Parts::new(how, Encoders::default(), Box::new(provide), Box::new(ended), Box::new(ask))
         }
 
         fn texts(&self) -> Vec<String> {
@@ -488,17 +552,50 @@ mod tests {
         let mut parts = given.parts();
         begin(&mut parts, &numbers(&[1]));
         parts.join(&tally(false)).unwrap();
-        assert_eq!(parts.take_new().len(), 1);
         let other = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
         let other = RecordBatch::try_new(other, vec![Arc::new(Int64Array::from(vec![2]))]).unwrap();
         begin(&mut parts, &other);
         let fault = parts.join(&tally(false)).unwrap_err();
-        assert_eq!(fault.to_string(), "table `orders` has other columns than the dataset");
+        assert_eq!(
+            fault.to_string(),
+            "table `orders` has other columns than the dataset: column 1 is `n` (Int64, never null), there `n` (Int64)"
+        );
         parts.drop_input();
         begin(&mut parts, &numbers(&[3]));
         parts.join(&tally(false)).unwrap();
         parts.close().unwrap();
         assert_eq!(given.texts(), ["{\"n\":1}\n{\"n\":3}\n"]);
+    }
+
+    fn named(names: &[&str], value: i64) -> RecordBatch {
+        let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![value]));
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![column; names.len()]).unwrap()
+    }
+
+    #[test]
+    fn an_input_with_more_columns_begins_a_part_and_one_with_fewer_does_not() {
+        let given = Given::default();
+        let mut parts = given.parts_by(SchemaRule::Union);
+        for (names, value) in [(vec!["a"], 1), (vec!["b", "a"], 2), (vec!["a"], 3), (vec!["b"], 4)] {
+            begin(&mut parts, &named(&names, value));
+            parts.join(&tally(false)).unwrap();
+        }
+        parts.close().unwrap();
+        let wider = "{\"a\":2,\"b\":2}\n{\"a\":3,\"b\":null}\n{\"a\":null,\"b\":4}\n";
+        assert_eq!((given.texts(), given.ends()), (vec!["{\"a\":1}\n".to_owned(), wider.to_owned()], 2));
+    }
+
+    #[test]
+    fn an_input_that_is_held_brings_no_columns() {
+        let given = Given::default();
+        let mut parts = given.parts();
+        begin(&mut parts, &named(&["other"], 1));
+        parts.join(&tally(true)).unwrap();
+        begin(&mut parts, &numbers(&[1]));
+        parts.join(&tally(false)).unwrap();
+        parts.close().unwrap();
+        assert_eq!(given.texts(), ["{\"n\":1}\n"]);
     }
 
     #[test]

@@ -78,9 +78,9 @@ impl<'a> Cell<'a> {
         Ok(sandbox)
     }
 
-    /// Locks this process in with nothing to do.
-    pub(super) fn around_nothing(self) -> Result<(), Failed> {
-        let walled = self.bound(0, None, 0)?.wall_in();
+    /// Locks this process in without a guest. No file grows past `file_bytes`.
+    pub(super) fn around_no_guest(self, file_bytes: u64) -> Result<(), Failed> {
+        let walled = self.bound(0, None, file_bytes)?.wall_in();
         self.lock(walled)
     }
 

@@ -5,23 +5,20 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use casparian_core::fault::FaultReport;
-use casparian_core::guest_text::GuestText;
-use casparian_core::id::{Digest, TableName};
+use casparian_core::id::TableName;
 
 use super::{Bench, Failed, ask_for_file, broken, failed, internal, run, too_much_said};
-use crate::link::{Link, LinkFault, Received, pack};
-use crate::orders::{Done, FileFor, Kept, News, Next, Order};
+use crate::columns::{self, Column};
+use crate::link::{Link, Received, pack};
+use crate::orders::{Answer, Done, FileFor, Kept, News, Next, Order};
 use crate::quarantine::{Circumstances, Quarantine};
 use crate::sinks::parts::{PartTables, Parts, Shared, lock};
-use crate::sinks::{Encoders, Format, Tables};
+use crate::sinks::{Encoders, Tables};
 use crate::source::Source;
-
-/// The longest name and type of a column that is told.
-const WORD_BYTES_MAX: usize = 256;
 
 /// Does what it is told until nobody tells it anything more.
 pub(super) fn serve(link: &Link, order: &Order, bench: &Bench) -> Result<News, Failed> {
-    let parts = open_parts(link, order.format, bench.encoders.clone())?;
+    let parts = open_parts(link, order, bench.encoders.clone())?;
     tell(link, &News::Rests)?;
     loop {
         let (next, mut fds) = match link.receive::<Next>().map_err(|fault| broken(&fault))? {
@@ -29,7 +26,7 @@ pub(super) fn serve(link: &Link, order: &Order, bench: &Bench) -> Result<News, F
             Received::Closed | Received::Nothing => return Ok(News::Rests),
         };
         match next {
-            Next::Expect(columns) => lock(&parts).expect(columns),
+            Next::Begin => lock(&parts).forget(),
             Next::Rest => {
                 lock(&parts).close().map_err(failed)?;
                 tell(link, &News::Rests)?;
@@ -60,12 +57,14 @@ pub(super) fn ports(
     (Tables::Parts(tables), Quarantine::parts(Arc::clone(parts), Arc::new(source), circumstances))
 }
 
-fn open_parts(link: &Link, format: Format, encoders: Encoders) -> Result<Shared, FaultReport> {
+fn open_parts(link: &Link, order: &Order, encoders: Encoders) -> Result<Shared, FaultReport> {
     let share = || link.share().map_err(|e| internal(format!("the rows' way out: {e}")));
-    let (files, ends) = (share()?, share()?);
+    let (files, ends, columns) = (share()?, share()?, share()?);
     let provide = Box::new(move |what: &FileFor| ask_for_file(&files, what.clone()));
     let ended = Box::new(move || ends.send(&News::PartEnded(Kept::All), &[]).map_err(io::Error::other));
-    Ok(Arc::new(Mutex::new(Parts::new(format, encoders, provide, ended))))
+    let ask = Box::new(move |table: &TableName, found: &[Column]| ask_about(&columns, table, found));
+    let how = (order.format, order.schema);
+    Ok(Arc::new(Mutex::new(Parts::new(how, encoders, provide, ended, ask))))
 }
 
 /// Has the rows of an input join the rest, or drops them, and tells what became of it. What cannot be told must not join.
@@ -77,9 +76,6 @@ fn settle(link: &Link, parts: &Shared, done: Result<Done, Failed>) -> Result<(),
         let kept = if parts.has_input() { parts.join(&tally).map_err(failed)? } else { None };
         Ok((news, kept))
     });
-    for (table, schema, sha256) in lock(parts).take_new() {
-        tell_columns(link, table, &schema, sha256)?;
-    }
     let kept = match joined {
         Ok((news, kept)) => {
             link.send_packed(&news).map_err(|fault| broken(&fault))?;
@@ -98,20 +94,14 @@ fn tell(link: &Link, news: &News) -> Result<(), FaultReport> {
     link.send(news, &[]).map_err(|fault| broken(&fault))
 }
 
-fn tell_columns(
-    link: &Link,
-    table: TableName,
-    schema: &arrow_schema::Schema,
-    sha256: Digest,
-) -> Result<(), FaultReport> {
-    let word = |text: &str| GuestText::new(text, WORD_BYTES_MAX);
-    let columns = schema.fields().iter().map(|field| {
-        let null = if field.is_nullable() { "" } else { ", never null" };
-        (word(field.name()), word(&format!("{}{null}", field.data_type())).to_string())
-    });
-    let news = News::Columns { table: table.clone(), sha256, columns: columns.collect() };
-    match link.send(&news, &[]) {
-        Err(LinkFault::TooLarge { .. }) => tell(link, &News::Columns { table, sha256, columns: Vec::new() }),
-        told => told.map_err(|fault| broken(&fault)),
+/// Asks whether an input with these columns fits into the dataset. Only the judge's thread asks, so the next message is the answer.
+fn ask_about(link: &Link, table: &TableName, columns: &[Column]) -> io::Result<Option<String>> {
+    for (columns, is_last) in columns::pieces(columns) {
+        let news = News::Columns { table: table.clone(), columns, is_last };
+        link.send(&news, &[]).map_err(io::Error::other)?;
+    }
+    match link.receive::<Answer>().map_err(io::Error::other)? {
+        Received::Message(Answer { error }, _) => Ok(error),
+        Received::Closed | Received::Nothing => Err(io::Error::other("the supervisor is gone")),
     }
 }

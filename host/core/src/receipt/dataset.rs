@@ -44,6 +44,9 @@ pub struct DatasetClaim {
     pub inputs: InputsClaim,
     /// Rows of each table, all inputs together that were not held and did not fail.
     pub tables: BTreeMap<TableName, RowsClaim>,
+    /// The columns that tables were united to; none: all inputs had the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<BTreeMap<TableName, Vec<ColumnClaim>>>,
     /// What is in quarantine.
     pub quarantine: HeldClaim,
     /// Records of the inputs that did not fail.
@@ -76,6 +79,18 @@ pub struct RowsClaim {
     pub accepted: u64,
     /// Rows in quarantine.
     pub quarantined: u64,
+}
+
+/// A column of a table that several inputs were united to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnClaim {
+    /// Its name.
+    pub name: String,
+    /// The words for its type, as Arrow has them.
+    pub r#type: String,
+    /// Whether it may be null: some input lacks it, or says so.
+    pub nullable: bool,
 }
 
 /// The quarantine of a dataset.

@@ -417,7 +417,7 @@ fn check_prefix(field: FieldNo, name: &str, depth: usize) -> Result<(), WireFaul
 }
 
 /// Returns what is left of a name when case is ignored. Upper case first: it unfolds `ß` and `ſ` as full case folding does.
-pub(crate) fn fold(name: &str) -> String {
+pub fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::infer::settle::{Answers, QUESTIONS};
 use casparian_core::isolate::OnTrap;
+use casparian_host::columns::SchemaRule;
 use casparian_host::dataset::{ManyRequest, RECYCLE_AFTER, Told};
 use casparian_host::infer::{InferRequest, Inferred, infer};
 use casparian_host::packing::Compression;
@@ -234,6 +235,7 @@ fn request(args: &Args, limits: casparian_core::limits::Limits) -> Result<InferR
         many: ManyRequest {
             inputs: args.inputs.clone(),
             ignored: args.ignored.clone(),
+            schema: SchemaRule::Same,
             jobs: each.threads,
             each,
             recycle_after: RECYCLE_AFTER,

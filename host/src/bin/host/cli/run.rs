@@ -10,6 +10,7 @@ use casparian_core::id::TableName;
 use casparian_core::isolate::OnTrap;
 use casparian_core::limits::Limits;
 use casparian_core::receipt::Packing;
+use casparian_host::columns::SchemaRule;
 use casparian_host::dataset::report::DatasetStatus;
 use casparian_host::dataset::{self, ManyRequest, RECYCLE_AFTER, Told};
 use casparian_host::input::STDIN;
@@ -46,6 +47,8 @@ Examples:
   host run fix.wasm logs --out all                 all files below logs/
   host run fix.wasm 'logs/**/*.log' --ignore 'old*' --out some
                                                    some of them
+  host run csv.wasm sales --schema union --out sales
+                                                   columns that came and went
   host run fix.wasm logs --sink sqlite://fix.db    the same, into a database
   host run fix.wasm day.zip!orders.log             one file of an archive
   zcat a.gz b.gz | host run fix.wasm - --out ab    what is piped in";
@@ -66,6 +69,11 @@ pub(crate) struct Args {
     /// Leave out of folders and patterns what this matches: a name at any depth, or with a / in it a path below the folder
     #[arg(long = "ignore", value_name = "PATTERN")]
     ignored: Vec<String>,
+
+    /// Of several inputs whose columns differ: `same` leaves out those with other columns than the first that has the table,
+    /// `union` makes tables with the columns of all, and what an input lacks is null. One name has one type in either
+    #[arg(long, value_enum, value_name = "HOW", default_value = "same")]
+    schema: SchemaName,
 
     /// How many inputs are run side by side, and where there are fewer inputs, how many ranges of one; else as many as there
     /// are cores. What is claimed is the same for any number
@@ -247,6 +255,21 @@ impl fmt::Display for FormatName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaName {
+    Same,
+    Union,
+}
+
+impl From<SchemaName> for SchemaRule {
+    fn from(name: SchemaName) -> Self {
+        match name {
+            SchemaName::Same => SchemaRule::Same,
+            SchemaName::Union => SchemaRule::Union,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OnTrapName {
     Isolate,
     Fail,
@@ -304,6 +327,7 @@ fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
     let request = ManyRequest {
         inputs: args.inputs.clone(),
         ignored: args.ignored.clone(),
+        schema: args.schema.into(),
         jobs: each.threads,
         each,
         recycle_after: args.recycle_after.unwrap_or(RECYCLE_AFTER),
@@ -434,6 +458,7 @@ fn limits_of(args: &Args) -> Result<Limits, Misuse> {
     args.check_tables()?;
     args.check_watch()?;
     args.check_piped()?;
+    args.check_schema()?;
     let limits = limit::apply_for(Some(&args.parser), &args.limits)
         .map_err(|message| Misuse { message, hint: "give each limit once" })?;
     let batch_bytes_wanted = args.batch_bytes.map_or(limits.batch_bytes_wanted, u64::from);
@@ -530,6 +555,14 @@ impl Args {
             }
             _ => Ok(()),
         }
+    }
+
+    fn check_schema(&self) -> Result<(), Misuse> {
+        if self.schema == SchemaName::Union && !self.is_dataset() {
+            let message = "`--schema union` unites several inputs, and this is one".to_owned();
+            return Err(Misuse { message, hint: "name more of them, or a folder" });
+        }
+        Ok(())
     }
 
     fn check_tables(&self) -> Result<(), Misuse> {

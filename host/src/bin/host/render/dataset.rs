@@ -12,6 +12,8 @@ use super::{preview, shown};
 
 /// Most inputs that the summary names.
 const LEFT_OUT_SHOWN: usize = 20;
+/// Most hints about inputs that were left out.
+const HINTS_SHOWN: usize = 2;
 /// Most things passed by that the summary names.
 const PASSED_BY_SHOWN: usize = 4;
 
@@ -59,7 +61,7 @@ fn head(report: &DatasetReport, paint: Paint) -> String {
     format!("{}\n", parts.join("  "))
 }
 
-/// `  9,990 completed, 7 with quarantine, 3 failed   accounted 100.000 %   fuel 1.9 G   isolation L1`
+/// `  9,990 completed, 7 with quarantine, 3 failed   accounted 100.000 %   fuel 1.9 G   2 jobs   isolation L1`
 fn inputs(report: &DatasetReport, paint: Paint) -> String {
     let found = &report.inputs;
     if found.found == 0 || report.component.version.is_none() {
@@ -77,7 +79,13 @@ fn inputs(report: &DatasetReport, paint: Paint) -> String {
     let ends = ends.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let accounted = percent(found.bytes.saturating_sub(report.dark_bytes), found.bytes);
     let fuel = scaled(report.fuel);
-    format!("  {ends}   accounted {accounted}   fuel {fuel}   {}\n", counted(report.jobs as u64, "job"))
+    let jobs = counted(report.jobs as u64, "job");
+    let missing = report.isolation_missing.iter().map(|line| format!("  without {}\n", shown(line)));
+    let missing: String = missing.collect();
+    format!(
+        "  {ends}   accounted {accounted}   fuel {fuel}   {jobs}   isolation {}\n{missing}",
+        report.isolation
+    )
 }
 
 fn tables(tables: &[DatasetTable], outcome: Outcome, page: Page) -> String {
@@ -127,7 +135,19 @@ fn left_out(report: &DatasetReport, page: Page) -> String {
     if all > named {
         text += &format!("  and {} more; `--json` has a line for each input\n", count(all - named));
     }
-    text + &passed_by(report)
+    text + &hints(report, page.paint) + &passed_by(report)
+}
+
+/// What may be done about inputs that were left out: the first few hints, each said once.
+fn hints(report: &DatasetReport, paint: Paint) -> String {
+    let mut hints: Vec<&str> = Vec::new();
+    let named = report.left_out.iter().take(LEFT_OUT_SHOWN);
+    for hint in named.filter_map(|found| found.fault.hint.as_deref()) {
+        if hints.len() < HINTS_SHOWN && !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    hints.into_iter().map(|hint| hint_line(hint, paint)).collect()
 }
 
 fn passed_by(report: &DatasetReport) -> String {
