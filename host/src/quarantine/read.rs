@@ -55,12 +55,6 @@ pub enum ReadFault {
         /// Folders in it that hold a quarantine.
         folders: Vec<String>,
     },
-    /// The quarantine of a dataset, which is in parts.
-    #[error("{path} is a dataset, whose quarantine is read part by part, as yet")]
-    Parts {
-        /// As it was given.
-        path: GuestText,
-    },
     /// It cannot be opened.
     #[error("{path} cannot be opened: {error}")]
     Unopened {
@@ -111,7 +105,7 @@ impl Blamed for ReadFault {
     fn blame(&self) -> Blame {
         match self {
             Self::Missing { .. } | Self::NoOutput { .. } | Self::Unopened { .. } => Blame::Operator,
-            Self::NoQuarantine { .. } | Self::Version { .. } | Self::Parts { .. } => Blame::Operator,
+            Self::NoQuarantine { .. } | Self::Version { .. } => Blame::Operator,
             Self::Damaged { .. } | Self::Cells { .. } => Blame::Input,
         }
     }
@@ -120,7 +114,6 @@ impl Blamed for ReadFault {
         match self {
             Self::Missing { .. } => "quarantine-missing",
             Self::NoOutput { .. } => "not-an-output",
-            Self::Parts { .. } => "quarantine-in-parts",
             Self::Unopened { .. } => "quarantine-unopened",
             Self::Damaged { .. } | Self::Cells { .. } => "quarantine-damaged",
             Self::NoQuarantine { .. } => "not-a-quarantine",
@@ -140,37 +133,106 @@ impl Blamed for ReadFault {
             Self::Damaged { .. } | Self::Cells { .. } => {
                 Some("run the parser again; every row gets the name that it had".to_owned())
             }
-            Self::Parts { path } => Some(format!("name one: {path}/{QUARANTINE_PARTS}/000000.parquet")),
             Self::Unopened { .. } => None,
         }
     }
 }
 
-/// Finds the quarantine of an output: in the folder, in the folder of a run that was held, or the file itself. Returns `None`
-/// where a run held nothing back.
-pub fn find(out: &Path) -> Result<Option<PathBuf>, ReadFault> {
+/// The quarantine of an output: a file, or of a dataset its parts.
+#[derive(Debug)]
+pub struct Quarantine {
+    /// The files, in the order of their rows; none: nothing was held back.
+    files: Vec<PathBuf>,
+    /// Whether it is of many inputs.
+    is_dataset: bool,
+}
+
+impl Quarantine {
+    /// Finds the quarantine of an output: in the folder, in the folder of a run that was held, or the file or folder itself.
+    pub fn find(out: &Path) -> Result<Self, ReadFault> {
+        let place = place_of(out)?;
+        let Some(place) = place else { return Ok(Self { files: Vec::new(), is_dataset: false }) };
+        let is_dataset = place.is_dir();
+        Ok(Self { files: if is_dataset { parts_of(&place)? } else { vec![place] }, is_dataset })
+    }
+
+    /// Returns whether nothing was held back.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Returns whether its rows are of many inputs.
+    pub fn is_dataset(&self) -> bool {
+        self.is_dataset
+    }
+
+    /// Returns how many rows it holds.
+    pub fn rows(&self) -> Result<u64, ReadFault> {
+        self.files
+            .iter()
+            .try_fold(0_u64, |sum, file| Ok(sum.saturating_add(QuarantineReader::open(file)?.rows())))
+    }
+
+    /// Reads the rows that are selected, in their order. One file is open at a time.
+    pub fn read(
+        &self,
+        selection: Selection,
+        detail: Detail,
+    ) -> impl Iterator<Item = Result<HeldRow, ReadFault>> + '_ {
+        let rows_of = move |file: &PathBuf| {
+            let rows = QuarantineReader::open(file).and_then(|file| file.read(selection.clone(), detail));
+            let (rows, fault) = match rows {
+                Ok(rows) => (Some(rows), None),
+                Err(fault) => (None, Some(Err(fault))),
+            };
+            rows.into_iter().flatten().chain(fault)
+        };
+        self.files.iter().flat_map(rows_of)
+    }
+}
+
+/// Returns the file of a quarantine, or the folder of its parts. `None` where a run held nothing back.
+fn place_of(out: &Path) -> Result<Option<PathBuf>, ReadFault> {
     let path = GuestText::new(&out.to_string_lossy(), PATH_BYTES_MAX);
     if out.is_dir() {
-        if out.join(QUARANTINE_PARTS).is_dir() {
-            return Err(ReadFault::Parts { path });
+        if out.file_name().is_some_and(|name| name == QUARANTINE_PARTS) && !is_output(out) {
+            return Ok(Some(out.to_owned()));
         }
-        let file = out.join(QUARANTINE_FILE);
-        return match (file.exists(), is_output(out)) {
-            (true, _) => Ok(Some(file)),
-            (false, true) => Ok(None),
-            (false, false) => Err(ReadFault::NoOutput { path, folders: folders_with_quarantine(out) }),
+        return match (in_folder(out), is_output(out)) {
+            (Some(found), _) => Ok(Some(found)),
+            (None, true) => Ok(None),
+            (None, false) => Err(ReadFault::NoOutput { path, folders: folders_with_quarantine(out) }),
         };
     }
     let about = staging::about(out, Extent::File);
     if is_output(&about) {
-        return find(&about);
+        return place_of(&about);
     }
-    let held = held_of(out).map(|held| held.join(QUARANTINE_FILE)).filter(|file| file.exists());
+    let held = held_of(out).and_then(|held| in_folder(&held));
     match (out.exists(), held) {
         (true, _) => Ok(Some(out.to_owned())),
         (false, Some(held)) => Ok(Some(held)),
         (false, None) => Err(ReadFault::Missing { path }),
     }
+}
+
+fn in_folder(folder: &Path) -> Option<PathBuf> {
+    let parts = Some(folder.join(QUARANTINE_PARTS)).filter(|parts| parts.is_dir());
+    parts.or_else(|| Some(folder.join(QUARANTINE_FILE)).filter(|file| file.exists()))
+}
+
+/// Returns the parts of a dataset's quarantine, by their numbers: a name has six digits or, past a million parts, more.
+fn parts_of(folder: &Path) -> Result<Vec<PathBuf>, ReadFault> {
+    let entries = folder.read_dir().and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = entries.map_err(|error| ReadFault::Unopened {
+        path: GuestText::new(&folder.to_string_lossy(), PATH_BYTES_MAX),
+        error,
+    })?;
+    let names = entries.into_iter().map(|entry| entry.file_name());
+    let mut names: Vec<_> =
+        names.filter(|name| Path::new(name).extension().is_some_and(|it| it == "parquet")).collect();
+    names.sort_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 fn held_of(out: &Path) -> Option<PathBuf> {
@@ -186,7 +248,7 @@ fn is_output(folder: &Path) -> bool {
 
 fn folders_with_quarantine(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
-    let with = entries.filter(|entry| entry.path().join(QUARANTINE_FILE).exists());
+    let with = entries.filter(|entry| in_folder(&entry.path()).is_some());
     let mut names: Vec<String> =
         with.take(FOLDERS_NAMED).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -203,7 +265,7 @@ pub enum Detail {
 }
 
 /// A quarantine file, open.
-pub struct QuarantineReader {
+struct QuarantineReader {
     path: GuestText,
     file: File,
     /// What the cells of each table's rows are.
@@ -213,7 +275,7 @@ pub struct QuarantineReader {
 
 impl QuarantineReader {
     /// Opens a file.
-    pub fn open(path: &Path) -> Result<Self, ReadFault> {
+    fn open(path: &Path) -> Result<Self, ReadFault> {
         let shown = GuestText::new(&path.to_string_lossy(), PATH_BYTES_MAX);
         let file = File::open(path).map_err(|error| ReadFault::Unopened { path: shown.clone(), error })?;
         let builder = builder(&file, &shown)?;
@@ -230,13 +292,12 @@ impl QuarantineReader {
         Ok(Self { path: shown, file, row_schemas, rows })
     }
 
-    /// Returns how many rows it holds.
-    pub fn rows(&self) -> u64 {
+    fn rows(&self) -> u64 {
         self.rows
     }
 
     /// Reads the rows that are selected, in their order.
-    pub fn read(&self, selection: Selection, detail: Detail) -> Result<HeldRows<'_>, ReadFault> {
+    fn read(self, selection: Selection, detail: Detail) -> Result<HeldRows, ReadFault> {
         let builder = builder(&self.file, &self.path)?;
         let heavy = ["raw", "row"];
         let mask = match detail {
@@ -324,8 +385,8 @@ fn formatted(column: &dyn Array) -> String {
 }
 
 /// Rows of a quarantine, one after the other.
-pub struct HeldRows<'a> {
-    reader: &'a QuarantineReader,
+struct HeldRows {
+    reader: QuarantineReader,
     selection: Selection,
     detail: Detail,
     batches: ParquetRecordBatchReader,
@@ -334,7 +395,7 @@ pub struct HeldRows<'a> {
     record: Option<(u64, Vec<u8>)>,
 }
 
-impl Iterator for HeldRows<'_> {
+impl Iterator for HeldRows {
     type Item = Result<HeldRow, ReadFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -361,7 +422,7 @@ impl Iterator for HeldRows<'_> {
     }
 }
 
-impl HeldRows<'_> {
+impl HeldRows {
     /// Returns a row, if it is selected.
     fn row(&mut self, columns: &Columns, at: usize) -> Result<Option<HeldRow>, ReadFault> {
         let mut row = columns.row(at);

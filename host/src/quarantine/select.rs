@@ -13,6 +13,8 @@ pub struct Selection {
     pub columns: Vec<String>,
     /// The row is of one of these tables.
     pub tables: Vec<String>,
+    /// The row is of one of these inputs, as rows name them.
+    pub inputs: Vec<String>,
     /// The row is of one of these records.
     pub records: Vec<u64>,
     /// The name of the quarantined row begins so.
@@ -23,6 +25,7 @@ impl Selection {
     /// Tells whether a row is wanted.
     pub fn has(&self, row: &HeldRow) -> bool {
         among(&self.tables, row.table.as_ref())
+            && among(&self.inputs, Some(&row.input_path))
             && among(&self.records, row.record_no.as_ref())
             && row.q_id.starts_with(&self.id_prefix)
             && (!self.asks_for_reasons() || row.violations.iter().any(|reason| self.has_reason(reason)))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use casparian_core::fault::Blamed;
 use casparian_host::quarantine::export::{ExportFault, Format, RawForm, Shape, export};
 use casparian_host::quarantine::held::HeldRow;
-use casparian_host::quarantine::read::{Detail, QuarantineReader, ReadFault, find};
+use casparian_host::quarantine::read::{Detail, Quarantine, ReadFault};
 use casparian_host::quarantine::select::Selection;
 use casparian_host::quarantine::top::Counting;
 use clap::{Subcommand, ValueEnum};
@@ -48,7 +48,7 @@ enum Command {
 /// Where the quarantine is, and which of its rows are meant.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The folder that `host run --out` wrote, or the quarantine file in it
+    /// The folder that `host run --out` wrote, or the quarantine in it
     out: PathBuf,
 
     /// With a reason of this code, such as CF0301
@@ -66,6 +66,10 @@ struct Which {
     /// Of this table
     #[arg(long = "table", value_name = "TABLE", help_heading = SELECTS)]
     tables: Vec<String>,
+
+    /// Of this input, as rows name it
+    #[arg(long = "input", value_name = "PATH", help_heading = SELECTS)]
+    inputs: Vec<String>,
 
     /// Of the record with this number, from 0
     #[arg(long = "record", value_name = "N", help_heading = SELECTS)]
@@ -192,8 +196,8 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
 }
 
 impl Which {
-    fn open(&self) -> Result<Option<QuarantineReader>, ReadFault> {
-        find(&self.out)?.map(|file| QuarantineReader::open(&file)).transpose()
+    fn find(&self) -> Result<Quarantine, ReadFault> {
+        Quarantine::find(&self.out)
     }
 
     fn selection(&self) -> Selection {
@@ -202,6 +206,7 @@ impl Which {
             rules: self.rules.clone(),
             columns: self.columns.clone(),
             tables: self.tables.clone(),
+            inputs: self.inputs.clone(),
             records: self.records.clone(),
             id_prefix: self.id_prefix.to_ascii_lowercase(),
         }
@@ -209,11 +214,15 @@ impl Which {
 }
 
 fn excerpt(which: &Which, detail: Detail, offset: usize, limit: usize) -> Result<Option<Excerpt>, ReadFault> {
-    let Some(reader) = which.open()? else { return Ok(None) };
-    let mut rows = reader.read(which.selection(), detail)?.skip(offset);
+    let quarantine = which.find()?;
+    if quarantine.is_empty() {
+        return Ok(None);
+    }
+    let mut rows = quarantine.read(which.selection(), detail).skip(offset);
     let wanted: Vec<HeldRow> = rows.by_ref().take(limit).collect::<Result<_, _>>()?;
     let has_more = rows.next().transpose()?.is_some();
-    Ok(Some(Excerpt { rows: wanted, offset, has_more, in_file: reader.rows(), selection: which.selection() }))
+    let (in_all, names_inputs) = (quarantine.rows()?, quarantine.is_dataset());
+    Ok(Some(Excerpt { rows: wanted, offset, has_more, in_all, names_inputs, selection: which.selection() }))
 }
 
 fn list(args: &List, render: &mut Render) -> Result<(), ExportFault> {
@@ -246,8 +255,7 @@ fn stream(
     limit: usize,
     render: &mut Render,
 ) -> Result<(), ExportFault> {
-    let Some(reader) = which.open()? else { return Ok(()) };
-    for row in reader.read(which.selection(), detail)?.skip(offset).take(limit) {
+    for row in which.find()?.read(which.selection(), detail).skip(offset).take(limit) {
         render.held_json(&row?);
     }
     Ok(())
@@ -255,10 +263,8 @@ fn stream(
 
 fn top(args: &Top, render: &mut Render) -> Result<(), ExportFault> {
     let mut counting = Counting::default();
-    if let Some(reader) = args.which.open()? {
-        for row in reader.read(args.which.selection(), Detail::Reasons)? {
-            counting.add(&row?);
-        }
+    for row in args.which.find()?.read(args.which.selection(), Detail::Reasons) {
+        counting.add(&row?);
     }
     let top = counting.finish();
     match args.json {
@@ -282,10 +288,8 @@ fn write(args: &Export, render: &mut Render) -> Result<(), ExportFault> {
         },
         marks_formulas: args.mark_formulas,
     };
-    let rows = match args.which.open()? {
-        Some(reader) => export(reader.read(args.which.selection(), Detail::Everything)?, shape, &args.file)?,
-        None => export(std::iter::empty(), shape, &args.file)?,
-    };
+    let quarantine = args.which.find()?;
+    let rows = export(quarantine.read(args.which.selection(), Detail::Everything), shape, &args.file)?;
     match args.json {
         true => render.json(&Exported { rows, path: &args.file }),
         false => render.exported(rows, &args.file),

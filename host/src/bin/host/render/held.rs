@@ -35,8 +35,10 @@ pub(crate) struct Excerpt {
     pub(crate) offset: usize,
     /// Whether there are more behind them.
     pub(crate) has_more: bool,
-    /// Rows in the file, selected or not.
-    pub(crate) in_file: u64,
+    /// Rows in quarantine, selected or not.
+    pub(crate) in_all: u64,
+    /// Whether they are of many inputs, so that each says its own.
+    pub(crate) names_inputs: bool,
     /// What was selected by.
     pub(crate) selection: Selection,
 }
@@ -46,18 +48,12 @@ pub(super) fn list(excerpt: &Excerpt, page: Page) -> String {
     if excerpt.rows.is_empty() {
         return String::new();
     }
-    let head = ["id", "record", "lines", "table", "code", "rule", "column", "observed"];
-    let aligns = [
-        Align::Left,
-        Align::Right,
-        Align::Right,
-        Align::Left,
-        Align::Left,
-        Align::Left,
-        Align::Left,
-        Align::Left,
-    ];
-    let head = head.map(|name| Cell::toned(Tone::Faint, name)).to_vec();
+    let (left, right) = (Align::Left, Align::Right);
+    let input = if excerpt.names_inputs { &[("input", left)][..] } else { &[] };
+    let rest = [("table", left), ("code", left), ("rule", left), ("column", left), ("observed", left)];
+    let columns = [&[("id", left)][..], input, &[("record", right), ("lines", right)], &rest].concat();
+    let aligns: Vec<Align> = columns.iter().map(|(_, align)| *align).collect();
+    let head = columns.iter().map(|(name, _)| Cell::toned(Tone::Faint, *name)).collect();
     let rows: Vec<_> =
         std::iter::once(head).chain(excerpt.rows.iter().map(|row| list_cells(row, excerpt))).collect();
     layout::lines("", &aligns, &rows, page)
@@ -76,8 +72,10 @@ fn list_cells(row: &HeldRow, excerpt: &Excerpt) -> Vec<Cell> {
             counted(row.n_violations - 1, "reason")
         );
     }
-    vec![
-        Cell::toned(Tone::Faint, id(row)),
+    let input = excerpt.names_inputs.then(|| Cell::new(shown(&row.input_path)));
+    let mut cells = vec![Cell::toned(Tone::Faint, id(row))];
+    cells.extend(input);
+    cells.extend([
         Cell::new(row.record_no.map(count).unwrap_or_default()),
         Cell::new(lines_of(row)),
         text(row.table.as_deref()),
@@ -85,7 +83,8 @@ fn list_cells(row: &HeldRow, excerpt: &Excerpt) -> Vec<Cell> {
         text(meant.map(|reason| reason.rule.as_str())),
         text(meant.and_then(|reason| reason.column.as_deref())),
         Cell::new(last.trim_start()),
-    ]
+    ]);
+    cells
 }
 
 fn id(row: &HeldRow) -> String {
@@ -105,7 +104,7 @@ pub(super) fn rest(excerpt: &Excerpt) -> String {
     let (seen, offset) = (excerpt.rows.len(), excerpt.offset);
     match (seen, excerpt.has_more) {
         (0, _) if offset > 0 => format!("no row behind the first {offset}\n"),
-        (0, _) => format!("none of the {} in quarantine is like that\n", counted(excerpt.in_file, "row")),
+        (0, _) => format!("none of the {} in quarantine is like that\n", counted(excerpt.in_all, "row")),
         (_, true) => format!("there are more: `--offset {}`, or a higher `--limit`\n", offset + seen),
         (_, false) => String::new(),
     }
@@ -133,7 +132,11 @@ impl<'a> RowJson<'a> {
 
 /// Returns rows one by one, a blank line between them.
 pub(super) fn rows(excerpt: &Excerpt, page: Page) -> String {
-    excerpt.rows.iter().map(|row| one(row, page)).collect::<Vec<_>>().join("\n")
+    let input = |row: &HeldRow| match excerpt.names_inputs {
+        true => format!("{}\n", page.paint.tone(Tone::Strong, shown(&row.input_path))),
+        false => String::new(),
+    };
+    excerpt.rows.iter().map(|row| input(row) + &one(row, page)).collect::<Vec<_>>().join("\n")
 }
 
 fn one(row: &HeldRow, page: Page) -> String {
@@ -480,7 +483,8 @@ mod tests {
             rows: vec![row],
             offset: 0,
             has_more: false,
-            in_file: 1,
+            in_all: 1,
+            names_inputs: false,
             selection: Default::default(),
         };
         for text in [list(&excerpt, Page::PLAIN), rows(&excerpt, Page::PLAIN)] {
