@@ -39,6 +39,8 @@ pub struct ManyRequest {
     pub each: RunRequest,
     /// Files, folders whose files are meant, and patterns of files.
     pub inputs: Vec<PathBuf>,
+    /// What the inputs are called, one by one, where that is not what leads to them: then they are files, and nothing else is looked for.
+    pub called: Vec<String>,
     /// Patterns of what is left out of folders and patterns.
     pub ignored: Vec<String>,
     /// What becomes of inputs whose columns differ.
@@ -74,6 +76,24 @@ pub fn is_several(named: &std::path::Path) -> bool {
     named.is_dir() || !matches!(pattern::Pattern::of(named), Ok(None))
 }
 
+/// The inputs of a dataset, as their paths are.
+pub(crate) struct Inputs {
+    pub(crate) paths: Vec<PathBuf>,
+    /// The first things in folders that are none, and how many there are.
+    pub(crate) passed_by: (Vec<report::PassedBy>, u64),
+}
+
+/// Lists inputs as a dataset would have them.
+pub(crate) fn list_inputs(
+    inputs: &[PathBuf],
+    ignored: &[String],
+    out: &std::path::Path,
+) -> Result<Inputs, FaultReport> {
+    let listed = list::list(inputs, ignored, Some(out))?;
+    let paths = listed.inputs.into_iter().map(|listing| listing.path).collect();
+    Ok(Inputs { paths, passed_by: (listed.passed_by, listed.passed_by_count) })
+}
+
 fn attempt(
     request: &ManyRequest,
     settled: &mut Settled<'_>,
@@ -82,7 +102,10 @@ fn attempt(
     let each = &request.each;
     let component = Component::open_parser(&each.component, &each.python_runtime)?;
     settled.component(&component);
-    let listed = list::list(&request.inputs, &request.ignored, each.out.as_deref())?;
+    let listed = match request.called.is_empty() {
+        true => list::list(&request.inputs, &request.ignored, each.out.as_deref())?,
+        false => list::called(&request.inputs, &request.called),
+    };
     settled.listed(&listed);
     let staging = match &each.out {
         Some(out) => Some(stage(out, each)?),

@@ -2,7 +2,8 @@
 //!
 //! * [`run`], the supervisor's story of one run; `request`, what was asked for; [`report`], what it tells; [`inspect`], a
 //!   parser without an input.
-//! * [`dataset`], many inputs of one parser, and the one output that becomes of them; [`columns`], where theirs differ.
+//! * [`dataset`], many inputs of one parser, and the one output that becomes of them; [`columns`], where theirs differ; [`each`], an
+//!   output for each.
 //! * [`worker`], the process that does it; `supervisor`, who starts and kills it; `link` and `orders`, the socket between them.
 //! * `component`, a parser on disk; [`code_cache`], its compiled code; [`program`], one in Python; [`build`], made ready to
 //!   travel; [`watch`], run again on every save.
@@ -23,6 +24,7 @@ pub mod dataset;
 pub mod doctor;
 #[doc(hidden)]
 pub mod doors;
+pub mod each;
 pub mod embed;
 pub mod explain;
 pub mod glance;

@@ -4,9 +4,11 @@
 //! and ranges of other sizes, which ones the receipt's own digest says, and another number of threads does it. A claim that
 //! depends on any of them does not come out again. What it writes goes to a folder of the moment, is compared with the files beside the receipt, and is gone.
 
+mod again;
 mod dataset;
 mod files;
 mod output;
+mod rows;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -19,7 +21,8 @@ use casparian_core::guest_text::GuestText;
 use casparian_core::id::Digest;
 use casparian_core::isolate::OnTrap;
 use casparian_core::limits::{LimitExceeded, Limits};
-use casparian_core::receipt::{Circumstances, Claim, Comparison, Receipt};
+use casparian_core::receipt::dataset::DatasetReceipt;
+use casparian_core::receipt::{Circumstances, Claim, Comparison, ContractClaim, Receipt};
 use casparian_jail::Isolation;
 use casparian_sandbox::journal::Level;
 use serde::Serialize;
@@ -77,7 +80,7 @@ pub struct VerifyRequest {
 /// What another run takes.
 #[derive(Debug, Clone)]
 pub struct Again {
-    /// The input.
+    /// The input; of a dataset the folder that the paths of its inputs lead from.
     pub input: PathBuf,
     /// The parser.
     pub component: PathBuf,
@@ -136,7 +139,7 @@ pub fn verify(
     };
     let text = read_text(&request.receipt)?;
     if dataset::is_dataset(&text) {
-        return verify_dataset(request, &text, folder);
+        return verify_dataset(request, &text, folder, progress);
     }
     let receipt = understand(&request.receipt, &text)?;
     // A wrong file is said before an hour's work.
@@ -162,27 +165,28 @@ pub fn verify(
     })
 }
 
-/// Verifies a dataset: by its files, and by the claims of its inputs.
-fn verify_dataset(request: &VerifyRequest, text: &str, folder: &Path) -> Result<Verification, FaultReport> {
-    if request.again.is_some() {
-        return Err(refused(
-            Blame::Operator,
-            "dataset-not-run-again",
-            "a dataset cannot be run again to be verified, as yet".to_owned(),
-            "leave out --input and --component; a run over one of its inputs alone gives the claim in its line",
-        ));
-    }
+/// Verifies a dataset: by its files and the claims of its inputs, and by another run over them.
+fn verify_dataset(
+    request: &VerifyRequest,
+    text: &str,
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verification, FaultReport> {
     let name = shown(&request.receipt.to_string_lossy());
-    let (claim_sha256, files) = dataset::check(text, folder)
-        .map_err(|fault| FaultReport { message: format!("{name}: {}", fault.message), ..fault })?;
+    let named = |fault: FaultReport| FaultReport { message: format!("{name}: {}", fault.message), ..fault };
+    let receipt = DatasetReceipt::read(text).map_err(|fault| named(fault.report()))?;
+    let files = dataset::check(&receipt, folder)?;
+    let again = request.again.as_ref();
+    let run =
+        again.map(|again| again::run_again(request, again, (folder, &receipt), progress)).transpose()?;
     Ok(Verification {
         schema: VERIFICATION_SCHEMA,
         receipt: request.receipt.to_string_lossy().into_owned(),
-        claim_sha256,
-        agrees: files.different.is_empty(),
+        claim_sha256: receipt.claim_sha256,
+        agrees: files.different.is_empty() && run.as_ref().is_none_or(SecondRun::agrees),
         files,
-        unread: Vec::new(),
-        run: None,
+        unread: if run.is_some() { Vec::new() } else { dataset::unread(&receipt) },
+        run,
     })
 }
 
@@ -234,7 +238,7 @@ fn second_request(
     let (claim, circumstances) = (&receipt.claim, &receipt.circumstances);
     let variation = Variation::of(receipt.claim_sha256);
     check_input(&again.input, claim, &request.stop)?;
-    check_component(&again.component, &request.python_runtime, claim)?;
+    check_component(&again.component, &request.python_runtime, claim.component.sha256)?;
     let tables = match &claim.asked.tables {
         None => TableChoice::Default,
         Some(tables) => TableChoice::Named(tables.iter().map(ToString::to_string).collect()),
@@ -257,7 +261,7 @@ fn second_request(
             batch_bytes_wanted: variation.batch_bytes(circumstances.batch_bytes),
             ..decide_alike(&request.limits, circumstances)?
         },
-        contract: contract_of(again, claim, circumstances)?,
+        contract: contract_of(again, claim.contract.as_ref(), circumstances.contract_origin.as_deref())?,
         strict: claim.asked.strict,
         preview_rows: 0,
         log_level: Level::Error,
@@ -282,11 +286,14 @@ fn other_threads(threads: usize, first: u32) -> usize {
 
 /// Returns bounds by which a record that kills the parser is told from one that does not as in the receipt's run.
 fn decide_alike(limits: &Limits, circumstances: &Circumstances) -> Result<Limits, FaultReport> {
-    limits.deciding_as(&circumstances.limits).map_err(|LimitExceeded { name, limit, wanted, .. }| {
-        let message = format!("the receipt's run had {wanted} {name}, and this one may have {limit}");
-        let hint = "allow as much by `--limit`, as the receipt's run was; its `circumstances.limits` say what it had";
-        refused(Blame::Operator, "limits-higher", message, hint)
-    })
+    limits.deciding_as(&circumstances.limits).map_err(|exceeded| limits_higher(&exceeded))
+}
+
+fn limits_higher(LimitExceeded { name, limit, wanted, .. }: &LimitExceeded) -> FaultReport {
+    let message = format!("the receipt's run had {wanted} {name}, and this one may have {limit}");
+    let hint =
+        "allow as much by `--limit`, as the receipt's run was; its `circumstances.limits` say what it had";
+    refused(Blame::Operator, "limits-higher", message, hint)
 }
 
 fn check_input(path: &Path, claim: &Claim, stop: &AtomicBool) -> Result<(), FaultReport> {
@@ -298,9 +305,9 @@ fn check_input(path: &Path, claim: &Claim, stop: &AtomicBool) -> Result<(), Faul
     same_file(Blame::Input, "input-differs", path, "input", claim.input.sha256, &found)
 }
 
-fn check_component(path: &Path, python_runtime: &Path, claim: &Claim) -> Result<(), FaultReport> {
+fn check_component(path: &Path, python_runtime: &Path, claimed: Digest) -> Result<(), FaultReport> {
     let found = Component::open_parser(path, python_runtime)?.sha256().to_string();
-    same_file(Blame::Operator, "component-differs", path, "component", claim.component.sha256, &found)
+    same_file(Blame::Operator, "component-differs", path, "component", claimed, &found)
 }
 
 fn same_file(
@@ -321,11 +328,11 @@ fn same_file(
 
 fn contract_of(
     again: &Again,
-    claim: &Claim,
-    circumstances: &Circumstances,
+    claimed: Option<&ContractClaim>,
+    origin: Option<&str>,
 ) -> Result<ContractChoice, FaultReport> {
-    let given = circumstances.contract_origin.as_deref() == Some("given");
-    match (&claim.contract, &again.contract) {
+    let given = origin == Some("given");
+    match (claimed, &again.contract) {
         (None, None) => Ok(ContractChoice::Declared),
         (None, Some(_)) => Err(refused(
             Blame::Operator,
@@ -398,16 +405,20 @@ fn format_of(circumstances: &Circumstances) -> Result<Format, FaultReport> {
     })
 }
 
+fn moment() -> Result<tempfile::TempDir, FaultReport> {
+    tempfile::tempdir().map_err(|error| {
+        let message = format!("no folder of the moment can be made: {error}");
+        refused(Blame::Operator, "output-parent-unusable", message, "TMPDIR says where; choose another place")
+    })
+}
+
 fn run_again(
     mut request: RunRequest,
     folder: &Path,
     receipt: &Receipt,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<SecondRun, FaultReport> {
-    let moment = tempfile::tempdir().map_err(|error| {
-        let message = format!("no folder of the moment can be made: {error}");
-        refused(Blame::Operator, "output-parent-unusable", message, "TMPDIR says where; choose another place")
-    })?;
+    let moment = moment()?;
     request.out = Some(moment.path().join("out"));
     let report = run(&request, progress);
     if let Some(fault) = report.fault {

@@ -5,7 +5,8 @@
 //! * [`inputs`]: that what is read is the same however it came, or is not read.
 //! * [`verdicts`], [`contract`], [`quarantine`], [`receipts`]: what rows are judged by, what is held, and what can be shown for it.
 //! * [`lanes`]: ranges of one input side by side.
-//! * [`many`], [`union`]: many inputs, and the one dataset that becomes of them. [`infer`]: a contract drafted from them. [`database`]: runs that
+//! * [`many`], [`union`], [`each`]: many inputs, and the one dataset that becomes of them, or an output each.
+//!   [`infer`]: a contract drafted from them. [`database`]: runs that
 //!   are loaded.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
 //! * [`fuzz`]: any bytes at all, at every door; [`calls`]: any calls in any order; [`sweep`]: faults at any system call.
@@ -21,6 +22,7 @@ mod contract;
 mod database;
 mod determinism;
 mod documents;
+mod each;
 mod evil;
 mod fix_truth;
 mod formats;

@@ -314,9 +314,6 @@ fn a_dataset_is_verified_by_its_receipt_and_an_edited_one_is_refused() {
     over(&desk, &["logs"], OUT).done();
     let verify = || desk.call(&["verify"]).arg(desk.path("out/_receipt.json")).done().exit;
     assert_eq!(verify(), 0);
-    let again = desk.call(&["verify", "out/_receipt.json", "--input", "logs/0000.log", "--component"]);
-    let said = again.arg(guest("fix")).done();
-    assert!(said.exit == 12 && said.stderr.contains("cannot be run again"), "{said:?}");
     for name in ["_receipts.jsonl", "messages/000000.parquet"] {
         let path = desk.path(OUT).join(name);
         let whole = std::fs::read(&path).expect("a file");
@@ -329,13 +326,96 @@ fn a_dataset_is_verified_by_its_receipt_and_an_edited_one_is_refused() {
     assert_eq!(verify(), 1, "a part that nobody claimed");
 }
 
+/// Verifies a dataset, and runs it again.
+fn verified(desk: &Desk, out: &str, from: &str, parser: &str) -> Said {
+    let receipt = format!("{out}/_receipt.json");
+    let call = desk.call(&["verify", &receipt, "--json", "--input", from, "--component"]);
+    call.arg(guest(parser)).done()
+}
+
 #[test]
-fn the_quarantine_of_a_dataset_is_not_called_empty() {
+fn a_dataset_that_is_run_again_claims_the_same_from_wherever_its_inputs_are_reached() {
+    let desk = desk(5, |at| at == 2);
+    over(&desk, &["logs", "nowhere"], OUT).done();
+    let said = verified(&desk, OUT, ".", "fix");
+    assert_eq!(said.exit, 0, "{said:?}");
+    let elsewhere = desk.path("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("a folder");
+    std::fs::rename(desk.path("logs"), elsewhere.join("logs")).expect("moved");
+    assert_eq!(verified(&desk, OUT, "elsewhere", "fix").exit, 0);
+}
+
+#[test]
+fn a_dataset_is_run_again_as_it_was_written_united_or_as_text() {
+    let desk = Desk::new(b"");
+    std::fs::create_dir(desk.path("in")).expect("a folder");
+    desk.write("in/a.csv", b"id,name\n1,ann\n2,bob\n3,cy\n");
+    desk.write("in/b.csv", b"id,price\n4,1\n5,2\n6,3\n");
+    for (out, more) in
+        [("union", vec!["--schema", "union"]), ("text", vec!["--schema", "union", "--format", "csv"])]
+    {
+        let call = desk.call(&["run"]).arg(guest("csv")).args(&["in", "--tables", "rows", "--out", out]);
+        assert_eq!(call.args(&more).done().exit, 0);
+        assert_eq!(verified(&desk, out, ".", "csv").exit, 0, "{out}");
+    }
+}
+
+#[test]
+fn an_input_that_was_changed_is_named_when_a_dataset_is_run_again() {
+    let desk = desk(3, |_| false);
+    over(&desk, &["logs"], OUT).done();
+    desk.write("logs/0001.log", &log(5, true));
+    let said = verified(&desk, OUT, ".", "fix");
+    assert_eq!(said.exit, 1, "{said:?}");
+    let different = said.report()["run"]["claim"]["different"].clone();
+    let fields: Vec<&str> =
+        different.as_array().into_iter().flatten().filter_map(|it| it["field"].as_str()).collect();
+    assert!(fields.contains(&"inputs.2") && !fields.contains(&"inputs.1"), "{fields:?}");
+}
+
+#[test]
+fn every_row_of_a_dataset_is_held_against_the_claim_of_its_input() {
+    let desk = desk(3, |at| at == 1);
+    over(&desk, &["logs"], OUT).done();
+    let said = desk.call(&["verify", "out/_receipt.json", "--json"]).done();
+    assert_eq!(said.exit, 0, "{said:?}");
+    let same = said.report()["files"]["same"].clone();
+    let fields: Vec<&str> = same.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    for field in ["inputs.3.messages.digest", "inputs.2.quarantine.digest", "tables.messages.sum", "records"]
+    {
+        assert!(fields.contains(&field), "{field}: {fields:?}");
+    }
+}
+
+#[test]
+fn the_quarantine_of_a_dataset_is_read_as_one_and_every_row_says_its_input() {
+    let desk = desk(600, |at| at % 100 == 7);
+    over(&desk, &["logs"], OUT).done();
+    assert!(host::names(&desk.path("out/_quarantine")).len() > 1);
+    let due: Vec<String> = (0..6).map(|at| format!("logs/{:04}.log", at * 100 + 7)).collect();
+    let rows = desk.call(&["quarantine", "list", OUT, "--json"]).done().reports();
+    let mut inputs: Vec<&str> = rows.iter().filter_map(|row| row["input_path"].as_str()).collect();
+    inputs.dedup();
+    assert_eq!(inputs, due);
+    let list = desk.call(&["quarantine", "list", OUT]).done();
+    assert!(due.iter().all(|input| list.stdout.contains(input.as_str())), "{list:?}");
+    let shown = desk.call(&["quarantine", "show", OUT, "--input", &due[3]]).done();
+    assert!(shown.stdout.starts_with(&format!("{}\nrecord ", due[3])), "{shown:?}");
+    assert!(!shown.stdout.contains(due[0].as_str()), "{shown:?}");
+    let call = desk.call(&["quarantine", "export", OUT, "--format", "jsonl", "--out", "held.jsonl"]);
+    assert_eq!(call.done().exit, 0);
+    let exported = std::fs::read_to_string(desk.path("held.jsonl")).expect("a file");
+    assert_eq!(exported.lines().count(), rows.len());
+    assert_eq!(desk.call(&["quarantine", "top", OUT, "--json"]).done().report()["rows"], rows.len());
+}
+
+#[test]
+fn one_part_of_a_quarantine_and_the_folder_of_them_are_read_too() {
     let desk = desk(1, |_| true);
     over(&desk, &["logs"], OUT).done();
-    let said = desk.call(&["quarantine", "list", OUT]).done();
-    assert!(said.exit == 12 && said.stderr.contains("part by part"), "{said:?}");
-    assert_eq!(desk.call(&["quarantine", "list", "out/_quarantine/000000.parquet"]).done().exit, 0);
+    for place in ["out/_quarantine/000000.parquet", "out/_quarantine"] {
+        assert_eq!(desk.call(&["quarantine", "list", place]).done().exit, 0, "{place}");
+    }
 }
 
 /// Nothing of a guest that trapped is left, but its worker is not asked again.

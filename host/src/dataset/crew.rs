@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use casparian_core::fault::FaultReport;
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::{Digest, TableName};
+use casparian_core::id::TableName;
 use casparian_sandbox::journal::Level;
 
 use super::list::Listing;

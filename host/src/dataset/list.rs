@@ -3,7 +3,8 @@
 //! In a folder nothing is followed or guessed: links, pipes and devices are passed by, and so is what is hidden or too deep, and
 //! the report says so. What was named itself is opened as it was named.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -83,7 +84,9 @@ pub(super) fn list(given: &[PathBuf], ignored: &[String], out: Option<&Path>) ->
             Some(pattern) => listing.matching(path, &pattern)?,
             None if path.is_dir() => listing.folder(path, None)?,
             None => {
-                listing.add(Listing::named(path.clone(), path.metadata().map_or(0, |found| found.len())))?
+                let found = path.metadata().ok();
+                let bytes = found.as_ref().map_or(0, Metadata::len);
+                listing.add(Listing::named(path.clone(), bytes), found)?
             }
         }
     }
@@ -93,10 +96,21 @@ pub(super) fn list(given: &[PathBuf], ignored: &[String], out: Option<&Path>) ->
     }
 }
 
+/// Lists files that are called otherwise than by what leads to them.
+pub(super) fn called(paths: &[PathBuf], names: &[String]) -> Listed {
+    let listing = |(path, name): (&PathBuf, &String)| {
+        let bytes = path.metadata().map_or(0, |found| found.len());
+        Listing { name: Some(name.clone()), ..Listing::named(path.clone(), bytes) }
+    };
+    Listed { inputs: paths.iter().zip(names).map(listing).collect(), ..Listed::default() }
+}
+
 #[derive(Default)]
 struct Lister {
     listed: Listed,
     paths: HashSet<PathBuf>,
+    /// Which input a file is: it may be reached by several paths.
+    files: HashMap<FileId, usize>,
     /// What inputs are called: rows name them, so no two may be called alike.
     names: HashSet<String>,
     /// The output of an earlier run, and what it leaves beside it, may stand among the inputs.
@@ -140,16 +154,13 @@ impl Lister {
             match self.why_not(&entry, &inside, pattern) {
                 None if is_folder || !is_meant => {}
                 None => {
-                    let bytes = entry.metadata().map_or(0, |found| found.len());
+                    let found = entry.metadata().ok();
+                    let bytes = found.as_ref().map_or(0, Metadata::len);
                     let path = entry.into_path();
                     // Nobody has written the `.` that a pattern without a folder is looked for in.
                     let path = if pattern.is_some() { without_dot(path) } else { path };
-                    self.add(Listing {
-                        path,
-                        name: None,
-                        bytes,
-                        beneath: Some((Arc::clone(&opened), inside)),
-                    })?;
+                    let beneath = Some((Arc::clone(&opened), inside));
+                    self.add(Listing { path, name: None, bytes, beneath }, found)?;
                 }
                 Some(why) => {
                     if is_meant {
@@ -190,12 +201,19 @@ impl Lister {
         !self.outs.is_empty() && identity(path).is_some_and(|found| self.outs.contains(&found))
     }
 
-    fn add(&mut self, mut listing: Listing) -> Result<(), FaultReport> {
+    fn add(&mut self, mut listing: Listing, found: Option<Metadata>) -> Result<(), FaultReport> {
         if !self.paths.insert(listing.path.clone()) {
             self.pass_by(&listing.path, "named twice");
             return Ok(());
         }
-        if self.listed.inputs.len() == INPUTS_MAX {
+        let at = self.listed.inputs.len();
+        let first = found.map(|found| *self.files.entry(file_id(&found)).or_insert(at)).unwrap_or(at);
+        if let Some(first) = self.listed.inputs.get(first) {
+            let why = format!("the same file as {}", first.path.to_string_lossy());
+            self.pass_by(&listing.path, &why);
+            return Ok(());
+        }
+        if at == INPUTS_MAX {
             return Err(too_many());
         }
         listing.name = self.name_apart(&listing.path);
@@ -253,6 +271,15 @@ fn places(out: &Path) -> Vec<PathBuf> {
         places.extend(["-journal", "-wal", "-shm"].map(beside));
     }
     places
+}
+
+/// What a file is known by. Where numbers of files come twice, as in some that are served over a network, its size and times tell
+/// it from others.
+type FileId = (u64, u64, u64, [i64; 4]);
+
+fn file_id(found: &Metadata) -> FileId {
+    let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
+    (found.dev(), found.ino(), found.len(), times)
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -362,6 +389,20 @@ mod tests {
         let found = listed(&[root.path(), &file], None);
         assert_eq!((found.inputs.len(), found.passed_by_count), (1, 1));
         assert_eq!(found.passed_by[0].why, "named twice");
+    }
+
+    #[test]
+    fn a_file_that_is_reached_by_two_paths_is_one_input_and_said() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("a"), "").unwrap();
+        fs::write(path("twin"), "").unwrap();
+        symlink(path("a"), path("link")).unwrap();
+        fs::hard_link(path("a"), path("z")).unwrap();
+        let found = listed(&[&path("link"), &path("a"), &path("twin"), &path("z")], None);
+        assert_eq!(names(&found, root.path()), ["link", "twin"]);
+        assert_eq!(found.passed_by.len(), 2);
+        assert!(found.passed_by.iter().all(|passed| passed.why.ends_with("/link")), "{:?}", found.passed_by);
     }
 
     #[test]

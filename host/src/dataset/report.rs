@@ -23,7 +23,7 @@ pub const LEFT_OUT_NAMED: usize = 100;
 const BY_GRAVITY: [u8; 10] = [0, 1, EXIT_PARTIAL, 11, 10, 12, 2, 75, 70, 130];
 
 /// Returns the graver of two exit codes.
-pub(super) fn graver(one: u8, other: u8) -> u8 {
+pub(crate) fn graver(one: u8, other: u8) -> u8 {
     let gravity = |code: u8| BY_GRAVITY.iter().position(|known| *known == code).unwrap_or(BY_GRAVITY.len());
     if gravity(one) < gravity(other) { other } else { one }
 }

@@ -31,6 +31,9 @@ use crate::run::{Ending, Known, SCRATCH_FILES_MAX, Shelf, Supervision, judge, sc
 use crate::staging::Staging;
 use crate::supervisor::{SupervisorFault, Worker};
 
+/// The longest line of a log that is passed on, with its input's name.
+const LINE_BYTES_MAX: usize = 4096;
+
 /// What became of a segment.
 pub(super) struct Segment {
     /// Of each input, in their order.
@@ -231,7 +234,11 @@ impl<'a> Hand<'a> {
         let progress = &mut |progress| {
             // Nobody listens once all of it is to end.
             let _ = match progress {
-                Progress::Log { level, line } => words.send(Word::Log { level, line }),
+                Progress::Log { level, line } => {
+                    let line =
+                        GuestText::new(&format!("{}: {}", request.called(), line.raw()), LINE_BYTES_MAX);
+                    words.send(Word::Log { level, line })
+                }
                 Progress::Started { name, version, .. } if !crew.has_begun.swap(true, Ordering::Relaxed) => {
                     words.send(Word::Begun { name, version })
                 }

@@ -485,6 +485,7 @@ impl<'a> Settled<'a> {
             jobs: self.request.jobs as u64,
             limits: each.limits.clone(),
             format: each.format.word().to_owned(),
+            on_trap: Some(each.on_trap),
             code_cache: self.code_cache,
             wall_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             files,

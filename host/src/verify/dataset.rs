@@ -1,23 +1,24 @@
-//! The receipt of a dataset: its files, the claims of its inputs, and how many rows there are, against what it claims.
-//!
-//! What an input claims can be had again by a run over that input alone: no second run is made here.
+//! The receipt of a dataset: its files, the claims of its inputs and their rows, against what it claims.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use casparian_core::fault::{Blame, Blamed as _, FaultReport};
+use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::guest_text::GuestText;
-use casparian_core::id::Digest;
-use casparian_core::receipt::dataset::{DatasetClaim, DatasetReceipt, InputsDigest, KIND};
+use casparian_core::id::{Digest, TableName};
+use casparian_core::receipt::dataset::{
+    DatasetClaim, DatasetReceipt, HeldClaim, InputsDigest, KIND, RowsClaim,
+};
 use casparian_core::receipt::{Claim, Comparison, FileCircumstances};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::files::{Found, is_parquet, open_regular};
 use super::refused;
+use super::rows::Rows;
 use crate::receipt::hash_file;
 use crate::staging::{RECEIPT_FILE, RECEIPTS_FILE, is_parts_folder};
 
@@ -30,9 +31,8 @@ pub(super) fn is_dataset(text: &str) -> bool {
     kind.is_some_and(|kind| kind == KIND)
 }
 
-/// Checks a dataset by its receipt. Returns the digest of its claim, and what was compared.
-pub(super) fn check(text: &str, folder: &Path) -> Result<(Digest, Comparison), FaultReport> {
-    let receipt = DatasetReceipt::read(text).map_err(|fault| fault.report())?;
+/// Checks a dataset by its receipt. Returns what was compared.
+pub(super) fn check(receipt: &DatasetReceipt, folder: &Path) -> Result<Comparison, FaultReport> {
     let mut found = Found::default();
     for file in &receipt.circumstances.files {
         check_file(folder, file, &mut found)?;
@@ -40,10 +40,10 @@ pub(super) fn check(text: &str, folder: &Path) -> Result<(Digest, Comparison), F
     if !receipt.circumstances.files.iter().any(|file| file.name == RECEIPTS_FILE) {
         found.compare(format!("{RECEIPTS_FILE}.named"), true, false);
     }
-    check_no_others(folder, &receipt, &mut found)?;
-    check_inputs(folder, &receipt, &mut found)?;
-    check_rows(folder, &receipt, &mut found);
-    Ok((receipt.claim_sha256, found.into_comparison()))
+    check_no_others(folder, receipt, &mut found)?;
+    check_inputs(folder, receipt, &mut found)?;
+    check_rows(folder, receipt, &mut found);
+    Ok(found.into_comparison())
 }
 
 fn check_file(folder: &Path, file: &FileCircumstances, found: &mut Found) -> Result<(), FaultReport> {
@@ -68,7 +68,7 @@ fn check_file(folder: &Path, file: &FileCircumstances, found: &mut Found) -> Res
 }
 
 /// Returns where a file stands: beside the receipt or in a folder of parts, and nowhere else.
-fn place(folder: &Path, name: &str) -> Option<PathBuf> {
+pub(super) fn place(folder: &Path, name: &str) -> Option<PathBuf> {
     if name == RECEIPTS_FILE {
         return Some(folder.join(name));
     }
@@ -103,11 +103,12 @@ fn check_no_others(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -
 
 /// One line of the receipts of inputs, as far as it is looked at.
 #[derive(Deserialize)]
-struct Line {
-    sha256: Option<Digest>,
-    status: String,
-    claim_sha256: Option<Digest>,
-    claim: Option<Claim>,
+pub(super) struct Line {
+    pub(super) input: String,
+    pub(super) sha256: Option<Digest>,
+    pub(super) status: String,
+    pub(super) claim_sha256: Option<Digest>,
+    pub(super) claim: Option<Claim>,
 }
 
 /// Checks every input's claim against its digest, and all of them against the dataset's.
@@ -121,6 +122,7 @@ fn check_inputs(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> R
         }
     };
     let (mut digest, mut counts, mut number) = (InputsDigest::default(), BTreeMap::new(), 0_u64);
+    let (mut sums, mut rows) = (Sums::default(), Rows::of(folder, receipt));
     let mut lines = BufReader::new(file);
     while let Some(line) = read_line(&mut lines, &path)? {
         number += 1;
@@ -140,9 +142,15 @@ fn check_inputs(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> R
             let claimed = line.sha256.map(|digest| digest.to_string());
             found.compare(format!("inputs.{number}.sha256"), claimed, claim.input.sha256.to_string());
         }
+        if let Some(claim) = &line.claim {
+            let is_out = sums.add(claim);
+            rows.check((number, &line.input), claim, is_out, found);
+        }
         digest.add(line.sha256, line.claim_sha256, &line.status);
         *counts.entry(line.status).or_insert(0_u64) += 1;
     }
+    rows.finish(found);
+    sums.compare(&receipt.claim, found);
     let inputs = &receipt.claim.inputs;
     let count = |status: &str| counts.get(status).copied().unwrap_or_default();
     found.compare("inputs.completed".to_owned(), inputs.completed, count("completed"));
@@ -158,7 +166,53 @@ fn check_inputs(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) -> R
     Ok(())
 }
 
-fn read_line(lines: &mut BufReader<File>, path: &Path) -> Result<Option<String>, FaultReport> {
+/// What the claims of inputs add up to.
+#[derive(Default)]
+struct Sums {
+    tables: BTreeMap<TableName, RowsClaim>,
+    quarantine: HeldClaim,
+    records: u64,
+    bytes: u64,
+}
+
+impl Sums {
+    /// Adds what an input claims. Returns whether its rows are among those of the tables, unless those are held.
+    fn add(&mut self, claim: &Claim) -> bool {
+        // What is held by a budget is in no table; what `--strict` holds would be.
+        let is_out = claim.held.iter().all(|broken| broken.table.is_none());
+        for (name, table) in &claim.tables {
+            let sum = self.tables.entry(name.clone()).or_default();
+            sum.quarantined = sum.quarantined.saturating_add(table.quarantined);
+            sum.accepted = sum.accepted.saturating_add(if is_out { table.accepted } else { 0 });
+        }
+        self.quarantine.rows = self.quarantine.rows.saturating_add(claim.quarantine.rows);
+        for (code, rows) in &claim.quarantine.by_code {
+            let sum = self.quarantine.by_code.entry(*code).or_default();
+            *sum = sum.saturating_add(*rows);
+        }
+        self.records = self.records.saturating_add(claim.records);
+        self.bytes = self.bytes.saturating_add(claim.input.read_bytes());
+        is_out
+    }
+
+    fn compare(&self, claim: &DatasetClaim, found: &mut Found) {
+        found.compare("inputs.bytes".to_owned(), claim.inputs.bytes, self.bytes);
+        found.compare("records".to_owned(), claim.records, self.records);
+        let rows = |rows: &RowsClaim| json!([rows.accepted, rows.quarantined]);
+        for (name, claimed) in &claim.tables {
+            let sum = self.tables.get(name).cloned().unwrap_or_default();
+            found.compare(format!("tables.{name}.sum"), rows(claimed), rows(&sum));
+        }
+        let unclaimed = self.tables.keys().filter(|name| !claim.tables.contains_key(*name));
+        for name in unclaimed {
+            found.compare(format!("tables.{name}.sum"), Value::Null, rows(&self.tables[name]));
+        }
+        let held = |held: &HeldClaim| json!({ "rows": held.rows, "by_code": held.by_code });
+        found.compare("quarantine.sum".to_owned(), held(&claim.quarantine), held(&self.quarantine));
+    }
+}
+
+pub(super) fn read_line(lines: &mut BufReader<File>, path: &Path) -> Result<Option<String>, FaultReport> {
     let mut line = Vec::new();
     let read = lines.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line);
     match read.map_err(|error| unreadable(path, &error))? {
@@ -194,8 +248,16 @@ fn check_rows(folder: &Path, receipt: &DatasetReceipt, found: &mut Found) {
     }
 }
 
+/// Returns the files whose rows nobody holds against a claim: text has no types, and tables that are united have other columns.
+pub(super) fn unread(receipt: &DatasetReceipt) -> Vec<String> {
+    let is_union = receipt.claim.columns.is_some();
+    let tables = receipt.circumstances.files.iter().filter(|file| file.table.is_some());
+    let unread = tables.filter(|file| is_union || !is_parquet(Path::new(&file.name)));
+    unread.map(|file| file.name.clone()).collect()
+}
+
 /// Whether a dataset's claim says that its tables are held.
-fn is_held(claim: &DatasetClaim) -> bool {
+pub(super) fn is_held(claim: &DatasetClaim) -> bool {
     let inputs = &claim.inputs;
     let is_short = inputs.held > 0 || inputs.failed > 0 || claim.quarantine.rows > 0;
     inputs.completed + inputs.completed_with_quarantine == 0 || claim.asked.strict && is_short
@@ -205,7 +267,7 @@ fn shown(path: &Path) -> GuestText {
     GuestText::new(&path.to_string_lossy(), 4096)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> FaultReport {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> FaultReport {
     let message = format!("{}: {error}", shown(path));
     refused(Blame::Operator, "file-unreadable", message, "it must be a readable file of the dataset")
 }

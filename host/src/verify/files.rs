@@ -185,15 +185,12 @@ fn check_quarantine(file: File, name: &str, claim: &Claim, found: &mut Found) ->
     for batch in reader.with_batch_size(BATCH_ROWS).build().map_err(|error| error.to_string())? {
         held.add(&batch.map_err(|error| error.to_string())?)?;
     }
-    let claimed = &claim.quarantine;
-    found.compare(format!("{name}.rows"), claimed.rows, held.rows);
-    found.compare(format!("{name}.by_code"), json!(claimed.by_code), json!(held.by_code));
-    found.compare(format!("{name}.digest"), claimed.digest.to_string(), held.digest.finish().to_string());
+    held.compare(name, found);
     Ok(())
 }
 
 /// A quarantine, read back.
-struct Held<'a> {
+pub(super) struct Held<'a> {
     claim: &'a Claim,
     rows: u64,
     by_code: BTreeMap<String, u64>,
@@ -205,7 +202,7 @@ struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn new(claim: &'a Claim) -> Self {
+    pub(super) fn new(claim: &'a Claim) -> Self {
         Self {
             claim,
             rows: 0,
@@ -216,7 +213,15 @@ impl<'a> Held<'a> {
         }
     }
 
-    fn add(&mut self, batch: &RecordBatch) -> Result<(), String> {
+    /// Compares what was read with what is claimed.
+    pub(super) fn compare(self, name: &str, found: &mut Found) {
+        let claimed = &self.claim.quarantine;
+        found.compare(format!("{name}.rows"), claimed.rows, self.rows);
+        found.compare(format!("{name}.by_code"), json!(claimed.by_code), json!(self.by_code));
+        found.compare(format!("{name}.digest"), claimed.digest.to_string(), self.digest.finish().to_string());
+    }
+
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), String> {
         check_same_everywhere(batch, self.claim)?;
         let columns = Columns::of(batch)?;
         for row in 0..batch.num_rows() {

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, CodeCache, ComponentClaim, ContractClaim, FileCircumstances, OptionsClaim, ReceiptFault};
+use super::{
+    Asked, CodeCache, Comparison, ComponentClaim, ContractClaim, FileCircumstances, OptionsClaim,
+    ReceiptFault,
+};
 use crate::contract::verdict::Code;
 use crate::id::{Digest, FieldHasher, TableName};
+use crate::isolate::OnTrap;
 use crate::limits::Limits;
 
 /// What a dataset's receipt says that it is.
@@ -124,6 +128,9 @@ pub struct DatasetCircumstances {
     pub limits: Limits,
     /// How its tables are written.
     pub format: String,
+    /// What was to be done where the parser traps; none in early receipts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_trap: Option<OnTrap>,
     /// Whether compiled code was at hand.
     pub code_cache: CodeCache,
     /// Time from the first look at the inputs to the writing of the receipt.
@@ -198,6 +205,13 @@ impl DatasetClaim {
     /// Returns the digest of the claim: SHA-256 of its canonical JSON.
     pub fn hash(&self) -> Result<Digest, serde_json::Error> {
         Ok(Digest::of(&serde_json_canonicalizer::to_vec(self)?))
+    }
+
+    /// Compares two claims field by field, the first being the one that was made before.
+    pub fn compare(&self, again: &Self) -> Result<Comparison, serde_json::Error> {
+        let mut comparison = Comparison::default();
+        comparison.walk("", &serde_json::to_value(self)?, &serde_json::to_value(again)?);
+        Ok(comparison)
     }
 }
 

@@ -4,6 +4,7 @@
 mod amendment;
 mod contract;
 mod dataset;
+mod each;
 mod fault;
 mod glance;
 mod held;
@@ -29,6 +30,7 @@ use casparian_core::guest_text::GuestText;
 use casparian_host::contract::{Difference, Lint, Shown};
 use casparian_host::dataset::report::DatasetReport;
 use casparian_host::doctor::Diagnosis;
+use casparian_host::each::report::EachReport;
 use casparian_host::explain;
 use casparian_host::glance::Glance;
 use casparian_host::infer::{Found, Inferred};
@@ -95,6 +97,11 @@ impl Render {
             self.print(&dataset::previews(report, self.data_page));
         }
         self.say(&dataset::summary(report, outcome, self.talk_page));
+    }
+
+    /// Prints a run over many inputs with an output each.
+    pub(crate) fn each(&mut self, report: &EachReport) {
+        self.say(&each::summary(report, self.talk_page));
     }
 
     /// Prints what a parser is.

@@ -234,6 +234,7 @@ fn request(args: &Args, limits: casparian_core::limits::Limits) -> Result<InferR
     Ok(InferRequest {
         many: ManyRequest {
             inputs: args.inputs.clone(),
+            called: Vec::new(),
             ignored: args.ignored.clone(),
             schema: SchemaRule::Same,
             jobs: each.threads,

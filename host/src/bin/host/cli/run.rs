@@ -13,6 +13,7 @@ use casparian_core::receipt::Packing;
 use casparian_host::columns::SchemaRule;
 use casparian_host::dataset::report::DatasetStatus;
 use casparian_host::dataset::{self, ManyRequest, RECYCLE_AFTER, Told};
+use casparian_host::each::{EachRequest, run_each as run_each_of};
 use casparian_host::input::STDIN;
 use casparian_host::packing::Compression;
 use casparian_host::report::{Report, Status};
@@ -21,7 +22,7 @@ use casparian_host::sinks::Format;
 use casparian_host::source::ReadSizes;
 use casparian_host::staging::Extent;
 use casparian_host::watch::{self, Look};
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 
 use super::isolation::Required;
 use super::limit::{self, LimitSetting};
@@ -49,13 +50,14 @@ Examples:
                                                    some of them
   host run csv.wasm sales --schema union --out sales
                                                    columns that came and went
+  host run fix.wasm logs --out-per-input outs      an output for each input
   host run fix.wasm logs --sink sqlite://fix.db    the same, into a database
   host run fix.wasm day.zip!orders.log             one file of an archive
   zcat a.gz b.gz | host run fix.wasm - --out ab    what is piped in";
 
 /// What `host run` takes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = HELP)]
+#[command(after_help = HELP, group = ArgGroup::new("place").args(["out", "out_per_input"]))]
 pub(crate) struct Args {
     /// The parser: a WebAssembly component, or a Python program: a .py, a folder with a parser.py, a .zip of `host build`
     parser: PathBuf,
@@ -94,6 +96,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR|FILE")]
     out: Option<PathBuf>,
 
+    /// Write an output for each input, as a run over it alone would, into a folder of its name in this one. An input that fails
+    /// leaves none and does not fail the others. Names that several inputs have are told apart by what comes behind them
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sink", "watch", "whatif"])]
+    out_per_input: Option<PathBuf>,
+
     /// Load the tables and the quarantine into this SQLite database, sqlite://PATH (of an absolute path that is three
     /// slashes), instead of writing files. It is made where there is none, else added to, in one transaction; a run whose claim
     /// is in it already changes nothing
@@ -101,16 +108,16 @@ pub(crate) struct Args {
     sink: Option<PathBuf>,
 
     /// Exchange an output that exists for the new one; a database is only added to
-    #[arg(long, requires = "out", conflicts_with = "sink")]
+    #[arg(long, requires = "place", conflicts_with = "sink")]
     replace: bool,
 
     /// How tables are written; else as FILE ends, or as Parquet
-    #[arg(long, value_enum, requires = "out")]
+    #[arg(long, value_enum, requires = "place")]
     format: Option<FormatName>,
 
     /// In CSV, put a ' before texts that a spreadsheet would take for formulas (they begin with = + - @, a tab or an end of
     /// line). This alters values: leave it out where anything but a spreadsheet reads the file
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "place")]
     csv_escape_formulas: bool,
 
     /// The tables to write or show: names, or `all`; else those that the parser has on by default
@@ -313,6 +320,7 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
     };
     match prepare(args, limits, output) {
         Ok(request) if args.watch => watch(args, &request, render),
+        Ok(request) if args.out_per_input.is_some() => run_each(args, request, render),
         Ok(request) if args.is_dataset() => run_many(args, request, render),
         Ok(request) => run_one(args, &request, render),
         Err(fault) => {
@@ -326,6 +334,7 @@ pub(crate) fn run(args: &Args, render: &mut Render) -> Exit {
 fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
     let request = ManyRequest {
         inputs: args.inputs.clone(),
+        called: Vec::new(),
         ignored: args.ignored.clone(),
         schema: args.schema.into(),
         jobs: each.threads,
@@ -349,6 +358,30 @@ fn run_many(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
     }
     if report.status == DatasetStatus::Failed && request.each.stop.load(Ordering::Relaxed) {
         return Exit::Interrupted;
+    }
+    Exit::from_code(report.exit)
+}
+
+/// Runs the parser over many inputs, with an output each.
+fn run_each(args: &Args, each: RunRequest, render: &mut Render) -> Exit {
+    let request = EachRequest {
+        jobs: each.threads,
+        each,
+        out: args.out_per_input.clone().unwrap_or_default(),
+        inputs: args.inputs.clone(),
+        ignored: args.ignored.clone(),
+    };
+    let name = args.inputs.first().map(|input| input.to_string_lossy()).unwrap_or_default();
+    let mut view = render.progress(&name, !args.no_progress, args.log.floor());
+    let report = run_each_of(&request, &mut |told| match told {
+        Told::Progress(progress) => render.hear(&mut view, progress),
+        Told::Input(report) if args.json => render.json(&report),
+        Told::Input(_) => {}
+    });
+    view.close();
+    match args.json {
+        true => render.json(&report),
+        false => render.each(&report),
     }
     Exit::from_code(report.exit)
 }
@@ -501,6 +534,11 @@ impl Args {
         self.inputs.len() > 1 || self.inputs.iter().any(|input| dataset::is_several(input))
     }
 
+    /// Whether several inputs are run, or one as if there were several.
+    fn is_several(&self) -> bool {
+        self.is_dataset() || self.out_per_input.is_some()
+    }
+
     fn outcome(&self) -> Outcome {
         match (self.whatif, self.out.is_some(), self.sink.is_some()) {
             (true, ..) => Outcome::Judged,
@@ -546,11 +584,11 @@ impl Args {
         let piped = self.inputs.iter().filter(|input| input.as_os_str() == STDIN).count();
         let misuse = |message: &str, hint| Err(Misuse { message: message.to_owned(), hint });
         match (piped, &self.input_name) {
-            (1.., _) if self.is_dataset() => {
+            (1.., _) if self.is_several() => {
                 misuse("`-` is one input, and not one of several", "run it apart")
             }
             (1.., _) if self.watch => misuse("`--watch` watches a file, not `-`", "write it to a file first"),
-            (_, Some(_)) if self.is_dataset() => {
+            (_, Some(_)) if self.is_several() => {
                 misuse("`--input-name` names one input", "leave it out, or run these apart")
             }
             _ => Ok(()),
@@ -558,6 +596,11 @@ impl Args {
     }
 
     fn check_schema(&self) -> Result<(), Misuse> {
+        if self.schema == SchemaName::Union && self.out_per_input.is_some() {
+            let message =
+                "`--schema union` unites inputs, and with `--out-per-input` each is apart".to_owned();
+            return Err(Misuse { message, hint: "leave one of the two out" });
+        }
         if self.schema == SchemaName::Union && !self.is_dataset() {
             let message = "`--schema union` unites several inputs, and this is one".to_owned();
             return Err(Misuse { message, hint: "name more of them, or a folder" });

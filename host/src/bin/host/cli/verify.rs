@@ -17,8 +17,9 @@ pub(crate) struct Args {
     /// The receipt: `_receipt.json`, beside the files of its run
     receipt: PathBuf,
 
-    /// Run this input again and compare what is claimed; needs `--component`
-    #[arg(long, value_name = "FILE", requires = "component")]
+    /// Run this input again and compare what is claimed; of a dataset the folder that the paths of its inputs lead from, which is
+    /// `.` where the run was made. Needs `--component`
+    #[arg(long, value_name = "FILE|DIR", requires = "component")]
     input: Option<PathBuf>,
 
     /// The parser to run it with; needs `--input`

@@ -135,13 +135,13 @@ fn left_out(report: &DatasetReport, page: Page) -> String {
     if all > named {
         text += &format!("  and {} more; `--json` has a line for each input\n", count(all - named));
     }
-    text + &hints(report, page.paint) + &passed_by(report)
+    text + &hints(&report.left_out, page.paint) + &passed_by(report)
 }
 
 /// What may be done about inputs that were left out: the first few hints, each said once.
-fn hints(report: &DatasetReport, paint: Paint) -> String {
+pub(super) fn hints(left_out: &[LeftOut], paint: Paint) -> String {
     let mut hints: Vec<&str> = Vec::new();
-    let named = report.left_out.iter().take(LEFT_OUT_SHOWN);
+    let named = left_out.iter().take(LEFT_OUT_SHOWN);
     for hint in named.filter_map(|found| found.fault.hint.as_deref()) {
         if hints.len() < HINTS_SHOWN && !hints.contains(&hint) {
             hints.push(hint);
