@@ -59,13 +59,7 @@ fn attempt(
     let named = Named::open(request)?;
     named.describe(&request.called(), &mut report.input);
     // Refused now rather than after an hour's work.
-    let staging = match &request.out {
-        Some(out) => {
-            let staging = Staging::create(out, request.extent, request.replace);
-            Some(staging.map_err(|fault| fault.report())?)
-        }
-        None => None,
-    };
+    let staging = stage(request)?;
     let workshop = Workshop {
         limits: &request.limits,
         cache_dir: &request.cache_dir,
@@ -89,7 +83,7 @@ fn attempt(
     let shelf = &mut Outputs { request, staging: staging.as_ref(), files: 0 };
     thread::scope(|scope| {
         // The worker is started first: it has more to do.
-        let start = Worker::start(
+        let worker = Worker::start(
             &request.worker_exe,
             request.require_isolation,
             &task,
@@ -98,7 +92,7 @@ fn attempt(
             &request.stop,
         );
         let hashing = sha256.map_or_else(|| Hashing::begin(scope, &source, &request.stop), Hashing::Done);
-        let mut supervision = Supervision {
+        let supervision = Supervision {
             request,
             report,
             progress,
@@ -110,15 +104,18 @@ fn attempt(
             known: None,
             is_introduced: false,
         };
-        let ended = start.map_err(Ending::from).and_then(|mut worker| supervision.hear_out(&mut worker));
-        // What is wrong with the input counts before what a parser made of it.
-        supervision.hash()?;
-        ended.map_err(Ending::into_fault)
+        supervision.see_through(worker)
     })?;
     source.check_unchanged().map_err(|fault| fault.report())?;
     report.claim_sha256 = witness.claim_hash()?;
     report.claim = witness.claim().cloned();
     conclude(request, report, staging, &witness)
+}
+
+/// Begins the output, if there is to be one.
+fn stage(request: &RunRequest) -> Result<Option<Staging>, FaultReport> {
+    let begin = |out: &PathBuf| Staging::create(out, request.extent, request.replace);
+    request.out.as_ref().map(begin).transpose().map_err(|fault| fault.report())
 }
 
 /// Returns what a worker is given in hand: code, the input where there is one, program and contract.
@@ -265,6 +262,14 @@ impl From<SupervisorFault> for Ending {
 }
 
 impl Supervision<'_> {
+    /// Listens to a worker until its run has ended and the input is hashed. What is wrong with the input counts before what a
+    /// parser made of it.
+    fn see_through(mut self, worker: Result<Worker, SupervisorFault>) -> Result<(), FaultReport> {
+        let ended = worker.map_err(Ending::from).and_then(|mut worker| self.hear_out(&mut worker));
+        self.hash()?;
+        ended.map_err(Ending::into_fault)
+    }
+
     /// Listens to a worker until its run has ended.
     pub(crate) fn hear_out(&mut self, worker: &mut Worker) -> Result<(), Ending> {
         let mut may_unpack = true;
