@@ -75,7 +75,7 @@ fn flow(
         for_tables.create_file(&format!("{table}.parquet")).map_err(io::Error::other)
     });
     let held = Box::new(move || for_hold.create_file(QUARANTINE_FILE).map_err(io::Error::other));
-    let encoders = Encoders::beside(thread::available_parallelism()?.get())?;
+    let encoders = Encoders::beside(thread::available_parallelism()?.get());
     let sinks = Tables::files(table, Format::Parquet, provenance, wanted.len(), &encoders);
     let hold = Quarantine::file(held, Arc::clone(source), circumstances, &encoders);
     let codes = description.faults.into_iter().map(|fault| fault.code).collect();

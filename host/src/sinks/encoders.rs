@@ -4,7 +4,6 @@
 //! What comes out does not depend on how many threads there are, nor on which of them did it: work is handed over whole, and
 //! whoever handed it over puts it together in an order of its own.
 
-use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -29,28 +28,34 @@ pub(super) struct Pending<T>(Receiver<T>);
 
 impl Encoders {
     /// Starts what is of use where so many threads may work on one input, and waits until they stand.
-    pub fn beside(threads: usize) -> io::Result<Self> {
+    pub fn beside(threads: usize) -> Self {
         // The guest and the judge do less than half of the work, and wait for each other.
         Self::start(if threads < 2 { 0 } else { threads.min(THREADS_MAX) })
     }
 
-    /// Starts so many threads. Each has made its last system call of setting up when this returns.
-    pub(crate) fn start(count: usize) -> io::Result<Self> {
+    /// Starts so many threads. Each has made its last system call of setting up when this returns. They are for speed: where
+    /// the system has no more of them to give, those that stand do the work.
+    pub(crate) fn start(wanted: usize) -> Self {
         let (work, theirs) = channel::<Work>();
         let theirs = Arc::new(Mutex::new(theirs));
         let (stands, standing) = channel();
-        for _ in 0..count {
+        let mut count = 0;
+        while count < wanted {
             let (theirs, stands) = (Arc::clone(&theirs), stands.clone());
             let thread = thread::Builder::new().name("encoder".to_owned()).stack_size(STACK_BYTES);
-            thread.spawn(move || {
-                // Whoever started us waits for it, unless another thread could not be started.
+            let started = thread.spawn(move || {
+                // Whoever has started us waits for it.
                 let _ = stands.send(());
                 serve(&theirs);
-            })?;
+            });
+            if started.is_err() {
+                break;
+            }
+            count += 1;
         }
         drop(stands);
         standing.iter().take(count).for_each(drop);
-        Ok(Self { work: (count > 0).then_some(work), count })
+        Self { work: (count > 0).then_some(work), count }
     }
 
     /// Returns how many threads there are.
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn each_gets_what_it_handed_over_whoever_encoded_it() {
         for count in [0, 1, 3] {
-            let encoders = Encoders::start(count).unwrap();
+            let encoders = Encoders::start(count);
             let begun: Vec<_> = (0..100).map(|number| encoders.begin(move || number * 2)).collect();
             let done: Vec<_> = begun.into_iter().map(Pending::finish).collect();
             assert_eq!(done, (0..100).map(|number| Some(number * 2)).collect::<Vec<_>>());
@@ -109,7 +114,7 @@ mod tests {
 
     #[test]
     fn threads_work_side_by_side() {
-        let encoders = Encoders::start(2).unwrap();
+        let encoders = Encoders::start(2);
         let meeting = Arc::new(Barrier::new(2));
         let begun = [Arc::clone(&meeting), meeting].map(|meeting| {
             encoders.begin(move || {
@@ -125,13 +130,13 @@ mod tests {
         let here = thread::current().id();
         let encoding = Encoders::default().begin(|| thread::current().id());
         assert_eq!(encoding.finish(), Some(here));
-        let encoding = Encoders::start(1).unwrap().begin(|| thread::current().id());
+        let encoding = Encoders::start(1).begin(|| thread::current().id());
         assert!(encoding.finish().is_some_and(|there| there != here));
     }
 
     #[test]
     fn a_panic_leaves_nothing_to_come_for_and_the_other_threads_go_on() {
-        let encoders = Encoders::start(2).unwrap();
+        let encoders = Encoders::start(2);
         let panicked = encoders.begin(|| panic!("on purpose"));
         assert_eq!(panicked.finish(), None::<()>);
         assert_eq!(encoders.begin(|| 7).finish(), Some(7));
@@ -139,14 +144,14 @@ mod tests {
 
     #[test]
     fn threads_that_have_all_panicked_leave_nothing_to_come_for() {
-        let encoders = Encoders::start(1).unwrap();
+        let encoders = Encoders::start(1);
         assert_eq!(encoders.begin(|| panic!("on purpose")).finish(), None::<()>);
         assert_eq!(encoders.begin(|| 7).finish(), None);
     }
 
     #[test]
     fn where_one_thread_may_work_there_are_none() {
-        let counts = [0, 1, 2, 4, 64].map(|threads| Encoders::beside(threads).unwrap().count());
+        let counts = [0, 1, 2, 4, 64].map(|threads| Encoders::beside(threads).count());
         assert_eq!(counts, [0, 0, 2, 4, 4]);
     }
 }

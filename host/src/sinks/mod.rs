@@ -655,7 +655,7 @@ pub(crate) mod tests {
     #[test]
     fn a_full_disk_is_called_that() {
         let full = |_: &TableName| File::options().write(true).open("/dev/full");
-        let encoders = Encoders::start(2).unwrap();
+        let encoders = Encoders::start(2);
         let sinks = Tables::files(Box::new(full), Format::Parquet, provenance(), 1, &encoders);
         let mut flow = Flow::new(sinks, NoHold, vec![TableName::new("orders").unwrap()], Vec::new());
         said(&orders(10), 10).into_iter().for_each(|said| flow.hear(said).unwrap());

@@ -302,7 +302,7 @@ mod tests {
     }
 
     fn encoders(threads: usize) -> Encoders {
-        Encoders::start(threads).unwrap()
+        Encoders::start(threads)
     }
 
     fn begin(file: &File, schema: SchemaRef, encoders: &Encoders) -> ParquetFile {

@@ -60,8 +60,7 @@ impl<'a> Cell<'a> {
         let loaded = load(limits, code, guests)?;
         let walled = fenced.wall_in();
         let guest_threads = GuestThreads::start(limits, guests)?;
-        let encoders = Encoders::beside(threads)
-            .map_err(|error| internal(format!("starting the threads that encode: {error}")))?;
+        let encoders = Encoders::beside(threads);
         self.lock(walled)?;
         Ok((loaded, guest_threads, encoders))
     }
