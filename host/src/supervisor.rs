@@ -141,13 +141,14 @@ impl Worker {
                 .env_clear()
                 .current_dir("/")
                 .process_group(0);
-            // Two threads with a heap each, fed by one and freed by the other, keep what they once had: glibc's way to let
-            // memory follow the length of a run. With one threshold set, glibc leaves the other where it is: it must lie
-            // above what is made and freed with every batch, or each one pays for its page faults anew.
-            command
-                .env("MALLOC_ARENA_MAX", "1")
-                .env("MALLOC_TRIM_THRESHOLD_", "16777216")
-                .env("MALLOC_MMAP_THRESHOLD_", "4194304");
+            // Each thread has a heap of its own: in one for all, what lasts to a file's end (its footer) comes to lie between
+            // batches, and memory follows the length of a run. With one threshold set, glibc leaves the other where it is: it
+            // must lie above what is made and freed with every batch, or each one pays for its page faults anew.
+            command.env("MALLOC_TRIM_THRESHOLD_", "16777216").env("MALLOC_MMAP_THRESHOLD_", "4194304");
+            if matches!(task, Task::Compile { .. }) {
+                // Its addresses are bounded, and a heap reserves 64 MiB of them.
+                command.env("MALLOC_ARENA_MAX", "1");
+            }
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             // What it has to say it says over the socket: a terminal is not a worker's to write to.
