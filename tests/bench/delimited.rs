@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use casparian_core::id::TableName;
@@ -25,11 +26,17 @@ const SPEED_WANTED: f64 = 0.75;
 const PLAN_SHARE_WANTED: f64 = 0.10;
 
 const ABOUT: &str = "CSV, 200 MB, seven columns, one text in ten quoted, no options, table `rows`: finding out the dialect, \
-reading, and the handover, into an ear that drops what it hears. As for FIX otherwise.";
+reading, and the handover, into an ear that drops what it hears. As for FIX otherwise. Polars and DuckDB, where `target/peers` \
+has them (`tests/peers/requirements.txt`): the same file, all columns text, one thread, into memory, loading them not counted.";
+
+/// What other readers take for the same, by `tests/peers/read.py`.
+const PEERS: [(&str, &str); 2] = [("Polars", "polars"), ("DuckDB", "duckdb")];
 
 pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
     let sandboxed = Sandboxed::load(&site.root.join("target/guests/csv.wasm"))?;
-    let source = Arc::new(Source::open(&table(site, MEGABYTES)?)?);
+    let table = table(site, MEGABYTES)?;
+    let python = site.root.join("target/peers/bin/python");
+    let source = Arc::new(Source::open(&table)?);
     let wanted = vec![TableName::new("rows").ok_or("`rows` is no table name")?];
     let (by_native, by_guest) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
     let native = Contender::new("native", |_| {
@@ -55,7 +62,10 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
             planned.map(|_| spent)
         })
     });
-    let series = contest(vec![native, guest, plan], order.rounds)?;
+    let mut contenders = vec![native, guest, plan];
+    let peers = PEERS.iter().filter(|_| python.is_file());
+    contenders.extend(peers.map(|(name, word)| Contender::new(name, |_| peer(site, &python, word, &table))));
+    let series = contest(contenders, order.rounds)?;
     by_native.agree(&by_guest)?;
     let turns = (order.rounds + 1) as u64;
     let per_byte = by_guest.fuel() as f64 / (source.size() * turns) as f64;
@@ -70,7 +80,28 @@ pub(crate) fn measure(site: &Site, order: &Order) -> Outcome<Section> {
         share,
         "",
     ));
+    for other in series.iter().skip(3) {
+        let what = format!("speed against {}, CPU", other.name);
+        section.targets.push(Target::at_least(&what, 1.0, series[1].speed_against(other).cpu));
+    }
     Ok(section)
+}
+
+/// Has another reader read the table, which says itself what that took.
+fn peer(site: &Site, python: &Path, word: &str, table: &Path) -> Outcome<Spent> {
+    let script = site.root.join("tests/peers/read.py");
+    let read = Command::new(python).arg("-I").arg(script).arg(word).arg(table).output()?;
+    if !read.status.success() {
+        return Err(format!("{word}: {}", String::from_utf8_lossy(&read.stderr)).into());
+    }
+    let said = String::from_utf8(read.stdout)?;
+    let numbers: Vec<f64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    // A header, and no cell goes on over lines.
+    let lines = fs::read(table)?.iter().filter(|byte| **byte == b'\n').count();
+    match numbers[..] {
+        [cpu, wall, rows] if rows == (lines - 1) as f64 => Ok(Spent { cpu, wall }),
+        _ => Err(format!("{word} said {said:?} of a table of {lines} lines").into()),
+    }
 }
 
 /// Returns where a table of so many megabytes is, after writing it unless it is there.
