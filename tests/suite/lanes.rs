@@ -117,6 +117,20 @@ fn a_parser_in_python_claims_and_writes_the_same_by_any_number_of_threads() {
 }
 
 #[test]
+fn who_has_a_key_first_in_the_input_keeps_it_whoever_parses_it_first() {
+    let (folder, program) = fills();
+    let contract = "apiVersion: v3.1.0\nkind: DataContract\nid: fills\nversion: 1.0.0\nstatus: active\nschema:\n  - name: fills\n    properties:\n      - {name: symbol, logicalType: string, unique: true}\n      - {name: px, logicalType: number, physicalType: 'decimal(18,4)'}\n      - {name: qty, logicalType: integer, physicalType: int64}\n";
+    let path = folder.path().join("unique.odcs.yaml");
+    std::fs::write(&path, contract).expect("a contract");
+    let input: String = (0..2_000).map(|at| format!("S{},1.5,{at}\n", at % 1_500)).collect();
+    let desk = Desk::new(input.as_bytes());
+    let contract = path.to_str().expect("a path that is text");
+    let run = assert_same(&desk, &program, &["--range-bytes", "3000", "--contract", contract]);
+    let fills = &run.report["tables"][0];
+    assert_eq!((&fills["accepted"], &fills["quarantined"]), (&1_500.into(), &500.into()), "{}", run.report);
+}
+
+#[test]
 fn a_guest_that_counts_its_calls_sees_one_range_whoever_parses_it() {
     let words = ["--option", "evil=remembers", "--range-bytes", "10"];
     let desk = Desk::new(&[b'x'; 200]);
