@@ -79,6 +79,8 @@ pub fn is_several(named: &std::path::Path) -> bool {
 /// The inputs of a dataset, as their paths are.
 pub(crate) struct Inputs {
     pub(crate) paths: Vec<PathBuf>,
+    /// What they were when they were listed, together.
+    pub(crate) bytes: u64,
     /// The first things in folders that are none, and how many there are.
     pub(crate) passed_by: (Vec<report::PassedBy>, u64),
 }
@@ -90,8 +92,9 @@ pub(crate) fn list_inputs(
     out: &std::path::Path,
 ) -> Result<Inputs, FaultReport> {
     let listed = list::list(inputs, ignored, Some(out))?;
+    let bytes = listed.inputs.iter().map(|listing| listing.bytes).sum();
     let paths = listed.inputs.into_iter().map(|listing| listing.path).collect();
-    Ok(Inputs { paths, passed_by: (listed.passed_by, listed.passed_by_count) })
+    Ok(Inputs { paths, bytes, passed_by: (listed.passed_by, listed.passed_by_count) })
 }
 
 fn attempt(

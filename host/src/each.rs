@@ -66,13 +66,22 @@ fn attempt(
     report.component.sha256 = Some(component.sha256());
     let listed = list_inputs(&request.inputs, &request.ignored, &request.out)?;
     report.passed_by(listed.passed_by);
-    let inputs = listed.paths;
+    let inputs = &listed.paths;
     report.inputs.found = inputs.len() as u64;
-    let places = place::places(&request.out, &inputs);
+    let places = place::places(&request.out, inputs);
     make_folder(&request.out)?;
     compile(request, &component, tell)?;
     let runs: Vec<(&PathBuf, PathBuf)> = inputs.iter().zip(places).collect();
-    run_all(request, &runs, report, tell)
+    let mut has_begun = false;
+    run_all(request, &runs, report, &mut |told| match told {
+        // Every input says who the parser is. Once is enough, and what is to come are all of them.
+        Told::Progress(Progress::Started { .. }) if has_begun => {}
+        Told::Progress(Progress::Started { name, version, .. }) => {
+            has_begun = true;
+            tell(Told::Progress(Progress::Started { name, version, input_bytes: listed.bytes }));
+        }
+        told => tell(told),
+    })
 }
 
 /// Compiles the parser before anybody runs it: else all of the first to run would.
