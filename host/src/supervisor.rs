@@ -141,14 +141,14 @@ impl Worker {
                 .env_clear()
                 .current_dir("/")
                 .process_group(0);
-            // Threads have heaps of their own: in one for all, what lasts to a file's end (its footer) comes to lie between
-            // batches, and memory follows the length of a run. With one threshold set, glibc leaves the other where it is: it
-            // must lie above what is made and freed with every batch, or each one pays for its page faults anew.
-            command.env("MALLOC_TRIM_THRESHOLD_", "16777216").env("MALLOC_MMAP_THRESHOLD_", "4194304");
-            // How many heaps there may be must be said: to find out, glibc asks for the number of cores when there are nine, and
-            // a worker that is locked in dies of that. A compiler's addresses are bounded, and a heap reserves 64 MiB of them.
-            let is_compiler = matches!(task, Task::Compile { .. });
-            command.env("MALLOC_ARENA_MAX", if is_compiler { "1" } else { "8" });
+            // One heap for all threads, although they wait for its lock and memory follows the length of a run a little: a
+            // heap of a thread's own is shrunk by way of a file under /proc, and a worker that is locked in dies of that. With
+            // one threshold set, glibc leaves the other where it is: it must lie above what is made and freed with every
+            // batch, or each one pays for its page faults anew.
+            command
+                .env("MALLOC_ARENA_MAX", "1")
+                .env("MALLOC_TRIM_THRESHOLD_", "16777216")
+                .env("MALLOC_MMAP_THRESHOLD_", "4194304");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());
             // What it has to say it says over the socket: a terminal is not a worker's to write to.
