@@ -78,7 +78,7 @@ pub fn samples() -> Vec<Vec<u8>> {
     };
     let news = [
         News::Done(Box::new(done)),
-        News::Failed { fault, used: Used::default() },
+        News::Failed { fault, used: Used::default(), leaves_guests: true },
         News::File(FileFor::Quarantine),
         News::Progress { bytes: u64::MAX, accepted: 1, quarantined: 0 },
         News::Log(casparian_sandbox::journal::LogLine {

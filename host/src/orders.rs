@@ -177,6 +177,8 @@ pub(crate) enum News {
     Failed {
         fault: FaultReport,
         used: Used,
+        /// Guests may still be at work, whose words nobody hears any more: no input is to follow.
+        leaves_guests: bool,
     },
 }
 

@@ -243,6 +243,8 @@ pub(crate) type Known = (Box<Description>, Option<ContractReport>);
 pub(crate) enum Ending {
     /// Its worker says so, and is there for more.
     Told(FaultReport),
+    /// Its worker says so, and is there for no other input.
+    Spent(FaultReport),
     /// Its worker did not come to an end of its own, or is not to be listened to.
     Broken(FaultReport),
 }
@@ -250,7 +252,7 @@ pub(crate) enum Ending {
 impl Ending {
     pub(crate) fn into_fault(self) -> FaultReport {
         match self {
-            Self::Told(fault) | Self::Broken(fault) => fault,
+            Self::Told(fault) | Self::Spent(fault) | Self::Broken(fault) => fault,
         }
     }
 }
@@ -293,10 +295,10 @@ impl Supervision<'_> {
                     self.done(*done);
                     return Ok(());
                 }
-                News::Failed { fault, used } => {
+                News::Failed { fault, used, leaves_guests } => {
                     self.introduce();
                     self.report.use_up(used);
-                    return Err(Ending::Told(fault));
+                    return Err(if leaves_guests { Ending::Spent(fault) } else { Ending::Told(fault) });
                 }
                 News::Unpacked(unpacked) => self.unpacked(worker, unpacked)?,
                 News::File(what) => {

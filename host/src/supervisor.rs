@@ -141,13 +141,16 @@ impl Worker {
                 .env_clear()
                 .current_dir("/")
                 .process_group(0);
-            // One heap for all threads, although they wait for its lock and memory follows the length of a run a little: a
-            // heap of a thread's own is shrunk by way of a file under /proc, and a worker that is locked in dies of that. With
-            // one threshold set, glibc leaves the other where it is: it must lie above what is made and freed with every
-            // batch, or each one pays for its page faults anew.
+            // Threads have heaps of their own: with one for all they wait for its lock, and what lasts to a file's end (its
+            // footer) comes to lie between batches, so that memory follows the length of a run. A worker that is locked in dies
+            // of opening a file, so glibc must have no reason to: how many heaps there may be is said, or it reads how many
+            // cores there are when there are nine; and no heap is ever large enough to be shrunk, for which it reads how freely
+            // the kernel lends memory. With one threshold set it leaves the other where it is, which must lie above what is
+            // made and freed with every batch. A compiler's addresses are bounded, and a heap reserves 64 MiB of them.
+            let heaps_max = if matches!(task, Task::Compile { .. }) { "1" } else { "64" };
             command
-                .env("MALLOC_ARENA_MAX", "1")
-                .env("MALLOC_TRIM_THRESHOLD_", "16777216")
+                .env("MALLOC_ARENA_MAX", heaps_max)
+                .env("MALLOC_TRIM_THRESHOLD_", "1099511627776")
                 .env("MALLOC_MMAP_THRESHOLD_", "4194304");
             // The socket is its standard input: the one descriptor that needs no unsafe code to hand over.
             command.stdin(Stdio::from(theirs)).stdout(Stdio::null());

@@ -76,10 +76,10 @@ pub fn main(required: Isolation) -> ExitCode {
         Ok(Received::Closed | Received::Nothing) => return ExitCode::from(70),
         Err(fault) => Err(broken(&fault).into()),
     };
-    let news = result.unwrap_or_else(|failed| News::Failed { fault: failed.fault, used: failed.used });
+    let news = result.unwrap_or_else(Failed::news);
     let told = match link.send(&news, &[]) {
         Err(fault @ LinkFault::TooLarge { .. }) => {
-            link.send(&News::Failed { fault: too_much_said(&fault), used: Used::default() }, &[])
+            link.send(&Failed::from(too_much_said(&fault)).news(), &[])
         }
         told => told,
     };
@@ -95,18 +95,26 @@ fn tell_of_panic(link: &Link, panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let fault = internal(GuestText::new(&format!("the host panicked at {place}: {words}"), 1024).to_string());
     // Nobody is left to tell if this fails.
-    let _ = link.send(&News::Failed { fault, used: Used::default() }, &[]);
+    let _ = link.send(&Failed::from(fault).news(), &[]);
 }
 
 /// A task that failed, with what it had used.
 struct Failed {
     fault: FaultReport,
     used: Used,
+    /// Guests may still be at work, whose words nobody hears any more.
+    leaves_guests: bool,
+}
+
+impl Failed {
+    fn news(self) -> News {
+        News::Failed { fault: self.fault, used: self.used, leaves_guests: self.leaves_guests }
+    }
 }
 
 impl From<FaultReport> for Failed {
     fn from(fault: FaultReport) -> Self {
-        Self { fault, used: Used::default() }
+        Self { fault, used: Used::default(), leaves_guests: false }
     }
 }
 
@@ -124,7 +132,8 @@ fn stopped(stopped: Stopped) -> Failed {
         SessionFault::Input { error, .. } => SourceFault::within(error).map(Blamed::report),
         _ => None,
     };
-    Failed { fault: of_source.unwrap_or_else(|| stopped.report()), used: stopped.usage.into() }
+    let fault = of_source.unwrap_or_else(|| stopped.report());
+    Failed { used: stopped.usage.into(), ..fault.into() }
 }
 
 fn internal(message: String) -> FaultReport {
@@ -320,11 +329,19 @@ fn inspect(
     Ok(News::Inspected(Box::new(Interface::new(&checked, contract, description))))
 }
 
-fn load(limits: &Limits, code: &File, guests: usize) -> Result<Loaded, Failed> {
-    let guests = u32::try_from(guests).unwrap_or(u32::MAX);
-    // A pool is for speed. Where there is none to be had, or none that a component fits into, runs go on without.
-    let pooled = Sandbox::pooled(limits, guests).and_then(|sandbox| load_into(&sandbox, code));
-    pooled.or_else(|_| load_into(&Sandbox::new(limits)?, code)).map_err(failed)
+/// Maps code where so many guests can run, or as many as there are addresses for; returns how many.
+fn load(limits: &Limits, code: &File, guests: usize) -> Result<(Loaded, usize), Failed> {
+    let mut guests = u32::try_from(guests).unwrap_or(u32::MAX);
+    while guests > 0 {
+        if let Ok(loaded) = Sandbox::pooled(limits, guests).and_then(|sandbox| load_into(&sandbox, code)) {
+            return Ok((loaded, guests as usize));
+        }
+        guests /= 2;
+    }
+    // A pool is for speed. Where there is none to be had, or none that a component fits into, runs go on without, one guest at a
+    // time: each reserves its addresses anew, and that one can is no promise that two can.
+    let loaded = Sandbox::new(limits).and_then(|sandbox| load_into(&sandbox, code)).map_err(failed)?;
+    Ok((loaded, 1))
 }
 
 fn load_into(sandbox: &Sandbox, code: &File) -> Result<Loaded, CompileFault> {

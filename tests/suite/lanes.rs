@@ -222,7 +222,25 @@ fn bounds_on_the_output_hold_for_all_ranges_together() {
     );
 }
 
-/// Inputs of which some end badly, one after the other in one worker: what the threads of one were at is over before the next.
+/// Threads that are ahead of the range with the fault say no word any more, and are not waited for.
+#[test]
+fn a_guest_that_spins_further_on_keeps_nobody_from_telling_a_fault() {
+    let spins = (100..300).step_by(20).map(|at| (at, "!spin"));
+    let words: Vec<_> = [(40, "!burn 50000000"), (41, "!refused")].into_iter().chain(spins).collect();
+    let desk = Desk::new(&lines(300, &words));
+    let fault = |jobs: &str| {
+        let bounds = ["--limit", "fuel=400G", "--limit", "time=20s", "--jobs", jobs];
+        let cut = desk.run(&guest("evil")).args(&POISON[..6]).args(&POISON[8..]);
+        cut.args(&bounds).done().report()["fault"].clone()
+    };
+    let one = fault("1");
+    assert_ne!(one["code"], "deadline-exceeded", "{one}");
+    for jobs in ["2", "4"] {
+        assert_eq!(fault(jobs), one, "by {jobs} threads");
+    }
+}
+
+/// Inputs of which some end badly, one after the other: what guests of one are still at is gone before the next.
 #[test]
 fn inputs_of_a_dataset_claim_and_fail_the_same_by_any_number_of_threads() {
     let desk = Desk::new(b"");

@@ -1,6 +1,6 @@
 //! One segment, input after input, in one worker as long as that one is well.
 //!
-//! A worker whose guest ended badly, or trapped at all, completes its part and is replaced. One that crashed, or met its deadline, takes its part with
+//! A worker whose guest ended badly, or trapped at all, or left others at work, completes its part and is replaced. One that crashed, or met its deadline, takes its part with
 //! it: the inputs in it that had ended well are run again by another one, into a part that is complete before anything else is
 //! tried. So each input is run again at most once for an input that takes a worker down.
 
@@ -84,6 +84,8 @@ enum Bad {
     Input(FaultReport),
     /// The worker says so.
     Told(FaultReport),
+    /// The worker says so, and is there for no other input.
+    Spent(FaultReport),
     /// The worker, or its part, is worth nothing any more.
     Broken(FaultReport),
     /// It would meet every input.
@@ -102,9 +104,12 @@ impl From<Ending> for Bad {
         match ending {
             // What an operator must mend is nothing of this input's, but for the choice of what is in its archive.
             Ending::Told(fault) if is_of_packing(&fault) => Self::Told(fault),
-            Ending::Told(fault) if fault.blame == Blame::Operator => Self::Fatal(fault),
-            Ending::Told(fault) if fault.blame == Blame::Host => Self::Broken(fault),
+            Ending::Told(fault) | Ending::Spent(fault) if fault.blame == Blame::Operator => {
+                Self::Fatal(fault)
+            }
+            Ending::Told(fault) | Ending::Spent(fault) if fault.blame == Blame::Host => Self::Broken(fault),
             Ending::Told(fault) => Self::Told(fault),
+            Ending::Spent(fault) => Self::Spent(fault),
             Ending::Broken(fault) => match fault.code.as_str() {
                 "interrupted" | "worker-not-started" => Self::Fatal(fault),
                 _ => Self::Broken(fault),
@@ -195,6 +200,10 @@ impl<'a> Hand<'a> {
                 if ended_badly {
                     self.replace(&mut making.shelf)?;
                 }
+            }
+            Err(Bad::Spent(fault)) => {
+                report.fail(fault);
+                self.replace(&mut making.shelf)?;
             }
             Err(Bad::Broken(fault)) => {
                 report.fail(fault);

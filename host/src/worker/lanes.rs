@@ -35,6 +35,8 @@ use crate::sinks::Tables;
 const RANGE_BYTES: u64 = 4 << 20;
 /// What may wait for its turn, for each thread.
 const AHEAD_BYTES: u64 = 12 << 20;
+/// What a line of a log takes at least while it waits, in bytes.
+const LINE_BYTES_MIN: u64 = 256;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
@@ -98,13 +100,20 @@ pub(super) fn parse(
         log: LogBound::new(&guests.limits),
         usage: Usage::default(),
         told: Instant::now(),
+        is_cut: false,
         guests,
         board: Arc::clone(&board),
     };
     let judged = judge.hear_all();
-    // Whoever is still at it ends with its next word. What the first thread's guest logs while it plans goes straight to the
-    // supervisor, so nothing is told of this input behind its end.
+    // Whoever is still at it ends with its next word.
     board.hang_up();
+    if judged.as_ref().is_err_and(|failed| failed.leaves_guests) {
+        // A guest that says no word any more is not waited for: what a run comes to is known, and must not hang on how far ahead
+        // others were.
+        return judged;
+    }
+    // What the first thread's guest logs while it plans goes straight to the supervisor, so nothing is told of this input behind
+    // its end.
     parsing.finish()?;
     judged
 }
@@ -185,8 +194,9 @@ impl Guests {
             program: self.program.clone(),
             log_level: self.log_level,
             log: Box::new(move |line| {
-                let bytes = line.bytes();
-                board.tell(range, Word::Log(line), bytes);
+                // An empty line takes room too. Who does not hear it has failed and says so itself.
+                let bytes = line.bytes().max(LINE_BYTES_MIN);
+                let _ = board.say(range, Word::Log(line), bytes);
             }),
         }
     }
@@ -242,11 +252,21 @@ struct Judge<'a> {
     usage: Usage,
     /// When progress was told.
     told: Instant,
+    /// Whether there is more than one range, and others were called.
+    is_cut: bool,
 }
 
 impl Judge<'_> {
     /// Hears range after range.
     fn hear_all(mut self) -> Result<Parsed, Failed> {
+        match self.hear_ranges() {
+            Ok(ranges) => Ok(Parsed { usage: self.used(), toll: self.merge.toll(), flow: self.flow, ranges }),
+            Err(failed) => Err(Failed { leaves_guests: self.is_cut, ..failed }),
+        }
+    }
+
+    /// Hears range after range; returns how many there were.
+    fn hear_ranges(&mut self) -> Result<u64, Failed> {
         let first = self.hear_range()?;
         // What was logged while the input was planned was told at once.
         self.log.admit(first.1.usage.log_bytes);
@@ -260,8 +280,7 @@ impl Judge<'_> {
             let (_, driven) = self.hear_range()?;
             self.close_range(driven)?;
         }
-        let ranges = layout.map_or(0, |layout| layout.ranges.len() as u64);
-        Ok(Parsed { usage: self.used(), toll: self.merge.toll(), flow: self.flow, ranges })
+        Ok(layout.map_or(0, |layout| layout.ranges.len() as u64))
     }
 
     /// Hears a range to its end. The first one says how the input is cut.
@@ -273,6 +292,7 @@ impl Judge<'_> {
                     Word::Said(said) => self.hear(said)?,
                     Word::Log(line) => self.pass_on(line),
                     Word::Planned(layout) => {
+                        self.is_cut = layout.ranges.len() > 1;
                         self.call_others(&layout)?;
                         planned = Some(layout);
                     }

@@ -57,7 +57,7 @@ impl<'a> Cell<'a> {
         Pattern::compile("x").map_err(|fault| internal(format!("a pattern: {fault}")))?;
         let fenced = bounded.fence();
         // What is mapped is a compiler's work that a stranger's component may have steered.
-        let loaded = load(limits, code, guests)?;
+        let (loaded, guests) = load(limits, code, guests)?;
         let walled = fenced.wall_in();
         let guest_threads = GuestThreads::start(limits, guests)?;
         let encoders = Encoders::beside(threads);

@@ -81,9 +81,9 @@ fn settle(link: &Link, parts: &Shared, done: Result<Done, Failed>) -> Result<(),
             link.send_packed(&news).map_err(|fault| broken(&fault))?;
             kept
         }
-        Err(Failed { fault, used }) => {
+        Err(failed) => {
             let kept = lock(parts).drop_input();
-            tell(link, &News::Failed { fault, used })?;
+            tell(link, &failed.news())?;
             kept
         }
     };
