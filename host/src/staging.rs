@@ -292,7 +292,7 @@ impl Staging {
         number: u64,
         extension: &str,
     ) -> Result<String, StagingFault> {
-        let file = format!("{folder}/{number:0PART_DIGITS$}.{extension}");
+        let file = numbered(folder, number, extension);
         let place = || {
             if number == 0 {
                 let mode = if folder == QUARANTINE_PARTS { 0o700 } else { 0o777 };
@@ -541,8 +541,16 @@ fn check_place(parent: &Dir, name: &OsStr, out: &Path, replace: bool) -> Result<
     }
     match first_stranger(parent, name).map_err(|error| failed("look into", out, error))? {
         Some(stranger) => not_ours(format!("holds `{}`, which no run has made", shown(Path::new(&stranger)))),
-        None => Ok(()),
+        None if is_signed(parent, name).map_err(|error| failed("look into", out, error))? => Ok(()),
+        None => not_ours(format!("holds no {RECEIPT_FILE}, so nothing says that a run has made it")),
     }
+}
+
+/// Whether a folder is empty or has what every run leaves. Files that are called like tables may be anybody's: inputs, say.
+fn is_signed(parent: &Dir, name: &OsStr) -> io::Result<bool> {
+    let folder = open_beneath(parent, name)?;
+    let is_there = |file: &str| folder.symlink_metadata(file).is_ok_and(|found| found.is_file());
+    Ok(is_there(RECEIPT_FILE) || is_there(UNFINISHED) || folder.entries()?.next().is_none())
 }
 
 /// Checks the place of an output that is one file. A file is taken for the output of a run where there is a folder about it.
@@ -614,6 +622,18 @@ fn first_no_part(parent: &Dir, name: &OsStr) -> io::Result<Option<OsString>> {
         }
     }
     Ok(None)
+}
+
+/// Returns what a part of a table, or of the quarantine, is called beneath its dataset.
+pub(crate) fn part_name(table: Option<&TableName>, number: u64, extension: &str) -> String {
+    match table {
+        Some(table) => numbered(table.as_str(), number, extension),
+        None => numbered(QUARANTINE_PARTS, number, "parquet"),
+    }
+}
+
+fn numbered(folder: &str, number: u64, extension: &str) -> String {
+    format!("{folder}/{number:0PART_DIGITS$}.{extension}")
 }
 
 /// Whether a folder of this name holds the parts of a table, or of the quarantine.

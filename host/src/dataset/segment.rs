@@ -103,7 +103,8 @@ impl From<Ending> for Bad {
     fn from(ending: Ending) -> Self {
         match ending {
             // What an operator must mend is nothing of this input's, but for the choice of what is in its archive.
-            Ending::Told(fault) if is_of_packing(&fault) => Self::Told(fault),
+            Ending::Told(fault) if is_of_packing(&fault) || is_of_columns(&fault) => Self::Told(fault),
+            Ending::Spent(fault) if is_of_columns(&fault) => Self::Spent(fault),
             Ending::Told(fault) | Ending::Spent(fault) if fault.blame == Blame::Operator => {
                 Self::Fatal(fault)
             }
@@ -462,6 +463,11 @@ fn is_of_packing(fault: &FaultReport) -> bool {
     ["zip-member-", "packing-"].iter().any(|code| fault.code.starts_with(code))
 }
 
+/// Whether a fault is about columns that the contract does not go with: of inputs that bring their own, others may be as it wants.
+fn is_of_columns(fault: &FaultReport) -> bool {
+    ["column-", "cast-impossible", "table-not-in-contract"].iter().any(|code| fault.code.starts_with(code))
+}
+
 /// Names the input at which a fault was met that ends all of it.
 fn met_at(fault: FaultReport, path: &Path) -> FaultReport {
     if fault.code == "interrupted" {
@@ -486,7 +492,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_one_input_is_packed_ends_nothing_but_that_input() {
+    fn how_one_input_is_packed_or_what_columns_it_has_ends_nothing_but_that_input() {
         let ending = |code: &str| {
             Bad::from(Ending::Told(FaultReport {
                 blame: Blame::Operator,
@@ -496,7 +502,10 @@ mod tests {
                 at: None,
             }))
         };
-        for code in ["zip-member-unchosen", "zip-member-missing", "zip-member-not-file", "packing-differs"] {
+        let of_packing =
+            ["zip-member-unchosen", "zip-member-missing", "zip-member-not-file", "packing-differs"];
+        for code in of_packing.into_iter().chain(["column-not-in-contract", "column-type", "cast-impossible"])
+        {
             assert!(matches!(ending(code), Bad::Told(_)), "{code}");
         }
         for code in ["disk-full", "contract-unreadable"] {

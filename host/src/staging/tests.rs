@@ -8,6 +8,7 @@ fn stage(out: &Path, replace: bool, text: &str) -> Staging {
     let staging = Staging::create(out, Extent::Folder, replace).unwrap();
     staging.create_file("orders.parquet").unwrap().write_all(text.as_bytes()).unwrap();
     staging.create_file(QUARANTINE_FILE).unwrap().write_all(text.as_bytes()).unwrap();
+    staging.create_file(RECEIPT_FILE).unwrap().write_all(text.as_bytes()).unwrap();
     staging
 }
 
@@ -35,7 +36,7 @@ fn nothing_is_at_its_place_before_it_is_published_and_everything_is_afterwards()
     assert!(!out.exists());
     assert_eq!(staging.publish().unwrap(), out);
     assert_eq!(names(folder.path()), ["out"]);
-    assert_eq!(names(&out), ["_quarantine.parquet", "orders.parquet"]);
+    assert_eq!(names(&out), ["_quarantine.parquet", "_receipt.json", "orders.parquet"]);
 }
 
 #[test]
@@ -110,6 +111,20 @@ fn replace_takes_nothing_away_that_no_run_has_made() {
     std::fs::remove_file(out.join("thesis.tex")).unwrap();
     std::fs::create_dir(out.join("orders.parquet")).unwrap();
     assert_eq!(refused(&out, true).0, "output-not-ours");
+}
+
+#[test]
+fn files_called_like_tables_are_not_replaced_where_no_receipt_says_that_a_run_has_made_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("prices.csv"), "mine").unwrap();
+    let (code, message) = refused(&out, true);
+    assert_eq!(code, "output-not-ours");
+    assert!(message.contains("holds no _receipt.json"), "{message}");
+    assert_eq!(read(&out.join("prices.csv")), "mine");
+    std::fs::remove_file(out.join("prices.csv")).unwrap();
+    stage(&out, true, "new").publish().unwrap();
 }
 
 #[test]
@@ -243,9 +258,9 @@ fn a_verdict_of_no_publishes_the_quarantine_alone_and_replaces_an_older_one() {
     let out = folder.path().join("out/");
     let held = folder.path().join("out.held");
     for text in ["old", "new"] {
-        assert_eq!(stage(&out, false, text).hold(&[QUARANTINE_FILE]).unwrap(), held);
+        assert_eq!(stage(&out, false, text).hold(&[QUARANTINE_FILE, RECEIPT_FILE]).unwrap(), held);
         assert_eq!(names(folder.path()), ["out.held"]);
-        assert_eq!(names(&held), [QUARANTINE_FILE]);
+        assert_eq!(names(&held), [QUARANTINE_FILE, RECEIPT_FILE]);
         assert_eq!(read(&held.join(QUARANTINE_FILE)), text);
     }
 }
@@ -281,6 +296,7 @@ fn stage_file(out: &Path, replace: bool, text: &str) -> Staging {
     let staging = Staging::create(out, Extent::File, replace).unwrap();
     staging.create_file("orders.csv").unwrap().write_all(text.as_bytes()).unwrap();
     staging.create_file(QUARANTINE_FILE).unwrap().write_all(text.as_bytes()).unwrap();
+    staging.create_file(RECEIPT_FILE).unwrap().write_all(text.as_bytes()).unwrap();
     staging
 }
 
@@ -290,7 +306,7 @@ fn an_output_of_one_file_has_what_is_known_about_it_in_a_folder_beside_it() {
     let out = folder.path().join("o.csv");
     assert_eq!(stage_file(&out, false, "new").publish().unwrap(), out);
     assert_eq!(names(folder.path()), ["o.csv", "o.csv.about"]);
-    assert_eq!(names(&about(&out, Extent::File)), [QUARANTINE_FILE]);
+    assert_eq!(names(&about(&out, Extent::File)), [QUARANTINE_FILE, RECEIPT_FILE]);
     assert_eq!(
         (read(&out), read(&folder.path().join("o.csv.about/_quarantine.parquet"))),
         ("new".into(), "new".into())

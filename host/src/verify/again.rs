@@ -1,6 +1,6 @@
 //! A dataset, run again over the inputs that its receipts name, differently wherever that must not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use casparian_core::fault::{Blame, FaultReport};
 use casparian_core::isolate::OnTrap;
 use casparian_core::limits::{LimitExceeded, Limits};
-use casparian_core::receipt::Comparison;
 use casparian_core::receipt::dataset::DatasetReceipt;
+use casparian_core::receipt::{Comparison, FileCircumstances};
 use casparian_sandbox::journal::Level;
 use serde_json::{Value, json};
 
@@ -184,11 +184,17 @@ fn compare_files(first: &DatasetReceipt, second: &DatasetReceipt) -> Comparison 
     let again: BTreeMap<&str, String> =
         second.circumstances.files.iter().map(|file| (file.name.as_str(), file.sha256.to_string())).collect();
     let is_union = first.claim.columns.is_some();
-    for file in first.circumstances.files.iter().filter(|file| file.table.is_some()) {
-        if is_union || !is_parquet(Path::new(&file.name)) {
-            let other = again.get(file.name.as_str()).map_or(Value::Null, |digest| digest.as_str().into());
-            found.compare(format!("{}.bytes_again", file.name), file.sha256.to_string(), other);
+    let is_looked_at =
+        |file: &&FileCircumstances| file.table.is_some() && (is_union || !is_parquet(Path::new(&file.name)));
+    let names: BTreeSet<&str> = first.circumstances.files.iter().map(|file| file.name.as_str()).collect();
+    for file in second.circumstances.files.iter().filter(is_looked_at) {
+        if !names.contains(file.name.as_str()) {
+            found.compare(format!("{}.bytes_again", file.name), Value::Null, file.sha256.to_string());
         }
+    }
+    for file in first.circumstances.files.iter().filter(is_looked_at) {
+        let other = again.get(file.name.as_str()).map_or(Value::Null, |digest| digest.as_str().into());
+        found.compare(format!("{}.bytes_again", file.name), file.sha256.to_string(), other);
     }
     found.into_comparison()
 }

@@ -20,7 +20,8 @@ use super::files::{Found, is_parquet, open_regular};
 use super::refused;
 use super::rows::Rows;
 use crate::receipt::hash_file;
-use crate::staging::{RECEIPT_FILE, RECEIPTS_FILE, is_parts_folder};
+use crate::sinks::Format;
+use crate::staging::{RECEIPT_FILE, RECEIPTS_FILE, is_parts_folder, part_name};
 
 /// The longest line of the receipts of inputs.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -40,6 +41,7 @@ pub(super) fn check(receipt: &DatasetReceipt, folder: &Path) -> Result<Compariso
     if !receipt.circumstances.files.iter().any(|file| file.name == RECEIPTS_FILE) {
         found.compare(format!("{RECEIPTS_FILE}.named"), true, false);
     }
+    check_names(receipt, &mut found);
     check_no_others(folder, receipt, &mut found)?;
     check_inputs(folder, receipt, &mut found)?;
     check_rows(folder, receipt, &mut found);
@@ -75,6 +77,18 @@ pub(super) fn place(folder: &Path, name: &str) -> Option<PathBuf> {
     let (parts, file) = name.split_once('/')?;
     let is_plain = !file.contains('/') && file.starts_with(|c: char| c.is_ascii_digit());
     (is_plain && is_parts_folder(parts.as_ref())).then(|| folder.join(parts).join(file))
+}
+
+/// Checks that parts are called what a run calls them: who reads a folder takes what is in it for that table, in that order.
+fn check_names(receipt: &DatasetReceipt, found: &mut Found) {
+    let format = Format::of_word(&receipt.circumstances.format).map(Format::extension);
+    let mut numbers: BTreeMap<Option<&TableName>, u64> = BTreeMap::new();
+    for file in receipt.circumstances.files.iter().filter(|file| file.name != RECEIPTS_FILE) {
+        let number = numbers.entry(file.table.as_ref()).or_default();
+        let wanted = part_name(file.table.as_ref(), *number, format.unwrap_or_default());
+        *number += 1;
+        found.compare(format!("{}.name", file.name), wanted, file.name.clone());
+    }
 }
 
 /// Finds parts that the receipt does not name: a reader of the whole folder would take their rows for the dataset's.

@@ -187,12 +187,20 @@ fn check_source(batch: &RecordBatch, input: &str) -> Result<(), String> {
     let is_its = |source: Option<&str>| {
         source
             .and_then(|source| source.strip_prefix(input))
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+            .is_some_and(|rest| rest.is_empty() || is_bytes_of_name(rest))
     };
     match sources.is_empty() || sources.iter().all(is_its) {
         true => Ok(()),
         false => Err(format!("rows of another input stand where those of `{input}` should")),
     }
+}
+
+/// Whether something is what a name is shown with that another input has too: its bytes in hex.
+fn is_bytes_of_name(rest: &str) -> bool {
+    let hex = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    hex.is_some_and(|hex| {
+        !hex.is_empty() && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 fn without_source(batch: &RecordBatch) -> (Vec<FieldRef>, Vec<arrow_array::ArrayRef>) {
