@@ -326,6 +326,43 @@ fn a_dataset_is_verified_by_its_receipt_and_an_edited_one_is_refused() {
     assert_eq!(verify(), 1, "a part that nobody claimed");
 }
 
+/// Whoever reads a folder takes what is in it for that table: with the digests set right, only the name is wrong.
+#[test]
+fn a_part_under_the_name_of_another_is_not_the_datasets() {
+    let desk = desk(3, |at| at == 1);
+    over(&desk, &["logs"], OUT).done();
+    let receipt = desk.path("out/_receipt.json");
+    let text = std::fs::read_to_string(&receipt).expect("a receipt");
+    for (name, other) in [
+        ("messages/000000.parquet", "messages/000001.parquet"),
+        ("_quarantine/000000.parquet", "messages/000001.parquet"),
+    ] {
+        std::fs::write(&receipt, text.replace(name, other)).expect("written");
+        std::fs::rename(desk.path(OUT).join(name), desk.path(OUT).join(other)).expect("moved");
+        let said = desk.call(&["verify", "out/_receipt.json", "--json"]).done();
+        let fields = said.report()["files"]["different"].to_string();
+        assert_eq!((said.exit, fields.contains(&format!("{other}.name"))), (1, true), "{fields}");
+        std::fs::rename(desk.path(OUT).join(other), desk.path(OUT).join(name)).expect("moved");
+    }
+}
+
+/// Of inputs that bring columns of their own, those that the contract goes with are published.
+#[test]
+fn an_input_with_a_column_that_the_contract_does_not_name_ends_no_other() {
+    let desk = Desk::new(b"");
+    std::fs::create_dir(desk.path("in")).expect("a folder");
+    desk.write("in/0.csv", b"id,px\n1,2.5\n2,3.5\n");
+    let draft = desk.call(&["contract", "infer", "in/0.csv", "--parser"]).arg(guest("csv"));
+    assert_eq!(draft.args(&["--out", "draft.yaml"]).done().exit, 0);
+    desk.write("in/1.csv", b"id,px,new\n3,4.5,x\n");
+    desk.write("in/2.csv", b"id,px\n4,5.5\n");
+    let call = desk.call(&["run"]).arg(guest("csv")).args(&["in", "--json", "--contract", "draft.yaml"]);
+    let mut reports = call.args(&["--tables", "rows", "--out", OUT]).done().reports();
+    let all = reports.pop().expect("a summary");
+    assert_eq!((&all["inputs"]["completed"], &all["inputs"]["failed"]), (&2.into(), &1.into()), "{all}");
+    assert_eq!(reports[1]["fault"]["code"], "column-not-in-contract", "{}", reports[1]);
+}
+
 /// Verifies a dataset, and runs it again.
 fn verified(desk: &Desk, out: &str, from: &str, parser: &str) -> Said {
     let receipt = format!("{out}/_receipt.json");
