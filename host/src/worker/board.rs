@@ -12,6 +12,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 const HEARD_BYTES: u64 = 512 << 10;
 /// How many ranges may be taken ahead of the one that is heard, for each thread. Ranges may say nothing at all.
 const AHEAD_RANGES: usize = 4;
+/// What must wait of the range that is heard before the judge is woken for it, in bytes. A small input is heard in one go: to wake
+/// a thread takes longer than most words.
+const WORTH_WAKING_BYTES: u64 = 16 << 10;
 /// What a word counts for at least.
 const WORD_BYTES: u64 = 256;
 
@@ -114,15 +117,30 @@ impl<W> Board<W> {
     pub(super) fn say(&self, range: usize, word: W, bytes: u64) -> Result<(), Unheard> {
         let mut state = self.state();
         while state.is_wanted(range) && !state.has_room(range, bytes.max(WORD_BYTES), self.ahead_bytes_max) {
+            // Only the judge makes room.
+            self.wake(&state);
             state = self.wait_for_room(state);
         }
-        self.put(state, range, word, bytes)
+        let state = self.put(state, range, word, bytes)?;
+        if state.queues.get(&state.heard).is_some_and(|queue| queue.bytes >= WORTH_WAKING_BYTES) {
+            self.wake(&state);
+        }
+        Ok(())
+    }
+
+    /// Says a word that is not to wait for others.
+    pub(super) fn say_now(&self, range: usize, word: W, bytes: u64) -> Result<(), Unheard> {
+        self.say(range, word, bytes)?;
+        self.wake(&self.state());
+        Ok(())
     }
 
     /// Says a word about a range, whether there is room or not. There are few of these, or they are bounded by themselves.
     pub(super) fn tell(&self, range: usize, word: W, bytes: u64) {
         // Who is not listening does not miss it.
-        let _ = self.put(self.state(), range, word, bytes);
+        if let Ok(state) = self.put(self.state(), range, word, bytes) {
+            self.wake(&state);
+        }
     }
 
     /// Waits for words about the range that is heard, and takes all there are.
@@ -173,13 +191,13 @@ impl<W> Board<W> {
             && state.ahead_bytes < self.ahead_bytes_max
     }
 
-    fn put(
+    fn put<'a>(
         &self,
-        mut state: MutexGuard<'_, State<W>>,
+        mut state: MutexGuard<'a, State<W>>,
         range: usize,
         word: W,
         bytes: u64,
-    ) -> Result<(), Unheard> {
+    ) -> Result<MutexGuard<'a, State<W>>, Unheard> {
         if !state.is_wanted(range) {
             return Err(Unheard);
         }
@@ -190,10 +208,14 @@ impl<W> Board<W> {
         let queue = state.queues.entry(range).or_default();
         queue.words.push(word);
         queue.bytes = queue.bytes.saturating_add(bytes);
-        if state.judge_waits && range == state.heard {
+        Ok(state)
+    }
+
+    /// Wakes the judge, if it waits for words and there are any.
+    fn wake(&self, state: &State<W>) {
+        if state.judge_waits && state.queues.contains_key(&state.heard) {
             self.spoken.notify_one();
         }
-        Ok(())
     }
 
     fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State<W>>) -> MutexGuard<'a, State<W>> {

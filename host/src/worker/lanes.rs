@@ -196,7 +196,7 @@ impl Guests {
             log: Box::new(move |line| {
                 // An empty line takes room too. Who does not hear it has failed and says so itself.
                 let bytes = line.bytes().max(LINE_BYTES_MIN);
-                let _ = board.say(range, Word::Log(line), bytes);
+                let _ = board.say_now(range, Word::Log(line), bytes);
             }),
         }
     }
@@ -207,7 +207,12 @@ fn ear(board: &Meeting, range: usize) -> casparian_sandbox::Ear {
     // Who does not hear it has failed and says so itself.
     Box::new(move |said| {
         let bytes = weight(&said);
-        board.say(range, Word::Said(said), bytes).map_err(|Unheard| Hangup)
+        // Of a record that kills the supervisor must know in time: it prolongs the deadline.
+        let said = match said {
+            Said::Killed(_) => board.say_now(range, Word::Said(said), bytes),
+            _ => board.say(range, Word::Said(said), bytes),
+        };
+        said.map_err(|Unheard| Hangup)
     })
 }
 
