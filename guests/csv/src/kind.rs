@@ -70,6 +70,8 @@ impl Kind {
         match cell {
             [] => Kind::Empty,
             _ if cell.len() > 40 => Kind::Text,
+            // No number and no day begins with a letter.
+            [b'A'..=b'Z' | b'a'..=b'z', ..] => flag(cell).unwrap_or(Kind::Text),
             _ => number(cell).or_else(|| day(cell)).or_else(|| flag(cell)).unwrap_or(Kind::Text),
         }
     }

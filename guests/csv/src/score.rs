@@ -316,11 +316,22 @@ fn tally<K: PartialEq>(counts: &mut Vec<(K, usize)>, key: K) {
     }
 }
 
+/// Whether a byte is one of [`WIDE_MARKS`]: every byte of a sample is asked.
+const IS_WIDE_MARK: [bool; 256] = {
+    let (mut table, mut at) = ([false; 256], 0);
+    while at < WIDE_MARKS.len() {
+        table[WIDE_MARKS[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// The next run of two marks or more.
 fn next_run<'t>(text: &'t [u8], at: &mut usize) -> Option<&'t [u8]> {
+    let is_mark = |byte: &u8| IS_WIDE_MARK[usize::from(*byte)];
     loop {
-        let start = *at + text.get(*at..)?.iter().position(|byte| WIDE_MARKS.contains(byte))?;
-        let len = text[start..].iter().take_while(|byte| WIDE_MARKS.contains(byte)).count();
+        let start = *at + text.get(*at..)?.iter().position(is_mark)?;
+        let len = text[start..].iter().take_while(|byte| is_mark(byte)).count();
         *at = start + len;
         if len >= 2 {
             return Some(&text[start..start + len]);
@@ -486,6 +497,10 @@ impl Rows {
 
     /// Cells with quotes left over: at their edges, or where they quote nothing.
     fn unclean(&self, pieces: &[Piece], dialect: &Dialect) -> f64 {
+        let quote = dialect.quote.unwrap_or(b'"');
+        if pieces.iter().all(|piece| memchr::memchr3(b'"', b'\'', quote, &piece.text).is_none()) {
+            return 0.0;
+        }
         let mut unclean = 0.0;
         for row in &self.rows {
             let text = &pieces[row.piece].text[row.start..];
@@ -576,8 +591,9 @@ const COMMENTS: [&[u8]; 5] = [b"#", b"//", b"--", b"%", b"!"];
 fn usual_comment(pieces: &[Piece]) -> Vec<u8> {
     let lines = || pieces.iter().flat_map(|piece| piece.text.split(|byte| matches!(byte, b'\n' | b'\r')));
     let begin = |mark: &[u8]| lines().filter(|line| line.starts_with(mark)).count();
-    let all = lines().filter(|line| !line.is_empty()).count();
-    let found = COMMENTS.iter().take(2).find(|mark| (1..=all / 2).contains(&begin(mark)));
+    let all = || lines().filter(|line| !line.is_empty()).count();
+    let is_usual = |mark: &[u8]| begins_a_line(pieces, mark) && (1..=all() / 2).contains(&begin(mark));
+    let found = COMMENTS.into_iter().take(2).find(|mark| is_usual(mark));
     found.map_or(Vec::new(), |mark| mark.to_vec())
 }
 
@@ -595,7 +611,7 @@ fn settle_comment(
     }
     let bare = Dialect { comment: Vec::new(), ..dialect.clone() };
     let mut comment = Decided::new(Vec::new(), 1.0, "no line begins with a usual mark".to_owned());
-    for mark in COMMENTS {
+    for mark in COMMENTS.into_iter().filter(|mark| begins_a_line(pieces, mark)) {
         let marked = Marked::of(pieces, &bare, mark, score.width);
         if marked.are_comments(&score) && !mark.starts_with(&bare.delimiter_or_nul()) {
             let Marked { fits, differs, .. } = marked;
@@ -610,6 +626,14 @@ fn settle_comment(
     }
     let dialect = Dialect { comment: comment.value.clone(), ..bare };
     Verdict { dialect, score, second, comment }
+}
+
+/// Whether any line begins with a mark, whatever ends lines: nearly always none does, and records need not be walked.
+fn begins_a_line(pieces: &[Piece], mark: &[u8]) -> bool {
+    let within = |text: &[u8]| {
+        memchr::memmem::find_iter(text, mark).any(|at| at == 0 || matches!(text[at - 1], b'\n' | b'\r'))
+    };
+    pieces.iter().any(|piece| within(&piece.text))
 }
 
 /// Lines that begin with a mark.
