@@ -192,8 +192,8 @@ struct Bench {
     encoders: Encoders,
     program: Option<Arc<casparian_sandbox::Program>>,
     contract: Option<(Arc<Contract>, ContractReport)>,
-    /// What the parser has said that it is, once that has been passed on.
-    told: Mutex<Option<Description>>,
+    /// What the parser says that it is, once that has been passed on.
+    description: Mutex<Option<Arc<Description>>>,
 }
 
 impl Bench {
@@ -211,26 +211,43 @@ impl Bench {
             encoders,
             program: program.map(Arc::new),
             contract: contract.map(|(contract, report)| (Arc::new(contract), report)),
-            told: Mutex::default(),
+            description: Mutex::default(),
         })
     }
 
-    /// Passes on what the parser says that it is. Of many inputs each has a fresh guest that says the same: once is enough.
-    fn tell(
-        &self,
-        link: &Link,
-        description: &Description,
-        contract: Option<&ContractReport>,
-    ) -> Result<(), FaultReport> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.as_ref() == Some(description) {
-            return Ok(());
+    /// Returns how a guest is opened whose log goes straight to the supervisor.
+    fn setup(&self, link: &Link, order: &Order) -> Result<Setup, FaultReport> {
+        let link = link.share().map_err(|e| internal(format!("the log's way out: {e}")))?;
+        let log = Box::new(move |line| {
+            // A supervisor that is gone takes us with it; a line more or less is no matter.
+            let _ = link.send(&News::Log(line), &[]);
+        });
+        Ok(Setup {
+            limits: order.limits.clone(),
+            attachments: BTreeMap::new(),
+            program: self.program.clone(),
+            log_level: order.log_level,
+            log,
+        })
+    }
+
+    /// Returns what the parser says that it is. That is a constant, so a guest of its own says it once, whatever the number of
+    /// inputs, and it is passed on then.
+    fn describe(&self, link: &Link, order: &Order) -> Result<Arc<Description>, Failed> {
+        let mut known = self.description.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(description) = &*known {
+            return Ok(Arc::clone(description));
         }
-        let news =
-            News::Described { description: Box::new(description.clone()), contract: contract.cloned() };
+        let (loaded, setup) = (Arc::clone(&self.loaded), self.setup(link, order)?);
+        let described = self.guest_threads.first().run(move || {
+            let (_session, description) = loaded.open(setup)?.describe()?;
+            Ok(description)
+        })?;
+        let description = Arc::new(described.map_err(ended)?);
+        let contract = self.contract.as_ref().map(|(_, report)| report.clone());
+        let news = News::Described { description: Box::new(Description::clone(&description)), contract };
         link.send(&news, &[]).map_err(|e| too_much_said(&e))?;
-        *told = Some(description.clone());
-        Ok(())
+        Ok(Arc::clone(known.insert(description)))
     }
 }
 
@@ -385,23 +402,8 @@ fn run(
     let for_one = input.try_clone().map_err(|e| internal(format!("a third look at the input: {e}")))?;
     let source_of_guest = source(input.into())?.with_read_sizes(order.read_sizes);
 
-    let log_link = link.share().map_err(|e| internal(format!("the log's way out: {e}")))?;
-    let log = Box::new(move |line| {
-        // A supervisor that is gone takes us with it; a line more or less is no matter.
-        let _ = log_link.send(&News::Log(line), &[]);
-    });
-    let setup = Setup {
-        limits: limits.clone(),
-        attachments: BTreeMap::new(),
-        program: bench.program.clone(),
-        log_level: order.log_level,
-        log,
-    };
-    let (loaded, opener) = (Arc::clone(&bench.loaded), Arc::clone(&bench.loaded));
-    let opened = bench.guest_threads.first().run(move || opener.open(setup).and_then(Session::describe))?;
-    let (session, description) = opened.map_err(ended)?;
+    let description = bench.describe(link, order)?;
     let (contract, contract_report) = bench.contract.clone().unzip();
-    bench.tell(link, &description, contract_report.as_ref())?;
 
     let wanted = choose(&order.tables, &description)?;
     if order.one_table {
@@ -426,7 +428,7 @@ fn run(
     let input = Arc::new(Input(source_of_guest));
     let input_bytes = input.len();
     let guests = Guests {
-        loaded,
+        loaded: Arc::clone(&bench.loaded),
         program: bench.program.clone(),
         limits: limits.clone(),
         log_level: order.log_level,
@@ -438,7 +440,7 @@ fn run(
         range_bytes: order.range_bytes,
         on_trap: order.on_trap,
     };
-    let parsed = lanes::parse(link, &bench.guest_threads, guests, session, flow)?;
+    let parsed = lanes::parse(link, &bench.guest_threads, guests, bench.setup(link, order)?, flow)?;
     let Parsed { flow, usage, toll, ranges } = parsed;
     let (sinks, hold, tally, account) = flow.finish(input_bytes);
     for preview in sinks.finish(&tally).map_err(failed)?.previews {

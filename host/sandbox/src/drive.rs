@@ -118,7 +118,7 @@ pub fn drive_apart(job: &Job<'_>, apart: Apart<'_>, range: Span) -> Result<Drive
 
 fn open_apart(job: &Job<'_>, apart: Apart<'_>, offset: u64) -> Result<Session, Ended> {
     let Apart { setup, description, wanted, ear } = apart;
-    let (session, _) = job.loaded.open(setup)?.describe()?;
+    let session = job.loaded.open(setup)?;
     session.attach_at(offset, Arc::clone(&job.input), description, wanted, ear)
 }
 

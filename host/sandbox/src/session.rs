@@ -144,10 +144,10 @@ impl Loaded {
         self.instantiate(estate)
     }
 
-    /// Opens a fresh guest that goes on with a run. It has described itself once more, as the first one had before it parsed.
+    /// Opens a fresh guest that goes on with a run.
     pub fn reopen(&self, estate: Estate, input: Arc<dyn Blob>) -> Result<Session, Ended> {
         estate.journal.turn_page();
-        self.instantiate(estate)?.describe()?.0.hand_over(input)
+        self.instantiate(estate)?.hand_over(input)
     }
 
     fn instantiate(&self, estate: Estate) -> Result<Session, Ended> {

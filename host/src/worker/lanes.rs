@@ -48,7 +48,7 @@ pub(super) struct Guests {
     pub(super) program: Option<Arc<Program>>,
     pub(super) limits: Limits,
     pub(super) log_level: Level,
-    pub(super) description: Description,
+    pub(super) description: Arc<Description>,
     pub(super) wanted: Wanted,
     pub(super) options: Vec<(String, String)>,
     pub(super) input: Arc<Input>,
@@ -80,18 +80,18 @@ enum Word {
 
 type Meeting = Arc<Board<Word>>;
 
-/// Parses a whole input, beginning with a session that has described itself.
+/// Parses a whole input. The first guest is opened with `setup`, the others as it is cut.
 pub(super) fn parse(
     link: &Link,
     threads: &GuestThreads,
     guests: Guests,
-    session: Session,
+    setup: Setup,
     flow: RunFlow,
 ) -> Result<Parsed, Failed> {
     let board: Meeting = Arc::new(Board::new(threads.count(), AHEAD_BYTES));
     let guests = Arc::new(guests);
     let (theirs, meeting) = (Arc::clone(&guests), Arc::clone(&board));
-    let parsing = threads.first().begin(move || theirs.plan_and_parse(session, &meeting))?;
+    let parsing = threads.first().begin(move || theirs.plan_and_parse(setup, &meeting))?;
     let judge = Judge {
         link,
         threads: threads.others(),
@@ -131,9 +131,9 @@ impl Drop for Watch<'_> {
 
 impl Guests {
     /// Plans, parses the first range with the instance that has planned, and goes on with others.
-    fn plan_and_parse(&self, session: Session, board: &Meeting) {
+    fn plan_and_parse(&self, setup: Setup, board: &Meeting) {
         let _watch = Watch(board);
-        let planned = self.plan(session, board);
+        let planned = self.plan(setup, board);
         let (layout, driven) = match planned {
             Ok((session, layout)) => {
                 let first = layout.ranges.first().copied();
@@ -149,8 +149,8 @@ impl Guests {
         }
     }
 
-    fn plan(&self, session: Session, board: &Meeting) -> Result<(Session, Arc<Layout>), Stopped> {
-        let ear = ear(board, 0);
+    fn plan(&self, setup: Setup, board: &Meeting) -> Result<(Session, Arc<Layout>), Stopped> {
+        let (session, ear) = (self.loaded.open(setup)?, ear(board, 0));
         let session =
             session.attach(Arc::clone(&self.input) as _, &self.description, self.wanted.clone(), ear)?;
         let (session, layout) = session.plan(&self.options, self.range_bytes.unwrap_or(RANGE_BYTES))?;

@@ -1,4 +1,5 @@
-//! Writes down how often it was called, to find out whether anything of an earlier file or range is left.
+//! Writes down how often it was called, to find out whether anything of an earlier file or range is
+//! left, or of having described itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +9,12 @@ use crate::scene::Scene;
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
+/// Counts a call, and returns how many there were.
+pub(crate) fn count() -> u64 {
+    CALLS.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 pub(crate) fn parse(scene: &Scene<'_>) -> Result<(), Fault> {
-    let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+    let calls = count();
     honest::parse(&Scene { text: &format!("call {calls}"), ..*scene })
 }
