@@ -29,15 +29,16 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
-        let mut text = [0; 64];
-        text.iter_mut().zip(nibbles).for_each(|(digit, nibble)| *digit = hex_digit(nibble));
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(hex(&self.0, &mut [[0; 2]; 32]))
     }
 }
 
-fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+/// Writes a digest in hex.
+fn hex<'t>(bytes: &[u8; 32], text: &'t mut [[u8; 2]; 32]) -> &'t str {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let pairs = text.iter_mut().zip(bytes);
+    pairs.for_each(|(pair, byte)| *pair = [digit(byte >> 4), digit(byte & 0xF)]);
+    std::str::from_utf8(text.as_flattened()).unwrap_or_default()
 }
 
 impl fmt::Debug for Digest {
@@ -48,7 +49,7 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(hex(&self.0, &mut [[0; 2]; 32]))
     }
 }
 

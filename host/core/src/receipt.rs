@@ -3,6 +3,7 @@
 //! The claim reproduces: the same component, input, contract and options give the same claim on any machine, whatever the
 //! number of threads, the sizes of batches and reads. The circumstances need not. `docs/spec/receipt.md` has every field.
 
+mod canonical;
 mod circumstances;
 mod comparison;
 pub mod dataset;
@@ -288,7 +289,7 @@ impl Claim {
 
     /// Returns the digest of the claim: SHA-256 of its canonical JSON.
     pub fn hash(&self) -> Result<Digest, serde_json::Error> {
-        Ok(Digest::of(&serde_json_canonicalizer::to_vec(self)?))
+        canonical::digest(self)
     }
 
     /// Returns whether its byte classes add up to the size of what was read.
@@ -462,14 +463,22 @@ impl Receipt {
 
 /// Returns JSON on several lines in which nothing steers a terminal.
 fn page(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string_pretty(value)?;
-    Ok(text.chars().fold(String::with_capacity(text.len() + 1), escaped) + "\n")
+    serde_json::to_string_pretty(value).map(harmless)
 }
 
 /// Returns JSON in one line in which nothing steers a terminal.
 pub fn line(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string(value)?;
-    Ok(text.chars().fold(String::with_capacity(text.len() + 1), escaped) + "\n")
+    serde_json::to_string(value).map(harmless)
+}
+
+/// Ends JSON with the end of a line, with whatever would steer a terminal escaped: nearly always nothing.
+fn harmless(mut text: String) -> String {
+    let is_harmless = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+    if !is_harmless {
+        text = text.chars().fold(String::with_capacity(text.len() + 1), escaped);
+    }
+    text.push('\n');
+    text
 }
 
 /// Outside of strings JSON has no character but ASCII that shows and line ends of its own.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::canonical;
 use super::{
     Asked, CodeCache, Comparison, ComponentClaim, ContractClaim, FileCircumstances, OptionsClaim,
     ReceiptFault,
@@ -204,7 +205,7 @@ impl DatasetReceipt {
 impl DatasetClaim {
     /// Returns the digest of the claim: SHA-256 of its canonical JSON.
     pub fn hash(&self) -> Result<Digest, serde_json::Error> {
-        Ok(Digest::of(&serde_json_canonicalizer::to_vec(self)?))
+        canonical::digest(self)
     }
 
     /// Compares two claims field by field, the first being the one that was made before.
