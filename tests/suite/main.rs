@@ -38,6 +38,7 @@ mod limits;
 mod many;
 mod python;
 mod python_guests;
+mod python_speed;
 mod quarantine;
 mod receipts;
 mod report;

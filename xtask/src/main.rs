@@ -18,6 +18,7 @@ mod machine_paths;
 mod one_module;
 mod python;
 mod python_runtime;
+mod python_speed;
 mod reproducible;
 mod rustc;
 mod sdk_python;

@@ -1,5 +1,5 @@
-//! The component that makes parsers of Python programs: CPython, the modules that a parser may import, and our SDK, started
-//! once and kept as it was then.
+//! The component that makes parsers of Python programs: CPython, the modules that a parser may import, and our SDK with what
+//! of it is compiled, started once and kept as it was then.
 //!
 //! componentize-py builds it. Its bytes differ from build to build (the interpreter draws a hash seed when it starts, and where
 //! things lie in its memory follows from that), so it is built when what it is made of has changed and not otherwise: what a
@@ -12,6 +12,9 @@ use crate::Outcome;
 use crate::command::run;
 use crate::one_module;
 use crate::python;
+use crate::python_speed;
+use crate::site::Site;
+use crate::toolchain::Toolchain;
 use crate::wit_lock::sha256;
 use crate::workspace::{self, copy, entries, make_folder, read, rename};
 
@@ -26,10 +29,11 @@ const PINS: &str = "guests/python/requirements.txt";
 pub(crate) fn build(root: &Path) -> Outcome {
     let component = root.join("target/guests/python.wasm");
     let stamp = root.join("target/guests/.python-made-of");
-    let made_of = made_of(root)?;
+    let speed = python_speed::build(&Site::of(root), &Toolchain::find_or_make(root)?)?;
+    let made_of = made_of(root, &speed)?;
     let is_fresh = component.is_file() && stamp.is_file() && read(&stamp)? == made_of.as_bytes();
     if !is_fresh {
-        componentize(root, &component)?;
+        componentize(root, &speed, &component)?;
         workspace::write(&stamp, made_of.as_bytes())?;
     }
     let share = workspace::host_target(root).join("share/casparian/python.wasm");
@@ -41,9 +45,10 @@ pub(crate) fn build(root: &Path) -> Outcome {
     Ok(())
 }
 
-/// Returns what it is made of, a line for each file.
-fn made_of(root: &Path) -> Outcome<String> {
+/// Returns what it is made of, a line for each file. Of what is compiled the result counts, whatever was changed for it.
+fn made_of(root: &Path, speed: &Path) -> Outcome<String> {
     let mut files: Vec<PathBuf> = MAKERS.iter().map(|file| root.join(file)).collect();
+    files.extend(entries(speed)?);
     for folder in SOURCES {
         walk(&root.join(folder), &mut files)?;
     }
@@ -55,7 +60,8 @@ fn made_of(root: &Path) -> Outcome<String> {
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Outcome {
     for path in entries(folder)? {
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "__pycache__") {
+        let is_source = || path.file_name().is_some_and(|name| name != "__pycache__" && name != "speed");
+        if path.is_dir() && is_source() {
             walk(&path, found)?;
         } else if path.extension().is_some_and(|ending| ending == "py" || ending == "rs") {
             found.push(path);
@@ -64,7 +70,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Outcome {
     Ok(())
 }
 
-fn componentize(root: &Path, component: &Path) -> Outcome {
+fn componentize(root: &Path, speed: &Path, component: &Path) -> Outcome {
     let python = python::environment(&root.join("target/venv-componentize"), &root.join(PINS))?;
     let tool = python.with_file_name(format!("componentize-py{}", std::env::consts::EXE_SUFFIX));
     let folder = component.parent().ok_or("the component stands in no folder")?;
@@ -74,7 +80,9 @@ fn componentize(root: &Path, component: &Path) -> Outcome {
     command.current_dir(root).args(["--wit-path", "wit", "--world", "runtime", "--quiet", "componentize"]);
     // Without WASI: the component imports our interfaces and nothing else.
     command
-        .args(["--stub-wasi", "-p", "guests/python", "-p", "sdk/python", "runtime", "--output"])
+        .args(["--stub-wasi", "-p", "guests/python", "-p", "sdk/python", "-p"])
+        .arg(workspace::from_root(root, speed))
+        .args(["runtime", "--output"])
         .arg(&half);
     run(&mut command)?;
     let linked = one_module::link(&read(&half)?).map_err(|fault| format!("{}: {fault}", half.display()))?;

@@ -13,6 +13,7 @@ from itertools import chain
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from casparian import speed
 from casparian.port import Blob
 from casparian.shapes import SkipKind, Span
 
@@ -36,6 +37,7 @@ Bytes = bytes
 """The type, where [`Source.bytes`] hides its name."""
 
 
+@speed.line_type
 class Line(str):
     """A line of text that knows where it is: `span`, terminator included. Bytes that are no text are lone surrogates in it,
     as with `errors="surrogateescape"`."""
@@ -186,6 +188,10 @@ class Source:
 
     def line_blocks(self, encoding: str = "utf-8") -> Iterator[list[Line]]:
         """Yields the lines of the range many at a time, for parsers that work by columns."""
+        if speed.compiled is not None and lookup(encoding).name == "utf-8":
+            for offset, raw in self._held_blocks(b"\n"):
+                yield speed.compiled.lines(raw, offset)
+            return
         for offset, raw, texts, sizes in self._split_blocks(encoding):
             lines = list(map(Line, texts))
             end = offset + len(raw)

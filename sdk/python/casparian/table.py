@@ -14,10 +14,11 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from reprlib import Repr
+from sys import intern
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from casparian import cells
+from casparian import cells, speed
 from casparian.kinds import UTF8, Field, Kind, Wanted, kind
 from casparian.port import TablePort
 from casparian.shapes import Fault, Span
@@ -277,6 +278,13 @@ class OpenTable:
         return body.message(rows), unfit
 
     def _write_spans(self, records: Sequence[Any], body: Body) -> None:
+        if speed.compiled is not None and (made := speed.compiled.spans(records)) is not None:
+            self._backlog.begin(records[0].span)
+            self._backlog.begin(records[-1].span)
+            for numbers in made:
+                cells.nothing_missing(len(records), body)
+                body.buffer(numbers)
+            return
         try:
             # Read in a loop of ours: the interpreter learns where such a record keeps them, which no getter does.
             offsets, lengths = [it.offset for it in records], [it.length for it in records]
@@ -379,6 +387,9 @@ def _span(record: Any) -> Span:
     raise TypeError(f"{record!r:.80} is no record: give a line or record of a reader, or Span(offset, length)")
 
 
+Append = Callable[..., None]
+
+
 def _make_append(
     columns: Sequence[str],
     waiting: list[Any],
@@ -386,9 +397,36 @@ def _make_append(
     look: list[int],
     looked: Callable[[], None],
     declared: Callable[[Sequence[str]], list[str]],
-) -> Callable[..., None]:
-    """Makes the function that adds a row, with the columns as its parameters: the interpreter matches names and refuses
-    unknown ones faster than any loop of ours. Names that are no parameters get others, and are looked up."""
+) -> Append:
+    """Makes the function that adds a row."""
+
+    def plain() -> Append:
+        return _plain_append(columns, waiting, flaws, look, looked, declared)
+
+    if speed.compiled is None:
+        return plain()
+    made: list[Append] = []
+
+    def other(*cells: Any, **named: Any) -> None:
+        if not made:
+            made.append(plain())
+        made[0](*cells, **named)
+
+    # The name of an argument is no column's.
+    names = [None if name == "faults" else intern(name) for name in columns]
+    return cast(Append, speed.compiled.appender([waiting, look, looked, names, other]))
+
+
+def _plain_append(
+    columns: Sequence[str],
+    waiting: list[Any],
+    flaws: dict[int, list[str]],
+    look: list[int],
+    looked: Callable[[], None],
+    declared: Callable[[Sequence[str]], list[str]],
+) -> Append:
+    """Makes the function with the columns as its parameters: the interpreter matches names and refuses unknown ones faster
+    than any loop of ours. Names that are no parameters get others, and are looked up."""
     names = [name if _is_parameter(name) else f"column_{at}_" for at, name in enumerate(columns)]
     odd = {name: other for name, other in zip(columns, names) if name != other}
     made = append_code(len(names)) if not odd else _code_of_append(tuple(names), tuple(odd.items()))
