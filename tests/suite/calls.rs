@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use casparian_core::limits::Limits;
-use casparian_fuzz::{Dice, target};
+use casparian_fuzz::{Dice, one_call, target};
 use casparian_tests::{Bench, Outcome};
 
 use crate::component::Text;
@@ -24,63 +24,6 @@ const KINDS: usize = 14;
 /// A component that reads its input and makes the calls that it lists, until one of them is none.
 fn component() -> Bench {
     let text = Text {
-        input: r#"
-    (export "[method]blob.name" (func (param "self" (borrow $blob)) (result string)))
-    (export "[method]blob.read" (func (param "self" (borrow $blob)) (param "offset" u64) (param "len" u32)
-      (result (list u8))))
-    (export "attachment" (func (param "name" string) (result (option (own $blob)))))"#,
-        imports: r#"
-  (import "casparian:parser/output@0.2.0" (instance $output
-    (export "table" (type $table (sub resource)))
-    (export "[static]table.open" (func (param "name" string) (param "schema" (list u8))
-      (result (result (own $table) (error $fault)))))
-    (export "[method]table.emit" (func (param "self" (borrow $table)) (param "batch" (list u8))
-      (result (result (error $fault)))))
-    (export "reject" (func (param "records" (list $rejection)) (result (result (error $fault)))))
-    (export "skip" (func (param "at" $span) (param "kind" $skip-kind) (param "note" string)
-      (result (result (error $fault)))))
-    (export "commit" (func (param "up-to" u64) (result (result (error $fault)))))
-    (export "wanted" (func (param "table" string) (result bool)))
-    (export "batch-bytes" (func (result u32)))))
-  (import "casparian:parser/log@0.2.0" (instance $log
-    (export "enabled" (func (param "level" $level) (result bool)))
-    (export "log" (func (param "level" $level) (param "message" string) (param "at" (option $span))))))
-  (alias export $output "table" (type $table-handle))"#,
-        core_imports: r#"
-    (import "world" "name" (func $name (param i32 i32)))
-    (import "world" "read" (func $read (param i32 i64 i32 i32)))
-    (import "world" "attachment" (func $attachment (param i32 i32 i32)))
-    (import "world" "open" (func $open (param i32 i32 i32 i32 i32)))
-    (import "world" "emit" (func $emit (param i32 i32 i32 i32)))
-    (import "world" "close" (func $close (param i32)))
-    (import "world" "reject" (func $reject (param i32 i32 i32)))
-    (import "world" "skip" (func $skip (param i64 i64 i32 i32 i32 i32)))
-    (import "world" "commit" (func $commit (param i64 i32)))
-    (import "world" "wanted" (func $wanted (param i32 i32) (result i32)))
-    (import "world" "batch_bytes" (func $batch_bytes (result i32)))
-    (import "world" "enabled" (func $enabled (param i32) (result i32)))
-    (import "world" "log" (func $log (param i32 i32 i32 i32 i64 i64)))"#,
-        world: r#"
-  (core func $name (canon lower (func $input "[method]blob.name") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $read (canon lower (func $input "[method]blob.read") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $attachment (canon lower (func $input "attachment") (memory (core memory $heap "memory"))))
-  (core func $open (canon lower (func $output "[static]table.open") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $emit (canon lower (func $output "[method]table.emit") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $close (canon resource.drop $table-handle))
-  (core func $reject (canon lower (func $output "reject") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $skip (canon lower (func $output "skip") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $commit (canon lower (func $output "commit") (memory (core memory $heap "memory"))
-    (realloc (core func $heap "realloc"))))
-  (core func $wanted (canon lower (func $output "wanted") (memory (core memory $heap "memory"))))
-  (core func $batch_bytes (canon lower (func $output "batch-bytes")))
-  (core func $enabled (canon lower (func $log "enabled")))
-  (core func $log (canon lower (func $log "log") (memory (core memory $heap "memory"))))"#,
         memory: "4",
         parse: r#"
       (local $at i32)
@@ -92,41 +35,8 @@ fn component() -> Bench {
           (local.set $at (i32.add (local.get $at) (i32.const 48)))
           (br $more))))
       (i32.const 1400)"#,
-        more: r#"
-    (data (i32.const 1312) "\00\10")
-    (func $a (param i32) (result i64) (i64.load offset=8 (local.get 0)))
-    (func $b (param i32) (result i64) (i64.load offset=16 (local.get 0)))
-    (func $c (param i32) (result i32) (i32.load offset=24 (local.get 0)))
-    (func $d (param i32) (result i32) (i32.load offset=28 (local.get 0)))
-    (func $e (param i32) (result i32) (i32.load offset=32 (local.get 0)))
-    (func $f (param i32) (result i32) (i32.load offset=36 (local.get 0)))
-    (func $g (param i32) (result i32) (i32.load offset=40 (local.get 0)))
-    (func $one (param $input i32) (param $p i32)
-      (local $h i32)
-      ;; A handle as the input has it, or the one of the input itself.
-      (local.set $h (select (local.get $input) (call $c (local.get $p)) (i32.eqz (call $c (local.get $p)))))
-      (block $13 (block $12 (block $11 (block $10 (block $9 (block $8 (block $7 (block $6 (block $5 (block $4
-      (block $3 (block $2 (block $1 (block $0
-        (br_table $0 $1 $2 $3 $4 $5 $6 $7 $8 $9 $10 $11 $12 $13 (i32.load8_u (local.get $p))))
-        (call $name (local.get $h) (call $d (local.get $p))) (return))
-        (drop (call $len (local.get $h))) (return))
-        (call $read (local.get $h) (call $a (local.get $p)) (call $d (local.get $p)) (call $e (local.get $p))) (return))
-        (call $attachment (call $c (local.get $p)) (call $d (local.get $p)) (call $e (local.get $p))) (return))
-        (call $open (call $c (local.get $p)) (call $d (local.get $p)) (call $e (local.get $p)) (call $f (local.get $p))
-          (call $g (local.get $p))) (return))
-        (call $emit (call $c (local.get $p)) (call $d (local.get $p)) (call $e (local.get $p)) (call $f (local.get $p)))
-        (return))
-        (call $close (call $c (local.get $p))) (return))
-        (call $reject (call $c (local.get $p)) (call $d (local.get $p)) (call $e (local.get $p))) (return))
-        (call $skip (call $a (local.get $p)) (call $b (local.get $p)) (call $c (local.get $p)) (call $d (local.get $p))
-          (call $e (local.get $p)) (call $f (local.get $p))) (return))
-        (call $commit (call $a (local.get $p)) (call $c (local.get $p))) (return))
-        (drop (call $wanted (call $c (local.get $p)) (call $d (local.get $p)))) (return))
-        (drop (call $batch_bytes)) (return))
-        (drop (call $enabled (call $c (local.get $p)))) (return))
-        (call $log (call $c (local.get $p)) (call $d (local.get $p)) (call $e (local.get $p)) (call $f (local.get $p))
-          (call $a (local.get $p)) (call $b (local.get $p))))"#,
-        ..Text::default()
+        more: concat!(r#"(data (i32.const 1312) "\00\10")"#, one_call!()),
+        ..Text::of_every_call()
     };
     Bench::new(&text.component()).unwrap_or_else(|(code, why)| panic!("{code}: {why}"))
 }

@@ -5,15 +5,21 @@ use std::panic;
 
 use casparian_fuzz::{Mutations, TARGETS, target};
 
-/// Changes for each target.
+/// Changes for each target, and for those that compile each of them.
 const RUNS: usize = 4000;
+const RUNS_COMPILED: usize = 40;
 
 #[track_caller]
 fn run(name: &str) {
+    run_some(name, RUNS);
+}
+
+#[track_caller]
+fn run_some(name: &str, usual: usize) {
     let target = target(name).unwrap_or_else(|| panic!("there is a target {name}"));
     let corpus = target.corpus();
     assert!(corpus.len() > 2, "{name} has nothing to begin with");
-    let runs = std::env::var("CASPARIAN_FUZZ_RUNS").map_or(RUNS, |runs| runs.parse().expect("a number"));
+    let runs = std::env::var("CASPARIAN_FUZZ_RUNS").map_or(usual, |runs| runs.parse().expect("a number"));
     let changed = Mutations::new(&corpus, target.bytes_max, 1).take(runs);
     for input in corpus.iter().cloned().chain(changed) {
         if panic::catch_unwind(|| (target.run)(&input)).is_err() {
@@ -79,9 +85,20 @@ fn every_packed_input_is_unpacked_within_its_bounds_or_refused() {
 }
 
 #[test]
+fn every_generated_parser_ends_well_or_by_a_fault_of_its_own() {
+    run_some("guest", RUNS_COMPILED);
+}
+
+#[test]
+fn every_generated_component_that_is_no_parser_is_refused() {
+    run_some("stranger", RUNS_COMPILED);
+}
+
+#[test]
 fn every_target_is_run() {
     let tests = std::fs::read_to_string(crate::host::root().join("tests/suite/fuzz.rs")).expect("this file");
     for target in TARGETS {
-        assert!(tests.contains(&format!("run(\"{}\")", target.name)), "nothing runs {}", target.name);
+        let is_run = |call: &str| tests.contains(&format!("{call}(\"{}\"", target.name));
+        assert!(is_run("run") || is_run("run_some"), "nothing runs {}", target.name);
     }
 }

@@ -9,15 +9,15 @@
 //!   [`infer`]: a contract drafted from them. [`database`]: runs that
 //!   are loaded.
 //! * [`report`], [`cli`], [`determinism`], [`fix_truth`], [`python_guests`], [`formats`], [`documents`]: that what is said is true.
-//! * [`fuzz`]: any bytes at all, at every door; [`calls`]: any calls in any order; [`sweep`]: faults at any system call.
+//! * [`fuzz`]: any bytes at all, at every door; [`calls`]: any calls in any order; [`smith`]: any code at all;
+//!   [`sweep`]: faults at any system call.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
-//! The rest is furniture: [`host`] runs the program, [`component`] writes components as text, [`tables`] reads what was written.
+//! The rest is furniture: [`host`] runs the program, [`component`], which fuzzing has as well, writes components as text, [`tables`] reads what was written.
 
 mod bombs;
 mod calls;
 mod cli;
-mod component;
 mod contract;
 mod database;
 mod determinism;
@@ -42,8 +42,11 @@ mod python_speed;
 mod quarantine;
 mod receipts;
 mod report;
+mod smith;
 mod sweep;
 mod tables;
 mod tidy;
 mod union;
 mod verdicts;
+
+use casparian_fuzz::component;

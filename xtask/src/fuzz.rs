@@ -12,7 +12,7 @@ use crate::workspace::{entries, host_target, make_folder, read, remove_folder, w
 
 /// What is fuzzed where only the core is needed, and what needs wasmtime, which takes a quarter of an hour to build so.
 const OF_CORE: [&str; 6] = ["wire_schema", "wire_batch", "contract", "expression", "names", "receipt"];
-const OF_HOST: [&str; 5] = ["precheck", "section", "bundle", "news", "packing"];
+const OF_HOST: [&str; 7] = ["precheck", "section", "bundle", "news", "packing", "guest", "stranger"];
 /// How long each target is fuzzed.
 const SECONDS: u64 = 60;
 /// Longest stored input and most of them for a target: the repository is no place for a corpus of megabytes.

@@ -3,10 +3,14 @@
 //! Two drive it. `cargo xtask fuzz` links libFuzzer, which looks at coverage, and runs as long as it is told. The suite
 //! runs every stored input and some thousand seeded changes of them, on any machine and with no other tools.
 
+#[cfg(feature = "host")]
+pub mod component;
 mod corpus;
 mod mutation;
 #[path = "../../../host/core/tests/wire/oracle.rs"]
 pub mod oracle;
+#[cfg(feature = "host")]
+pub mod smith;
 mod targets;
 mod vectors;
 

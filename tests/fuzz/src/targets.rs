@@ -12,6 +12,8 @@ mod news;
 #[cfg(feature = "host")]
 mod packing;
 mod receipt;
+#[cfg(feature = "host")]
+mod smith;
 mod wire;
 
 use casparian_core::fault::{Blame, Blamed};
@@ -37,10 +39,14 @@ pub const TARGETS: &[Target] = &[
     news::TARGET,
     #[cfg(feature = "host")]
     packing::TARGET,
+    #[cfg(feature = "host")]
+    smith::GUEST,
+    #[cfg(feature = "host")]
+    smith::STRANGER,
 ];
 
 /// A refusal names who has to act, has a code, and steers no terminal.
-fn assert_refusal(fault: &dyn Blamed, blame: Blame) {
+pub(crate) fn assert_refusal(fault: &dyn Blamed, blame: Blame) {
     assert_eq!(fault.blame(), blame, "{fault}");
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     assert!(!fault.code().is_empty() && fault.code().chars().all(is_word), "{}", fault.code());
@@ -49,6 +55,6 @@ fn assert_refusal(fault: &dyn Blamed, blame: Blame) {
 }
 
 /// Nothing in a text for people moves a cursor, hides or reorders.
-fn assert_harmless(text: &str) {
+pub(crate) fn assert_harmless(text: &str) {
     assert!(!text.chars().any(steers), "this steers a terminal: {text:?}");
 }
