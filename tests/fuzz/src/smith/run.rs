@@ -197,8 +197,9 @@ impl<'a> Run<'a> {
     }
 
     fn story(&mut self) -> Result<((Tally, Account), u64), Box<FaultReport>> {
-        let opened = self.loaded.open(self.setup()).and_then(Session::describe);
-        let (session, description) = opened.map_err(|ended| self.stopped(ended.into()))?;
+        // A guest of its own says what the parser is; those that parse have not described themselves.
+        let described = self.loaded.open(self.setup()).and_then(Session::describe);
+        let (_, description) = described.map_err(|ended| self.stopped(ended.into()))?;
         let options = description.resolve_options(&[]).map_err(|fault| Box::new(told(&fault)))?;
         let words = Shared::default();
         let codes = description.faults.iter().map(|fault| fault.code.clone()).collect();
@@ -208,7 +209,10 @@ impl<'a> Run<'a> {
             told: Told::default(),
         };
 
-        let attached = session.attach(Arc::clone(&self.input), &description, Wanted::All, ear(&words));
+        let opened = self.loaded.open(self.setup());
+        let attached = opened.and_then(|session| {
+            session.attach(Arc::clone(&self.input), &description, Wanted::All, ear(&words))
+        });
         let planned = attached.and_then(|session| session.plan(&options, RANGE_BYTES));
         let planned = planned.map_err(|ended| self.stopped(ended.into()));
         let (session, layout) = match planned {
