@@ -40,6 +40,11 @@ fn for_seeds(usual: u64, mut each: impl FnMut(u64, &[u8])) {
     }
 }
 
+/// Whether there are enough of them to prove something together.
+fn are_enough(usual: u64) -> bool {
+    number("CASPARIAN_FUZZ_RUNS").is_none_or(|runs| runs >= usual)
+}
+
 /// Says what they did, if somebody has asked for more of them than usual.
 #[expect(clippy::print_stderr, reason = "somebody has asked")]
 fn tell(what: &impl Debug) {
@@ -99,7 +104,7 @@ fn generated_parsers_make_every_call_and_end_well_or_by_a_fault_of_their_own() {
         sum.add(&ran);
     });
     tell(&sum);
-    if runs >= GUESTS {
+    if are_enough(GUESTS) {
         sum.assert_rich(runs);
     }
 }
@@ -175,7 +180,8 @@ fn generated_parsers_come_to_the_same_in_a_locked_worker_and_again() {
     });
     tell(&(&ends, confirmed));
     let well = ends.get("ok").copied().unwrap_or(0);
-    assert!(ends.len() > 3 && well > 3 && confirmed * 2 > well, "{confirmed} are confirmed of {ends:?}");
+    let is_rich = ends.len() > 3 && well > 3 && confirmed * 2 > well;
+    assert!(is_rich || !are_enough(LOCKED_IN), "{confirmed} are confirmed of {ends:?}");
 }
 
 #[test]
@@ -188,8 +194,6 @@ fn generated_components_that_are_no_parsers_are_refused_at_the_door_or_by_the_co
     });
     tell(&refused);
     let compiled = refused.iter().filter(|(refusal, _)| matches!(refusal, Refused::Compiled(_)));
-    assert!(
-        compiled.map(|(_, times)| times).sum::<u64>() > GUESTS / 2,
-        "next to none is compiled: {refused:?}"
-    );
+    let compiled: u64 = compiled.map(|(_, times)| times).sum();
+    assert!(compiled > GUESTS / 2 || !are_enough(GUESTS), "next to none is compiled: {refused:?}");
 }

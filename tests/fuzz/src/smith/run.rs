@@ -102,11 +102,11 @@ impl Ran {
 
 /// Runs it.
 pub(super) fn run(generated: &Generated, under: &Under) -> Ran {
-    let loaded = match load(&generated.component) {
+    let loaded = match load(&generated.component, &under.limits) {
         Ok(loaded) => loaded,
         Err(fault) => return Ran::refused(fault),
     };
-    let stack_bytes = usize::try_from(limits().stack_bytes_max).expect("a stack") + HOST_STACK_BYTES;
+    let stack_bytes = usize::try_from(under.limits.stack_bytes_max).expect("a stack") + HOST_STACK_BYTES;
     thread::scope(|scope| {
         let guest = thread::Builder::new()
             .stack_size(stack_bytes)
@@ -122,13 +122,30 @@ impl Ran {
     }
 }
 
-/// Checks and compiles. As in a worker, what does not fit into a pool is tried without one.
-fn load(component: &[u8]) -> Result<Loaded, FaultReport> {
-    static POOLED: LazyLock<Sandbox> =
-        LazyLock::new(|| Sandbox::pooled(&limits(), 2).expect("addresses for a pool"));
-    static PLAIN: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(&limits()).expect("an engine"));
-    let checked = precheck::check(component).map_err(|fault| told(&fault))?;
-    POOLED.load_fresh(&checked).or_else(|_| PLAIN.load_fresh(&checked)).map_err(|fault| told(&fault))
+/// What compiles and makes guests under some bounds: a pool, and what there is for those that do not fit into it.
+struct Sandboxes {
+    pooled: Sandbox,
+    plain: Sandbox,
+}
+
+impl Sandboxes {
+    fn new(limits: &Limits) -> Self {
+        let pooled = Sandbox::pooled(limits, 2).expect("addresses for a pool");
+        Self { pooled, plain: Sandbox::new(limits).expect("an engine") }
+    }
+
+    /// Checks and compiles, as a worker does.
+    fn load(&self, component: &[u8]) -> Result<Loaded, FaultReport> {
+        let checked = precheck::check(component).map_err(|fault| told(&fault))?;
+        let loaded = self.pooled.load_fresh(&checked).or_else(|_| self.plain.load_fresh(&checked));
+        loaded.map_err(|fault| told(&fault))
+    }
+}
+
+/// A pool is made for the bounds of a run, so there is one at hand for the usual ones only.
+fn load(component: &[u8], bounds: &Limits) -> Result<Loaded, FaultReport> {
+    static USUAL: LazyLock<Sandboxes> = LazyLock::new(|| Sandboxes::new(&limits()));
+    if *bounds == limits() { USUAL.load(component) } else { Sandboxes::new(bounds).load(component) }
 }
 
 /// A refusal, in harmless words. Whose doing it may be is looked at in the end.
