@@ -6,6 +6,7 @@ All that a parser may import is imported here, while the component is built: lat
 
 import gc
 import marshal
+import sys
 
 import closed
 import library
@@ -19,14 +20,13 @@ library.import_all()
 
 COMPILER = ".casparian/compiler"
 """The entry that stands for the compiler below."""
-CODE = ".casparian/code"
-"""The file that holds what it made."""
 SAID_CHARS_MAX = 900
 """What the host keeps of one line of the log is 1 KiB: of a long traceback both ends are worth more than its middle."""
 
 LEVELS = {level.name.lower(): level for level in types.Level}
 KINDS = {kind.name.lower(): kind for kind in types.OptionKind}
 SKIPS = {kind.name.lower(): kind for kind in types.SkipKind}
+FAULTS = {info: types.FaultInfo(*info) for info in engine.OWN_INFOS}
 
 
 def to_host(at):
@@ -126,7 +126,7 @@ class Format:
         if self._program is None:
             closed.close()  # not before: the build still reads files
             files = dict(program.files())
-            code = files.pop(CODE, None)
+            code = files.pop(warm.CODE, None)
             if program.entry() == COMPILER:
                 self._program = Compiler(files)
             else:
@@ -188,14 +188,17 @@ def describe(d):
         d.version,
         d.doc,
         [types.TableInfo(t.name, t.doc, t.schema, t.default_on) for t in d.tables],
-        [types.FaultInfo(f.code, f.doc) for f in d.faults],
+        [FAULTS.get(f) or types.FaultInfo(*f) for f in d.faults],
         [types.OptionInfo(o.name, KINDS[o.kind], list(o.choices), o.default, o.doc) for o in d.options],
         list(d.patterns),
         [tuple(pair) for pair in d.extra],
     )
 
 
-warm.up()
+warm.up(sys.modules[__name__])
+
+# What looks for modules on a disk keeps what it has found there; forgetting that takes a while.
+sys.path_importer_cache.clear()
 
 # What is here from the build on is never garbage: a fresh instance need not look at it, nor copy its pages to do so.
 gc.collect()

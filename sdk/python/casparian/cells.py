@@ -39,10 +39,7 @@ def write(kind: Kind, cells: Cells, body: Body) -> Unfit:
 def write_text(cells: Cells, body: Body) -> Unfit:
     """Writes a column as text: values of other types by the text that the host reads back as the value."""
     if speed.compiled is not None and (made := speed.compiled.texts(cells)) is not None:
-        missing, validity, offsets, raw = made
-        body.node(len(cells), missing, validity)
-        body.buffer(offsets)
-        body.buffer(raw)
+        body.column(len(cells), *made)
         return []
     try:
         return _put_texts(UTF8, cells, body)

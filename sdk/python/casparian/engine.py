@@ -11,19 +11,19 @@ import importlib
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from casparian import blame
 from casparian.modules import Modules, compiled
 from casparian.output import Backlog, Output
-from casparian.parser import Definition, found
+from casparian.parser import OWN_INFOS, Definition, found
 from casparian.port import Blob, Port
 from casparian.shapes import Description, Fault, Layout, Refused, Span
 from casparian.source import OptionValue, Source
 from casparian.table import Table
 from casparian.voice import heard
 
-__all__ = ["Description", "Fault", "Layout", "Program", "Refused", "Span", "asset", "compiled"]
+__all__ = ["OWN_INFOS", "Description", "Fault", "Layout", "Program", "Refused", "Span", "asset", "compiled"]
 
 Options = Sequence[tuple[str, str]]
 
@@ -44,7 +44,8 @@ class Program:
         self._definition = definition
         self._modules = modules
         self._prints = prints
-        self._faults = list(definition.all_faults())
+        self._description = definition.describe()  # now rather than in the middle of a run
+        self._faults = [info.code for info in self._description.faults]
         self._tables = {table.name: table for table in definition.outputs}
 
     @staticmethod
@@ -67,9 +68,7 @@ class Program:
         modules.install()
         _loaded = modules
         with _quiet(prints), _faults(modules, None):
-            definition = found(importlib.import_module(name), name.rpartition(".")[2])
-            definition.describe()  # now rather than in the middle of a run
-        return Program(definition, modules, prints)
+            return Program(found(importlib.import_module(name), name.rpartition(".")[2]), modules, prints)
 
     def close(self) -> None:
         """Forgets the parser's modules."""
@@ -87,7 +86,7 @@ class Program:
 
     def describe(self) -> Description:
         """Returns what the parser says it is."""
-        return self._definition.describe()
+        return self._description
 
     def sniff(self, port: Blob) -> int:
         """Returns how sure the parser is that this input is its own, from 0 to 100; 0 where it does not say."""
@@ -139,15 +138,11 @@ class Program:
         texts.update(given)
         return {name: known[name].read(text) for name, text in texts.items() if name in known and text is not None}
 
-    @contextmanager
-    def _heard(self, port: Port, source: Source) -> Iterator[None]:
-        with heard(port, lambda: _at(source), self._prints):
-            yield
+    def _heard(self, port: Port, source: Source) -> AbstractContextManager[None]:
+        return heard(port, lambda: _at(source), self._prints)
 
-    @contextmanager
-    def _blamed(self, source: Source) -> Iterator[None]:
-        with _faults(self._modules, source):
-            yield
+    def _blamed(self, source: Source) -> AbstractContextManager[None]:
+        return _faults(self._modules, source)
 
 
 def _at(source: Source | None) -> Span | None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 DEPTH_MAX = 4
 UNITS = ("s", "ms", "us", "ns")
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A type: its name, and of what follows as much as the name needs."""
 
     name: str
@@ -92,8 +90,7 @@ class Kind:
         return self.name in ("bool", "int", "uint", "float", "time")
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A column, or a field of a struct."""
 
     name: str

@@ -27,6 +27,8 @@ OWN_FAULTS = {
 }
 """Faults that every parser has: what the readers and tables find by themselves."""
 
+OWN_INFOS = [FaultInfo(code, doc) for code, doc in OWN_FAULTS.items()]
+
 
 @dataclass(frozen=True)
 class Option:
@@ -98,9 +100,12 @@ class Definition:
         if self.resync is None and self.plan is by_lines:
             self.resync = line_ends
 
-    def all_faults(self) -> dict[str, str]:
+    def all_faults(self) -> list[FaultInfo]:
         """Returns the parser's faults, then those that every parser has."""
-        return {**self.faults, **{code: doc for code, doc in OWN_FAULTS.items() if code not in self.faults}}
+        if not self.faults:
+            return OWN_INFOS
+        own = [FaultInfo(code, doc) for code, doc in self.faults.items()]
+        return own + [info for info in OWN_INFOS if info.code not in self.faults]
 
     def describe(self) -> Description:
         """Returns what the host is told of it."""
@@ -109,7 +114,7 @@ class Definition:
             version=self.version,
             doc=self.doc,
             tables=[TableInfo(it.name, it.doc, it.schema(), it.default_on) for it in self.outputs],
-            faults=[FaultInfo(code, doc) for code, doc in self.all_faults().items()],
+            faults=self.all_faults(),
             options=[option.info(name) for name, option in self.options.items()],
             patterns=list(self.patterns),
             extra=list(self.extra.items()),

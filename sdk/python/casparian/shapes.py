@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 Level = Literal["trace", "debug", "info", "warn", "error"]
@@ -49,8 +49,7 @@ class Refused(Fault):
     """The host has refused: a name, a limit, an order of calls. A refusal is final, whatever the parser does next."""
 
 
-@dataclass(frozen=True)
-class TableInfo:
+class TableInfo(NamedTuple):
     """A table that the parser may open; `schema` is an Arrow IPC schema message where the columns are known."""
 
     name: str
@@ -59,41 +58,37 @@ class TableInfo:
     default_on: bool = True
 
 
-@dataclass(frozen=True)
-class FaultInfo:
+class FaultInfo(NamedTuple):
     """A fault that the parser can find in a record."""
 
     code: str
     doc: str = ""
 
 
-@dataclass(frozen=True)
-class OptionInfo:
+class OptionInfo(NamedTuple):
     """An option of the parser."""
 
     name: str
     kind: OptionKind
-    choices: list[str] = field(default_factory=list)
+    choices: Sequence[str] = ()
     default: str | None = None
     doc: str = ""
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What a parser says it is."""
 
     name: str
     version: str
     doc: str = ""
-    tables: list[TableInfo] = field(default_factory=list)
-    faults: list[FaultInfo] = field(default_factory=list)
-    options: list[OptionInfo] = field(default_factory=list)
-    patterns: list[str] = field(default_factory=list)
-    extra: list[tuple[str, str]] = field(default_factory=list)
+    tables: Sequence[TableInfo] = ()
+    faults: Sequence[FaultInfo] = ()
+    options: Sequence[OptionInfo] = ()
+    patterns: Sequence[str] = ()
+    extra: Sequence[tuple[str, str]] = ()
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """How one input is cut: ranges that touch and cover it, and what every range needs to know."""
 
     ranges: list[Span]

@@ -19,13 +19,13 @@ PRINTED_CHARS_MAX = 1 << 20
 class Voice(io.TextIOBase):
     """A file that is written line by line into the log."""
 
-    def __init__(self, port: Port, level: Level, at: Callable[[], Span | None]) -> None:
+    def __init__(self, port: Port, level: Level, at: Callable[[], Span | None], is_kept: bool) -> None:
         self._port = port
         self._level = level
         self._at = at
         self._held = ""
         self._left = PRINTED_CHARS_MAX
-        self._is_kept = port.log_enabled(level)
+        self._is_kept = is_kept
 
     def writable(self) -> bool:
         """Returns that it can be written to."""
@@ -105,9 +105,9 @@ def heard(port: Port, at: Callable[[], Span | None], prints: bool) -> Iterator[N
     root, bridge = logging.getLogger(), LogBridge(port, at)
     kept = next((number for level, number in _NUMBERS if port.log_enabled(level)), logging.CRITICAL)
     level, streams = root.level, (sys.stdout, sys.stderr)
-    voices = (Voice(port, "info", at), Voice(port, "warn", at)) if prints else ()
+    voices = (Voice(port, "info", at, kept <= logging.INFO), Voice(port, "warn", at, kept <= logging.WARNING)) if prints else ()
     root.addHandler(bridge)
-    root.setLevel(kept)
+    _set_level(root, kept)
     if voices:
         sys.stdout, sys.stderr = voices
     try:
@@ -116,5 +116,11 @@ def heard(port: Port, at: Callable[[], Span | None], prints: bool) -> Iterator[N
         for voice in voices:
             voice.flush()
         root.removeHandler(bridge)
-        root.setLevel(level)
+        _set_level(root, level)
         sys.stdout, sys.stderr = streams
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    # All loggers look anew at what is enabled where one is set.
+    if logger.level != level:
+        logger.setLevel(level)

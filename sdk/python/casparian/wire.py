@@ -7,7 +7,7 @@ Buffers start at multiples of 8 bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from struct import Struct, pack, pack_into
 from typing import Union
@@ -99,40 +99,53 @@ def _laid_out(packed: tuple[str | None, ...]) -> tuple[bytes, Struct, list[int]]
     return pack(f"<{2 + len(packed)}H", 4 + 2 * len(packed), size, *places), Struct(form), places
 
 
-def schema_message(fields: Iterable[Field]) -> bytes:
+def schema_message(fields: Sequence[Field]) -> bytes:
     """Returns the schema message of a table, its reserved columns among the fields."""
+    flat = Flat()
+    head, start = _schema_head(len(fields))
+    flat.bytes += head
+    _write_fields(flat, start, fields)
+    return bytes(flat.encapsulate())
+
+
+@cache
+def _schema_head(fields: int) -> tuple[bytes, int]:
+    """Returns what comes before the fields, and where what points to them stands."""
     flat = Flat()
     header, _ = flat.message(HEADER_SCHEMA)
     (_, place), table = flat.table(("h", 0), LATER)
     flat.point(header, table)
-    _write_fields(flat, place, tuple(fields))
-    return bytes(flat.encapsulate())
+    start = flat.vector(place, fields, 4)
+    return bytes(flat.bytes), start
 
 
-def _write_fields(flat: Flat, place: int, fields: tuple[Field, ...]) -> None:
-    start = flat.vector(place, len(fields), 4)
-    for index, field in enumerate(fields):
-        pairs = _pairs(field)
-        raw, table, name, more = _unnamed(field.kind, field.nullable, bool(pairs))
-        flat.pad(8, 0)
-        at = len(flat.bytes)
-        flat.bytes += raw
-        flat.point(start + 4 * index, at + table)
-        flat.string(at + name, field.name)
+def _write_fields(flat: Flat, start: int, fields: Sequence[Field]) -> None:
+    """Writes fields that the vector at `start` points to."""
+    raw = flat.bytes
+    for place, field in zip(range(start, start + 4 * len(fields), 4), fields):
+        pairs = _pairs(field) if field.doc or field.meant else None
+        head, table, more = _unnamed(field.kind, field.nullable, pairs is not None)
+        name = field.name.encode()
+        raw += bytes(-len(raw) % 8)
+        at = len(raw)
+        pack_into("<I", raw, place, at + table - place)
+        raw += b"%b%b%b\0" % (head, pack("<I", len(name)), name)
         if pairs:
             _write_pairs(flat, at + more, pairs)
 
 
 @cache
-def _unnamed(kind: Kind, nullable: bool, has_pairs: bool) -> tuple[bytes, int, int, int]:
-    """Returns all of a field but its name and pairs, which may come last: what points to them stands where the last two
-    numbers say, the field's table where the first does. Whatever begins at a multiple of 8 may stand anywhere."""
+def _unnamed(kind: Kind, nullable: bool, has_pairs: bool) -> tuple[bytes, int, int]:
+    """Returns all of a field up to its name; its pairs may come after that. The numbers say where the field's table stands, and
+    what points to the pairs. Whatever begins at a multiple of 8 may stand anywhere."""
     flat = Flat()
     tag: Slot = ("B", _TAGS[kind.name])
     places, table = flat.table(LATER, ("B", int(nullable)), tag, LATER, None, LATER, LATER if has_pairs else None)
     _write_kind(flat, places[3], kind)
-    _write_fields(flat, places[5], kind.fields)
-    return bytes(flat.bytes), table, places[0], places[6]
+    _write_fields(flat, flat.vector(places[5], len(kind.fields), 4), kind.fields)
+    flat.pad(4, 0)
+    flat.point(places[0], len(flat.bytes))
+    return bytes(flat.bytes), table, places[6]
 
 
 def _pairs(field: Field) -> dict[str, str]:
@@ -179,11 +192,19 @@ def _kind_slots(kind: Kind) -> list[Slot]:
     return []
 
 
+_WITH_OFFSETS = frozenset({"utf8", "large_utf8", "binary", "large_binary"})
+
+
 def shape(kind: Kind) -> tuple[int, int]:
     """Returns how many nodes and buffers a column of this type has."""
+    if not kind.fields:
+        return 1, 3 if kind.name in _WITH_OFFSETS else 2
     inner = [shape(field.kind) for field in kind.fields]
-    own = {"struct": 1, "utf8": 3, "large_utf8": 3, "binary": 3, "large_binary": 3}.get(kind.name, 2)
+    own = 1 if kind.name == "struct" else 2
     return 1 + sum(nodes for nodes, _ in inner), own + sum(buffers for _, buffers in inner)
+
+
+_PADDING = [bytes(size) for size in range(8)]
 
 
 class Body:
@@ -207,8 +228,21 @@ class Body:
         self._places += (self._length, size)
         self._parts.append(raw)
         if padding := -size % 8:
-            self._parts.append(bytes(padding))
+            self._parts.append(_PADDING[padding])
         self._length += size + padding
+
+    def column(self, rows: int, missing: int, *buffers: bytes) -> None:
+        """Adds a column that has no others in it."""
+        self._numbers += (rows, missing)
+        length, places, parts = self._length, self._places, self._parts
+        for raw in buffers:
+            size = len(raw)
+            places += (length, size)
+            parts.append(raw)
+            if padding := -size % 8:
+                parts.append(_PADDING[padding])
+            length += size + padding
+        self._length = length
 
     def message(self, rows: int) -> bytes:
         """Returns the message."""
@@ -220,25 +254,32 @@ class BatchLayout:
     """The header of a table's batches, laid out once."""
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        shapes = [shape(field.kind) for field in fields]
-        nodes, buffers = sum(it[0] for it in shapes), sum(it[1] for it in shapes)
-        flat = Flat()
-        header, body_place = flat.message(HEADER_BATCH)
-        (rows_at, nodes_place, buffers_place), table = flat.table(("q", 0), LATER, LATER)
-        flat.point(header, table)
-        nodes_at = flat.vector(nodes_place, nodes, 16)
-        buffers_at = flat.vector(buffers_place, buffers, 16)
-        self._head = flat.encapsulate()
-        self._body_at, self._rows_at, self._nodes_at, self._buffers_at = (
-            at + 8 for at in (body_place, rows_at, nodes_at, buffers_at)
-        )
+        nodes = buffers = 0
+        for field in fields:
+            its_nodes, its_buffers = shape(field.kind)
+            nodes += its_nodes
+            buffers += its_buffers
+        head, self._places = _batch_head(nodes, buffers)
+        self._head = bytearray(head)
         self._nodes_form, self._buffers_form = f"<{2 * nodes}q", f"<{2 * buffers}q"
 
     def head(self, rows: int, body_bytes: int, numbers: list[int], places: list[int]) -> bytes:
         """Returns the header with its numbers filled in."""
-        head = self._head
-        pack_into("<q", head, self._body_at, body_bytes)
-        pack_into("<q", head, self._rows_at, rows)
-        pack_into(self._nodes_form, head, self._nodes_at, *numbers)
-        pack_into(self._buffers_form, head, self._buffers_at, *places)
+        head, (body_at, rows_at, nodes_at, buffers_at) = self._head, self._places
+        pack_into("<q", head, body_at, body_bytes)
+        pack_into("<q", head, rows_at, rows)
+        pack_into(self._nodes_form, head, nodes_at, *numbers)
+        pack_into(self._buffers_form, head, buffers_at, *places)
         return bytes(head)
+
+
+@cache
+def _batch_head(nodes: int, buffers: int) -> tuple[bytes, tuple[int, int, int, int]]:
+    """Returns a header without its numbers, and where those of body, rows, nodes and buffers are."""
+    flat = Flat()
+    header, body_place = flat.message(HEADER_BATCH)
+    (rows_at, nodes_place, buffers_place), table = flat.table(("q", 0), LATER, LATER)
+    flat.point(header, table)
+    nodes_at = flat.vector(nodes_place, nodes, 16)
+    buffers_at = flat.vector(buffers_place, buffers, 16)
+    return bytes(flat.encapsulate()), (body_place + 8, rows_at + 8, nodes_at + 8, buffers_at + 8)

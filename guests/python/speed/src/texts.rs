@@ -79,7 +79,7 @@ unsafe fn is_text(cell: Py) -> bool {
     }
 }
 
-/// `texts(cells)`: how many are missing, which, where each begins, and all of their bytes. `None` where one is no text, has
+/// `texts(cells)`: how many are missing, which (nothing where none is), where each begins, and all of their bytes. `None` where one is no text, has
 /// no UTF-8, or they are more than offsets can say.
 pub(crate) unsafe extern "C" fn texts(_: Py, cells: Py) -> Py {
     // SAFETY: called by the interpreter.
@@ -101,7 +101,42 @@ pub(crate) unsafe extern "C" fn texts(_: Py, cells: Py) -> Py {
             python::bytes(total, |place| put(cells, starts, place))
         };
         let count = python::PyLong_FromLongLong(missing as i64);
-        python::tuple([count, if missing == 0 { none() } else { validity(cells) }, offsets, raw])
+        python::tuple([
+            count,
+            if missing == 0 { python::bytes(0, |_| ()) } else { validity(cells) },
+            offsets,
+            raw,
+        ])
+    }
+}
+
+/// About how many bytes an offset and a bit of validity take, and a cell without any of its own.
+const PLACE: i64 = 5;
+const NO_TEXT: i64 = 12;
+/// How many bytes a character may have that is not ASCII, in nearly all texts.
+const WIDE: i64 = 3;
+
+/// `sizes(cells)`: about how many bytes they take. `None` where one is neither text nor missing.
+pub(crate) unsafe extern "C" fn sizes(_: Py, cells: Py) -> Py {
+    // SAFETY: called by the interpreter.
+    unsafe {
+        let cells = python::list(cells);
+        if cells.is_null() {
+            return null_mut();
+        }
+        let mut total = 0;
+        for &cell in core::slice::from_raw_parts((*cells).items, (*cells).len.cast_unsigned()) {
+            total += match cell {
+                cell if cell == none() => NO_TEXT,
+                cell if is_text(cell) => {
+                    let text = cell.cast::<Text>();
+                    let width = if (*text).state & ASCII != 0 { 1 } else { WIDE };
+                    PLACE + width * (*text).len as i64
+                }
+                _ => return none(),
+            };
+        }
+        python::PyLong_FromLongLong(total)
     }
 }
 
