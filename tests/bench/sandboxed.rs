@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use casparian_core::description::Description;
 use casparian_core::intake::Said;
 use casparian_core::limits::Limits;
 use casparian_core::wanted::Wanted;
@@ -26,6 +27,8 @@ pub(crate) struct Sandboxed {
     loaded: Loaded,
     limits: Limits,
     program: Option<Arc<Program>>,
+    /// What the parser says that it is: a worker asks for it once.
+    description: OnceLock<Description>,
 }
 
 impl Sandboxed {
@@ -33,7 +36,7 @@ impl Sandboxed {
         let limits = Limits::default();
         let bytes = std::fs::read(component)?;
         let loaded = Sandbox::pooled(&limits, 1)?.load_fresh(&precheck::check(&bytes)?)?;
-        Ok(Sandboxed { loaded, limits, program: None })
+        Ok(Sandboxed { loaded, limits, program: None, description: OnceLock::new() })
     }
 
     /// Loads a program of one file under the Python runtime, with the bytecode that the runtime makes of it.
@@ -45,16 +48,26 @@ impl Sandboxed {
         let entry = name.trim_end_matches(".py").to_owned();
         let files = vec![(name, std::fs::read(file)?)];
         let compiler = Program { entry: program::COMPILER.to_owned(), files: files.clone() };
-        let compiler = Sandboxed { loaded, limits, program: Some(Arc::new(compiler)) };
+        let program = Some(Arc::new(compiler));
+        let compiler = Sandboxed { loaded, limits, program, description: OnceLock::new() };
         let code = on_guest_thread(|| compiler.layout_of_nothing())?;
         let files = files.into_iter().chain([(program::CODE_PATH.to_owned(), code)]).collect();
-        Ok(Sandboxed { program: Some(Arc::new(Program { entry, files })), ..compiler })
+        let program = Some(Arc::new(Program { entry, files }));
+        Ok(Sandboxed { program, description: OnceLock::new(), ..compiler })
+    }
+
+    fn description(&self) -> Outcome<&Description> {
+        if let Some(description) = self.description.get() {
+            return Ok(description);
+        }
+        let (_session, description) = self.open()?.describe().map_err(fault)?;
+        Ok(self.description.get_or_init(|| description))
     }
 
     fn layout_of_nothing(&self) -> Outcome<Vec<u8>> {
-        let (session, description) = self.open()?.describe().map_err(fault)?;
+        let (description, session) = (self.description()?, self.open()?);
         let session = session
-            .attach(Arc::new(Nothing), &description, Wanted::All, Box::new(|_| Ok(())))
+            .attach(Arc::new(Nothing), description, Wanted::All, Box::new(|_| Ok(())))
             .map_err(fault)?;
         Ok(session.plan(&[], u64::MAX).map_err(fault)?.1.context)
     }
@@ -79,17 +92,17 @@ impl Sandboxed {
 
     /// Opens a fresh guest and lets it plan, and no more.
     pub(crate) fn plan(&self, input: Input, ear: Ear) -> Outcome<Usage> {
-        let (session, description) = self.open()?.describe().map_err(fault)?;
+        let (description, session) = (self.description()?, self.open()?);
         let options = description.resolve_options(&[])?;
-        let session = session.attach(Arc::new(input), &description, Wanted::All, ear).map_err(fault)?;
+        let session = session.attach(Arc::new(input), description, Wanted::All, ear).map_err(fault)?;
         Ok(session.plan(&options, u64::MAX).map_err(fault)?.0.usage())
     }
 
     /// Opens a fresh guest and lets it plan and parse a whole input; what it says goes to `ear`.
     pub(crate) fn parse(&self, input: Input, wanted: impl Into<Wanted>, ear: Ear) -> Outcome<Usage> {
-        let (session, description) = self.open()?.describe().map_err(fault)?;
+        let (description, session) = (self.description()?, self.open()?);
         let options = description.resolve_options(&[])?;
-        let session = session.attach(Arc::new(input), &description, wanted, ear).map_err(fault)?;
+        let session = session.attach(Arc::new(input), description, wanted, ear).map_err(fault)?;
         let (mut session, layout) = session.plan(&options, u64::MAX).map_err(fault)?;
         for range in layout.ranges {
             session = session.parse(range, &layout.context, &options).map_err(fault)?;
