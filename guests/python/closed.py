@@ -8,6 +8,8 @@ import sys
 import time
 from importlib.machinery import BuiltinImporter, FrozenImporter
 
+from library import LIBRARY
+
 NOW_S = 946_684_800
 """What the clock says for ever: 2000-01-01T00:00:00Z, as for parsers in any language."""
 
@@ -41,7 +43,7 @@ def _stop_clocks():
 
 def _forget_disks():
     # Who asks for a module that is not there is told so; the search for it on a disk would end the parser.
-    sys.meta_path[:] = [BuiltinImporter, FrozenImporter]
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, LIBRARY]
     for kept in (sys.path, sys.path_hooks, sys.path_importer_cache):
         kept.clear()
     os.stat = os.lstat = os.access = _absent

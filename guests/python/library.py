@@ -1,35 +1,133 @@
-"""What parsers find of the standard library: imported here, while the component is built.
+"""What parsers find of the standard library. A parser has no file system to import from, so all of it is in memory.
 
-A parser has no file system to import from, so a module that is not in memory by then does not exist. Left out is what
-has no sense without one, without a network or without processes, and what the interpreter lacks here (bz2, lzma, ctypes,
-ssl).
+What parsers are made of is imported while the component is built. The rest is kept as compressed code, and made when a parser
+imports it: every guest begins with a copy of the interpreter's memory, a quarter of which were modules that hardly anybody asks
+for. Left out is what has no sense without a file system, a network or processes, and what the interpreter lacks here (bz2, lzma,
+ctypes, ssl).
 """
 
 import encodings
+import marshal
+import sys
+import zlib
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.util import resolve_name, spec_from_loader
+from inspect import CO_OPTIMIZED
+from modulefinder import ModuleFinder
 from pkgutil import iter_modules
+from types import CodeType
 
-MODULES = """
-__future__ abc argparse array ast base64 binascii bisect builtins calendar cmath codecs collections collections.abc
-colorsys configparser contextlib contextvars copy copyreg csv dataclasses datetime decimal difflib email email.header
-email.message email.mime.multipart email.mime.text email.parser email.policy email.utils enum errno fnmatch fractions
-functools gc graphlib gzip hashlib heapq hmac html html.entities html.parser importlib importlib.resources inspect io
-ipaddress itertools json json.decoder json.encoder keyword linecache locale logging math mimetypes numbers operator
-optparse os os.path pathlib pickle pkgutil platform plistlib posixpath pprint pyexpat queue quopri random re reprlib
-sched secrets shlex signal statistics string stringprep struct sys tarfile tempfile textwrap threading time timeit
-token tokenize tomllib traceback types typing unicodedata urllib.parse uuid warnings weakref xml.dom.minidom
-xml.dom.pulldom xml.etree.ElementTree xml.parsers.expat xml.sax xml.sax.handler xml.sax.saxutils xml.sax.xmlreader
-zipfile zlib zoneinfo
+READY = """
+__future__ abc array base64 binascii bisect builtins calendar cmath codecs collections collections.abc configparser contextlib
+copy csv dataclasses datetime decimal email email.header email.message email.parser email.policy email.utils enum errno
+fractions functools gc gzip hashlib heapq html html.parser importlib io itertools json json.decoder json.encoder keyword
+linecache locale logging math numbers operator os os.path pyexpat re reprlib string struct sys textwrap threading time tomllib
+traceback types typing unicodedata urllib.parse uuid warnings weakref xml.dom.minidom xml.etree.ElementTree xml.parsers.expat
+xml.sax zipfile zlib
 """.split()
+"""What parsers are made of: imported while the component is built."""
+
+# `sysconfig` asks for the last one by a name that it makes up.
+KEPT = """
+argparse ast colorsys contextvars copyreg difflib email.mime.multipart email.mime.text fnmatch graphlib hmac html.entities
+importlib.resources inspect ipaddress mimetypes optparse pathlib pickle pkgutil platform plistlib posixpath pprint queue quopri
+random sched secrets shlex signal statistics stringprep tarfile tempfile timeit token tokenize xml.dom.pulldom xml.sax.handler
+xml.sax.saxutils xml.sax.xmlreader zoneinfo _sysconfigdata__wasi_wasm32-wasi
+""".split()
+"""What is kept as code, with all that it imports when it is imported."""
+
+NEVER = {"doctest", "pdb", "unittest", "_pydecimal", "_pydatetime", "_pyio"}
+"""What modules of the library import only where they test themselves, or lack their compiled part."""
 
 # Only Windows has the first two; the third needs bz2.
 CODECS_ABSENT = {"mbcs", "oem", "bz2_codec"}
 
 
-def import_all() -> None:
-    """Imports all of it. What is missing breaks the build, not a parser."""
-    for name in MODULES:
+class Library(MetaPathFinder, Loader):
+    """The modules that are kept as code."""
+
+    def __init__(self):
+        self._kept = {}
+
+    def find_spec(self, name, path=None, target=None):
+        """Finds a module that is kept."""
+        if name not in self._kept:
+            return None
+        is_package, _ = self._kept[name]
+        return spec_from_loader(name, self, is_package=is_package)
+
+    def exec_module(self, module):
+        """Makes a module."""
+        _, code = self._kept[module.__name__]
+        exec(marshal.loads(zlib.decompress(code)), module.__dict__)
+
+    def keep(self, names):
+        """Keeps modules, and those that they import. One of these that is missing breaks the build, not a parser."""
+        due = [(name, True) for name in names]
+        while due:
+            name, is_named = due.pop()
+            is_there = name in self._kept or name in sys.modules or name in sys.builtin_module_names
+            if is_there or name.partition(".")[0] in NEVER:
+                continue
+            spec = found(name)
+            if spec is not None:
+                due += [(other, False) for other in self._keep(name, spec)]
+            elif is_named:
+                raise ImportError(f"there is no module `{name}` to keep")
+
+    def _keep(self, name, spec):
+        if not isinstance(spec.loader, SourceFileLoader):
+            import_module(name)  # compiled, and in memory anyway
+            return []
+        code, parent = spec.loader.get_code(name), name.rpartition(".")[0]
+        is_package = spec.submodule_search_locations is not None
+        self._kept[name] = is_package, zlib.compress(marshal.dumps(code), 9)
+        return [parent, *imports_of(code, name if is_package else parent)]
+
+    def forget_ready(self):
+        """Forgets what has been imported meanwhile."""
+        for name in self._kept.keys() & sys.modules.keys():
+            del self._kept[name]
+
+
+def found(name):
+    """Returns where a module is, without importing the packages that it is in; `None` where it is not on the disk."""
+    path = None
+    for end in [at for at, char in enumerate(name) if char == "."]:
+        package = PathFinder.find_spec(name[:end], path)
+        if package is None or package.submodule_search_locations is None:
+            return None
+        path = package.submodule_search_locations
+    return PathFinder.find_spec(name, path)
+
+
+def imports_of(code, package):
+    """Returns what a module may import when it is made: names of modules, and some that are of other things."""
+    # Bodies of classes run then too; those of functions do not.
+    bodies = [it for it in code.co_consts if isinstance(it, CodeType) and not it.co_flags & CO_OPTIMIZED]
+    names = [name for body in bodies for name in imports_of(body, package)]
+    for what, found_there in ModuleFinder().scan_opcodes(code):
+        if what == "absolute_import":
+            some, module = found_there
+        elif what == "relative_import":
+            level, some, module = found_there
+            module = resolve_name("." * level + module, package)
+        else:
+            continue
+        names += [module, *(f"{module}.{name}" for name in some or () if name != "*")]
+    return names
+
+
+LIBRARY = Library()
+
+
+def fill():
+    """Compiles all of it, makes what is to be ready, and keeps the rest: the memory that compiling took is used again then."""
+    codecs = [it.name for it in iter_modules(encodings.__path__) if it.name not in CODECS_ABSENT]
+    LIBRARY.keep(READY + KEPT + [f"encodings.{name}" for name in codecs])
+    sys.meta_path.insert(0, LIBRARY)
+    for name in READY:
         import_module(name)
-    for codec in iter_modules(encodings.__path__):
-        if codec.name not in CODECS_ABSENT:
-            import_module(f"encodings.{codec.name}")
+    LIBRARY.forget_ready()

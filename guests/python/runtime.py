@@ -1,22 +1,23 @@
 """The Python runtime: a component that becomes a parser by what `program` hands it.
 
 It converts between the SDK's plain values and the types that componentize-py makes of wit/world.wit, and decides nothing else.
-All that a parser may import is imported here, while the component is built: later there is nowhere to import from.
+All that a parser may import is brought in here, while the component is built: later there is nowhere to import from.
 """
+
+import library
+
+library.fill()  # first, so that the rest lies in the memory that compiling it has left
 
 import gc
 import marshal
 import sys
 
 import closed
-import library
 import warm
 from casparian import blame, engine
 from componentize_py_types import Err
 from wit_world.imports import input as inputs
 from wit_world.imports import log, output, program, types
-
-library.import_all()
 
 COMPILER = ".casparian/compiler"
 """The entry that stands for the compiler below."""

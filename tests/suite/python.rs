@@ -206,6 +206,37 @@ fn p_12_there_is_no_machine_to_open_a_file_of_or_to_call_from() {
     assert!(refused("socket_connect", "guest-trap").contains("PermissionError"));
 }
 
+/// Imports what its input names, in a world that is closed by then, and says what came of it.
+const IMPORTER: &str = r#"
+import codecs
+from importlib import import_module
+from casparian import parser
+
+@parser(name="importer", version="1.0.0")
+def parse(source, out):
+    found = out.table("found", name=str)
+    for line in source.lines():
+        what, _, name = line.partition(" ")
+        found.append(line, codecs.lookup(name).name if what == "codec" else import_module(name).__name__)
+"#;
+
+#[test]
+fn every_module_of_the_library_is_there_whether_it_was_made_beforehand_or_not() {
+    let library = std::fs::read_to_string(root().join("guests/python/library.py")).expect("the library");
+    let lists = library
+        .split("\"\"\"")
+        .filter(|text| text.starts_with("\n__future__") || text.starts_with("\nargparse"));
+    let modules: Vec<&str> = lists.flat_map(str::split_whitespace).collect();
+    assert!(modules.len() > 100, "both lists are found: {modules:?}");
+    let codecs = ["cp1252", "koi8-r", "shift_jis", "utf-16-le", "idna", "rot13", "mac-roman", "cp037"];
+    let lines = modules.iter().map(|name| format!("module {name}\n"));
+    let input: String = lines.chain(codecs.iter().map(|name| format!("codec {name}\n"))).collect();
+    let desk = Desk::new(input.as_bytes());
+    desk.write("importer.py", IMPORTER.as_bytes());
+    let report = desk.run(&desk.path("importer.py")).done().assert_completed();
+    assert_eq!(report["tables"][0]["accepted"], modules.len() + codecs.len(), "{report}");
+}
+
 #[test]
 fn every_evil_program_is_run() {
     let tests = include_str!("python.rs");
