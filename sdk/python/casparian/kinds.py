@@ -146,7 +146,7 @@ Wanted = Union[str, type, Kind, Mapping[str, Any], list[Any], Any]
 def kind(wanted: Wanted) -> Kind:
     """Returns the type that an author names. Raises `ValueError` where there is none such."""
     made = _kind(wanted, DEPTH_MAX)
-    if _depth(made) > DEPTH_MAX:
+    if made.fields and _depth(made) > DEPTH_MAX:
         raise ValueError(f"type {made} is {_depth(made)} deep: limit {DEPTH_MAX}")
     return made
 
@@ -154,6 +154,8 @@ def kind(wanted: Wanted) -> Kind:
 def _kind(wanted: Wanted, levels: int) -> Kind:
     if levels == 0:
         raise ValueError(f"a type is deeper than {DEPTH_MAX}")
+    if isinstance(wanted, type) and wanted in _OF_PYTHON:
+        return _OF_PYTHON[wanted]
     if isinstance(wanted, Kind):
         return wanted
     if isinstance(wanted, str):
@@ -164,10 +166,7 @@ def _kind(wanted: Wanted, levels: int) -> Kind:
         return _list("list", _kind(wanted[0], levels - 1))
     if get_origin(wanted) is list:
         return _list("list", _kind(get_args(wanted)[0], levels - 1))
-    try:
-        return _OF_PYTHON[wanted]
-    except (KeyError, TypeError):
-        raise ValueError(f"{wanted!r} names no type: {_HINT}") from None
+    raise ValueError(f"{wanted!r} names no type: {_HINT}")
 
 
 _HINT = 'write `int`, `str`, `"decimal(18,4)"`, `"timestamp[us]"`, `list[str]` or `{"field": int}`'

@@ -16,6 +16,7 @@ from casparian.port import Port, Rejection
 from casparian.shapes import SKIP_KINDS, Fault, SkipKind, Span
 from casparian.source import Source
 from casparian.table import OpenTable, Table, _span
+from casparian.wire import schema_message
 
 UNCOMMITTED_BYTES_MAX = 4 << 20
 REJECTIONS_MAX = 1 << 10
@@ -243,8 +244,9 @@ class Output:
         """Opens a table. The same one twice is one table."""
         opened = self._backlog.tables.get(table.name)
         if opened is None:
-            port = self._backlog.port.open(table.name, table.schema())
-            opened = self._backlog.tables[table.name] = OpenTable(table, port, self._backlog)
+            wire = table.wire_fields()
+            port = self._backlog.port.open(table.name, schema_message(wire))
+            opened = self._backlog.tables[table.name] = OpenTable(table, wire, port, self._backlog)
         elif opened.table != table:
             raise Fault("table-open", f"table `{table.name}` is open with other columns")
         return opened

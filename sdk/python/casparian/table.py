@@ -130,13 +130,13 @@ class OpenTable:
 
     append: Callable[..., None]
 
-    def __init__(self, table: Table, port: TablePort, backlog: Backlog) -> None:
+    def __init__(self, table: Table, wire: Sequence[Field], port: TablePort, backlog: Backlog) -> None:
         self.table = table
         self._port = port
         self._backlog = backlog
         self._fields = table.fields
         self._writers = [_text_writer if table.is_text(field) else _typed_writer(field.kind) for field in table.fields]
-        self._layout = BatchLayout(table.wire_fields())
+        self._layout = BatchLayout(wire)
         self._cells: list[Any] = []
         """The rows that wait, one behind the other, each the record and its cells: columns are cut out of it whole, and no row is
         an object of its own."""
