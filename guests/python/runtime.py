@@ -118,22 +118,22 @@ class Compiler:
 
 
 class Format:
-    """What the component exports. One instance of it serves one input."""
+    """What the component exports. componentize-py makes one of it for each function, so the program is the class's: it is loaded
+    once for all of them, and what one of them remembers in its modules the others find there."""
 
-    def __init__(self):
-        self._program = None
+    program = None
 
     def _loaded(self):
-        if self._program is None:
+        if Format.program is None:
             closed.close()  # not before: the build still reads files
             files = dict(program.files())
             code = files.pop(warm.CODE, None)
             if program.entry() == COMPILER:
-                self._program = Compiler(files)
+                Format.program = Compiler(files)
             else:
                 code = None if code is None else marshal.loads(code)
-                self._program = engine.Program.load(files, program.entry(), code=code)
-        return self._program
+                Format.program = engine.Program.load(files, program.entry(), code=code)
+        return Format.program
 
     def describe(self):
         return describe(trapping(lambda: self._loaded().describe()))

@@ -91,7 +91,8 @@ def up(runtime) -> None:
         layout = guest.plan(outside, [], 1 << 30)
         for span in layout.ranges:
             guest.parse(outside, span, layout.context, [])
-        guest._program.close()
+        guest.program.close()
+        runtime.Format.program = None
     _replace(runtime, kept)
     engine._loaded = None
 

@@ -90,6 +90,18 @@ fn an_exception_says_where_in_the_program_it_was_raised_and_what_was_being_read(
 }
 
 #[test]
+fn a_guest_loads_its_program_once_for_all_that_it_is_asked() {
+    let desk = Desk::new(FILE);
+    let program = desk.write(
+        "asked.py",
+        b"from casparian import parser\n\nasked = []\n\ndef plan(source, out, target_bytes):\n    asked.append(1)\n\n\
+          @parser(plan=plan)\ndef parse(source, out):\n    assert asked, 'another module has planned'\n    \
+          out.skip((0, source.size), 'other')\n",
+    );
+    desk.run(&program).done().assert_completed();
+}
+
+#[test]
 fn what_a_program_prints_goes_to_its_log() {
     let desk = Desk::new(FILE);
     let program = desk.write(
