@@ -196,6 +196,7 @@ def describe(d):
     )
 
 
+closed.stop_clocks()
 warm.up(sys.modules[__name__])
 
 # What looks for modules on a disk keeps what it has found there; forgetting that takes a while.
