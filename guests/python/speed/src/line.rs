@@ -241,7 +241,7 @@ pub(crate) unsafe extern "C" fn spans(_: Py, records: Py) -> Py {
         if records.is_null() {
             return null_mut();
         }
-        let records = core::slice::from_raw_parts((*records).items, (*records).len.cast_unsigned());
+        let records = python::items(records);
         if !are_ascending(records) {
             return none();
         }

@@ -233,6 +233,17 @@ pub(crate) unsafe fn list(object: Py) -> *mut List {
     null_mut()
 }
 
+/// Returns what stands in a list.
+pub(crate) unsafe fn items<'l>(list: *const List) -> &'l [Py] {
+    // SAFETY: the caller has a list, and nothing changes it meanwhile. An empty one may have no place for any.
+    unsafe {
+        if (*list).len == 0 {
+            return &[];
+        }
+        core::slice::from_raw_parts((*list).items, (*list).len.cast_unsigned())
+    }
+}
+
 /// Raises an `AttributeError`.
 pub(crate) unsafe fn no_attribute(name: &CStr) {
     // SAFETY: the exception is there from the start.

@@ -74,8 +74,7 @@ unsafe extern "C" fn append(bound: Py, arguments: *const Py, count: isize, names
 unsafe fn put_named(known: *const Known, row: *mut Py, given: isize, cells: *const Py, names: Py) -> bool {
     // SAFETY: there are as many cells as names, and as many places in the row as columns.
     unsafe {
-        let columns = (*known).columns;
-        let columns = core::slice::from_raw_parts((*columns).items, (*columns).len.cast_unsigned());
+        let columns = python::items((*known).columns);
         (0..python::PyTuple_Size(names)).all(|at| {
             let name = python::PyTuple_GetItem(names, at);
             // Names in calls are one object wherever they stand.

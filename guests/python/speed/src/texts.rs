@@ -88,7 +88,7 @@ pub(crate) unsafe extern "C" fn texts(_: Py, cells: Py) -> Py {
         if cells.is_null() {
             return null_mut();
         }
-        let cells = core::slice::from_raw_parts((*cells).items, (*cells).len.cast_unsigned());
+        let cells = python::items(cells);
         let Some((missing, total)) = measured(cells) else {
             python::PyErr_Clear();
             return none();
@@ -125,7 +125,7 @@ pub(crate) unsafe extern "C" fn sizes(_: Py, cells: Py) -> Py {
             return null_mut();
         }
         let mut total = 0;
-        for &cell in core::slice::from_raw_parts((*cells).items, (*cells).len.cast_unsigned()) {
+        for &cell in python::items(cells) {
             total += match cell {
                 cell if cell == none() => NO_TEXT,
                 cell if is_text(cell) => {
