@@ -1,5 +1,7 @@
 //! What the suites share: a guest in this very process, for bounds that no command line sets exactly.
 
+pub mod marks;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

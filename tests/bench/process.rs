@@ -1,19 +1,13 @@
 //! Contenders that are processes: their time, and the memory of all that they start.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use casparian_tests::marks;
 
 use crate::Outcome;
 use crate::clock::Spent;
 use crate::site::Site;
-
-/// How often memory is looked at, in nanoseconds. The kernel keeps each process's high-water mark, so that what is missed is
-/// only what a process takes for the first time within this long of its end.
-const LOOK_EVERY_NS: i64 = 2_000_000;
 
 /// The high-water marks of a process and of all that it started, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,17 +41,7 @@ pub(crate) fn time_all(site: &Site, commands: impl IntoIterator<Item = Command>)
 /// Runs a command to its end and watches its memory. Watching costs time, so this one is not timed.
 pub(crate) fn peak(site: &Site, command: &mut Command) -> Outcome<Peak> {
     let child = start(site, command)?;
-    let pid = Pid::from_child(&child);
-    let exit = pidfd_open(pid, PidfdFlags::empty())?;
-    let mut marks = BTreeMap::new();
-    loop {
-        let mut ready = [PollFd::new(&exit, PollFlags::IN)];
-        let wait = Timespec { tv_sec: 0, tv_nsec: LOOK_EVERY_NS };
-        if poll(&mut ready, Some(&wait))? > 0 {
-            break;
-        }
-        look(child.id(), &mut marks);
-    }
+    let marks = marks::watch(&child)?;
     end(site, command, child)?;
     if marks.is_empty() {
         return Err(format!("{command:?} ended before its memory could be looked at").into());
@@ -78,30 +62,4 @@ fn end(site: &Site, command: &Command, mut child: Child) -> Outcome {
         return Err(format!("{command:?} ended with {status}: {talk}").into());
     }
     Ok(())
-}
-
-/// Notes the high-water marks of a process and of those it started. Who is gone by now is left as it was.
-fn look(pid: u32, marks: &mut BTreeMap<u32, u64>) {
-    let mut due = vec![pid];
-    while let Some(pid) = due.pop() {
-        if let Some(mark) = high_water_mark(pid) {
-            marks.insert(pid, mark);
-        }
-        due.extend(children(pid));
-    }
-}
-
-fn high_water_mark(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split(' ').filter_map(|pid| pid.trim().parse().ok()).collect::<Vec<_>>())
-        .collect()
 }

@@ -303,10 +303,8 @@ fn e_06_a_guest_that_touches_all_it_may_have_costs_the_machine_that_and_a_little
     let call = desk.evil("grow").option("text", "touch").option("n", 128 * 16 - 16 - 32);
     let spinning = Spinning::started(&desk, &call.limit("fuel", "1000T").limit("memory", 128 * MIB));
     let worker = spinning.worker();
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", worker.as_raw_nonzero())).expect("its status");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
-    let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().expect("a number");
+    let pid = u32::try_from(worker.as_raw_nonzero().get()).expect("a process");
+    let kib = casparian_tests::marks::of_process(pid).expect("its peak") / 1024;
     assert!((100 * 1024..(128 + 64) * 1024).contains(&kib), "{kib} KiB for a guest of 125 MiB");
     kill_process(spinning.supervisor(), Signal::INT).expect("a signal");
     assert_eq!(spinning.end().exit, 130);

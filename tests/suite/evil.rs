@@ -1,8 +1,14 @@
 //! Guests that misbehave, as the program meets them. Each test is called after its case; each ends with a typed fault whose
 //! numbers it checks, nothing published and nothing left behind.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::{RecordBatch, new_null_array};
+use arrow_ipc::writer::{
+    CompressionContext, DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message,
+};
+use arrow_schema::{DataType, Field, Schema};
 use serde_json::Value as Json;
 
 use crate::component::{self, Text};
@@ -752,4 +758,111 @@ fn faults_that_nobody_described_are_refused() {
     let desk = Desk::new(FILE);
     let said = desk.evil("undeclared_code").option("text", "bad").done();
     assert_eq!(said.report()["quarantine"]["by_rule"], serde_json::json!({ "bad": 1 }));
+}
+
+/// A table of so many columns of a type: its schema and a batch of so many nulls, one behind the other, and where they end.
+fn wide(columns: usize, ty: &DataType, rows: usize) -> (Vec<u8>, [usize; 2]) {
+    let fields = (0..columns).map(|at| Field::new(format!("c{at}"), ty.clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let columns = (0..columns).map(|_| new_null_array(ty, rows)).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("columns of one length");
+    let (head, body) = messages(&batch);
+    let body_at = head.len().next_multiple_of(8);
+    let mut bytes = head.clone();
+    bytes.resize(body_at, 0);
+    bytes.extend(&body);
+    (bytes, [head.len(), body.len()])
+}
+
+/// Runs a component over messages that it reads to the address in `at`, with bodies of a loop and what is behind it.
+fn speak(messages: &[u8], parse: String) -> Said {
+    let size: String = (messages.len() as u64).to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat();
+    let more = format!("(data (i32.const 1312) \"{size}\")");
+    let parse = format!(
+        r#"(local $at i32) (local $n i32)
+      (call $read (local.get $input) (i64.const 0) (i32.const 1048576) (i32.const 2048))
+      (local.set $at (i32.load (i32.const 2048)))
+      {parse}
+      (i32.const 1400)"#
+    );
+    let text = Text { parse: parse.leak(), more: more.leak(), memory: "32", ..Text::of_every_call() };
+    let desk = Desk::new(messages);
+    let component = desk.write("speaks.wasm", &text.component());
+    desk.run(&component).done()
+}
+
+/// Emits one batch again and again.
+fn emit_for_ever(columns: usize, ty: &DataType, rows: usize) -> Said {
+    let (bytes, [head, body]) = wide(columns, ty, rows);
+    let body_at = head.next_multiple_of(8);
+    speak(
+        &bytes,
+        format!(
+            r#"(call $open (i32.const 4096) (i32.const 4) (local.get $at) (i32.const {head}) (i32.const 2048))
+      (loop $more
+        (call $emit (i32.load (i32.const 2056)) (i32.add (local.get $at) (i32.const {body_at})) (i32.const {body})
+          (i32.const 2112))
+        (br_if $more (i32.eqz (i32.load8_u (i32.const 2112)))))"#
+        ),
+    )
+}
+
+/// Opens table after table, each with a batch, and commits.
+fn open_many(tables: usize, columns: usize, ty: &DataType) -> Said {
+    let (bytes, [head, body]) = wide(columns, ty, 1);
+    let body_at = head.next_multiple_of(8);
+    speak(
+        &bytes,
+        format!(
+            r#"(loop $more
+        (i32.store8 (i32.const 4098) (i32.add (i32.const 97) (i32.rem_u (local.get $n) (i32.const 26))))
+        (i32.store8 (i32.const 4099) (i32.add (i32.const 97) (i32.div_u (local.get $n) (i32.const 26))))
+        (call $open (i32.const 4096) (i32.const 4) (local.get $at) (i32.const {head}) (i32.const 2048))
+        (call $emit (i32.load (i32.const 2056)) (i32.add (local.get $at) (i32.const {body_at})) (i32.const {body})
+          (i32.const 2112))
+        (call $close (i32.load (i32.const 2056)))
+        (call $commit (i64.const 0) (i32.const 2112))
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $n) (i32.const {tables}))))"#
+        ),
+    )
+}
+
+fn messages(rows: &RecordBatch) -> (Vec<u8>, Vec<u8>) {
+    let (options, mut tracker) = (IpcWriteOptions::default(), DictionaryTracker::new(false));
+    let generator = IpcDataGenerator::default();
+    let head = generator.schema_to_bytes_with_dictionary_tracker(&rows.schema(), &mut tracker, &options);
+    let mut compression = CompressionContext::default();
+    let (_, body) = generator.encode(rows, &mut tracker, &options, &mut compression).expect("a batch");
+    let message = |encoded| {
+        let mut bytes = Vec::new();
+        write_message(&mut bytes, encoded, &options).expect("memory takes it");
+        bytes
+    };
+    (message(head), message(body))
+}
+
+#[test]
+fn a_32_batches_that_hold_next_to_nothing_weigh_what_their_columns_do() {
+    let nested = DataType::Struct(vec![Field::new("b", DataType::Int8, true)].into());
+    let nested = DataType::Struct(vec![Field::new("a", nested, true)].into());
+    for (columns, ty, rows) in [
+        (1, DataType::Int8, 0),
+        (1, DataType::Int8, 1),
+        (500, DataType::Int8, 0),
+        (500, DataType::new_list(DataType::Int8, true), 0),
+        (500, nested, 0),
+    ] {
+        let message = emit_for_ever(columns, &ty, rows).assert_fault("guest", "limit-exceeded");
+        assert!(message.starts_with("uncommitted bytes: limit 67108864, used 6"), "{message}");
+    }
+}
+
+#[test]
+fn a_33_all_tables_together_have_so_many_columns() {
+    for (tables, columns) in [(1, 4096), (64, 128)] {
+        open_many(tables, columns, &DataType::Int8).assert_completed();
+    }
+    let message = open_many(64, 129, &DataType::Int8).assert_fault("guest", "limit-exceeded");
+    assert_eq!(message, "fields of all tables: limit 8192, used 8127, wanted 129 more");
 }

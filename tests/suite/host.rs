@@ -6,9 +6,13 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use casparian_core::guest_text::steers;
+use casparian_core::limits::Limits;
+use casparian_host::program::{is_program, limits as program_limits};
 use casparian_tests::Bench;
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use crate::scales::{Guests, Scales};
 
 /// Returns the checkout.
 pub(crate) fn root() -> &'static Path {
@@ -21,11 +25,16 @@ pub(crate) fn program() -> PathBuf {
 }
 
 fn built() -> PathBuf {
+    beside_tests("host")
+}
+
+/// Returns a program that stands where this test was built.
+pub(crate) fn beside_tests(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     let profile = test.ancestors().nth(2).expect("a test stands in <target>/<profile>/deps");
-    let host = profile.join(format!("host{}", std::env::consts::EXE_SUFFIX));
-    assert!(host.is_file(), "{} is not built; `cargo xtask test` builds it", host.display());
-    host
+    let program = profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.is_file(), "{} is not built; `cargo xtask test` builds it", program.display());
+    program
 }
 
 /// Returns a component that `cargo xtask guests` has built.
@@ -87,7 +96,7 @@ impl Desk {
 
     /// Begins any command.
     pub(crate) fn call(&self, words: &[&str]) -> Call<'_> {
-        Call { desk: self, words: Vec::new(), cache: shared_cache() }.args(words)
+        Call { desk: self, words: Vec::new(), cache: shared_cache(), memory_bytes: None }.args(words)
     }
 
     /// Returns the names of what is in the folder, sorted.
@@ -120,6 +129,8 @@ pub(crate) struct Call<'a> {
     desk: &'a Desk,
     words: Vec<OsString>,
     cache: PathBuf,
+    /// What a guest may have, where that was said.
+    memory_bytes: Option<u64>,
 }
 
 impl Call<'_> {
@@ -137,7 +148,9 @@ impl Call<'_> {
     }
 
     pub(crate) fn limit(self, key: &str, value: impl ToString) -> Self {
-        self.arg("--limit").arg(format!("{key}={}", value.to_string()))
+        let value = value.to_string();
+        let memory_bytes = if key == "memory" { bytes(&value) } else { self.memory_bytes };
+        Self { memory_bytes, ..self }.arg("--limit").arg(format!("{key}={value}"))
     }
 
     pub(crate) fn cache(self, cache: PathBuf) -> Self {
@@ -145,7 +158,10 @@ impl Call<'_> {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        self.dress(Command::new(program()))
+    }
+
+    fn dress(&self, mut command: Command) -> Command {
         command.args(&self.words).current_dir(self.desk.folder.path());
         command.env("CASPARIAN_CACHE_DIR", &self.cache).env("NO_COLOR", "1").stdin(Stdio::null());
         command
@@ -153,9 +169,45 @@ impl Call<'_> {
 
     /// Runs it to its end.
     pub(crate) fn done(self) -> Said {
-        let output = self.command().output().expect("the program starts");
-        Said::new(output)
+        let scales = Scales::new();
+        let output = self.dress(scales.command()).output().expect("the program starts");
+        let said = Said::new(output);
+        scales.check(self.guests(&said), &self.words());
+        said
     }
+
+    /// Returns what guests it may have had, and what they had as the report says.
+    fn guests(&self, said: &Said) -> Guests {
+        let jobs = self.words.windows(2).find(|pair| pair[0] == "--jobs");
+        let jobs = jobs.and_then(|pair| pair[1].to_str()?.parse().ok());
+        let parser = self.words.get(1).map(|word| self.desk.folder.path().join(word));
+        let is_program = parser.is_some_and(|path| is_program(&path));
+        let usual = if is_program { program_limits() } else { Limits::default() };
+        let reports = said.stdout.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+        Guests {
+            memory_bytes_max: self.memory_bytes.unwrap_or(usual.memory_bytes_max),
+            memory_bytes: reports.filter_map(|report| report["memory_peak_bytes"].as_u64()).max(),
+            at_a_time: Guests::at_a_time(jobs, &self.desk.path(INPUT)),
+        }
+    }
+
+    fn words(&self) -> String {
+        let words: Vec<_> = self.words.iter().map(|word| word.to_string_lossy()).collect();
+        format!("`host {}`", words.join(" ")).replace('\n', " ")
+    }
+}
+
+/// Reads a size as the program does, as far as tests write any.
+fn bytes(size: &str) -> Option<u64> {
+    let (number, unit) = size.split_at(size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len()));
+    let unit = match unit {
+        "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    Some(number.parse::<u64>().ok()? * unit)
 }
 
 /// What the program said.

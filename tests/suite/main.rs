@@ -13,7 +13,7 @@
 //!   [`sweep`]: faults at any system call.
 //! * [`tidy`]: that the house stands as its plan says.
 //!
-//! The rest is furniture: [`host`] runs the program, [`component`], which fuzzing has as well, writes components as text, [`tables`] reads what was written.
+//! The rest is furniture: [`host`] runs the program, [`scales`] weighs it, [`component`], which fuzzing has as well, writes components as text, [`tables`] reads what was written.
 
 mod bombs;
 mod calls;
@@ -42,6 +42,7 @@ mod python_speed;
 mod quarantine;
 mod receipts;
 mod report;
+mod scales;
 mod smith;
 mod sweep;
 mod tables;

@@ -15,6 +15,7 @@ mod docs;
 mod fuzz;
 mod guests;
 mod machine_paths;
+mod memory;
 mod one_module;
 mod python;
 mod python_runtime;
@@ -47,6 +48,7 @@ usage: cargo xtask CHORE
   bench [ARG…]          the benchmarks; arguments are theirs
   fuzz [TARGET…] [--seconds N] [--keep]
                         fuzz the doors for strangers' bytes, a minute each; --keep stores what was found
+  memory [FILTER…]      what memory the host takes throughout the suite, the heaviest calls of it
   sweep                 a fault at every system call of a run; needs strace
   contracts             lint every contract with the linter of the standard (Python, from the network once)
   docs [--check]        write docs/cli.md from the help texts, or only compare";
@@ -69,6 +71,7 @@ fn chore(args: &[String]) -> Outcome {
     match (name.as_str(), rest_words.as_slice()) {
         ("guests", _) => guests::build(&root, rest),
         ("bench", _) => bench::run_all(&root, rest),
+        ("memory", _) => memory::run_all(&root, rest),
         ("sweep", []) => sweep::run_all(&root),
         ("fuzz", _) => fuzz::run_all(&root, rest),
         ("demo", []) => demo::run_demo(&root),

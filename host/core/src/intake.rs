@@ -13,11 +13,8 @@ use crate::fault::{Blame, Blamed, Span};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
 use crate::isolate::Cause;
-use crate::limits::{Budget, LimitExceeded, Limits, Meter, Spent};
+use crate::limits::{Budget, LimitExceeded, Limits, Meter, RUN_FIELDS_MAX, Spent};
 use crate::wire::{self, TableSchema, WireFault};
-
-/// What a row weighs at least while it waits for a commit, in bytes.
-const ROW_BYTES_MIN: u64 = 16;
 
 /// Most bytes of a rejection's or a skip's text that are kept.
 pub const NOTE_BYTES_MAX: usize = 256;
@@ -292,6 +289,16 @@ pub struct Intake {
     pending: Pending,
 }
 
+/// Checks that a table that is opened beside others does not have too many fields together with them.
+pub(crate) fn check_fields(
+    tables: &[(TableName, TableSchema)],
+    opened: &TableSchema,
+) -> Result<(), LimitExceeded> {
+    let mut fields = Meter::new("fields of all tables", RUN_FIELDS_MAX);
+    tables.iter().try_for_each(|(_, schema)| fields.spend(schema.count_fields()))?;
+    fields.spend(opened.count_fields())
+}
+
 impl Intake {
     /// Opens the intake of one run.
     pub fn new(description: &Description, limits: &Limits, input_bytes: u64) -> Self {
@@ -417,6 +424,7 @@ impl Intake {
             Some(_) => Err(Refusal::SchemaChanged { name }),
             None => {
                 self.open_tables.spend(1)?;
+                check_fields(&self.tables, &schema)?;
                 let table = TableId(self.tables.len());
                 self.tables.push((name.clone(), schema.clone()));
                 Ok((table, Some(Said::Opened { table, name, schema })))
@@ -438,9 +446,7 @@ impl Intake {
         self.check_fault_codes(name, &batch)?;
         let begins = self.check_rows(&batch, range)?;
         let rows = batch.num_rows();
-        // A row of one bit weighs more once it is judged. Rows with spans have sixteen bytes to say where they are.
-        let bytes = batch.wire_bytes().max(rows.saturating_mul(ROW_BYTES_MIN));
-        self.pending.add(begins, bytes, rows, self.budget.spent().since(before))?;
+        self.pending.add(begins, batch.weight_bytes(), rows, self.budget.spent().since(before))?;
         Ok(Said::Rows { table, batch })
     }
 

@@ -11,7 +11,7 @@ use crate::batch::Batch;
 use crate::fault::{Blame, Blamed, FaultReport, Span};
 use crate::guest_text::GuestText;
 use crate::id::TableName;
-use crate::intake::{Killer, Refusal, Said, TableId};
+use crate::intake::{Killer, Refusal, Said, TableId, check_fields};
 use crate::isolate::{Cause, Restarts, Toll, check_restarts};
 use crate::limits::{Budget, LimitExceeded, Limits, Meter, Spent};
 use crate::wire::TableSchema;
@@ -217,6 +217,7 @@ impl Merge {
             Some(_) => return Err(Refusal::SchemaChanged { name }.into()),
             None => {
                 self.open_tables.spend(1)?;
+                check_fields(&self.tables, &schema)?;
                 self.tables.push((name.clone(), schema.clone()));
                 self.tables.len() - 1
             }

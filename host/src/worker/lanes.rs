@@ -219,7 +219,7 @@ fn ear(board: &Meeting, range: usize) -> casparian_sandbox::Ear {
 /// What a word takes while it waits, in bytes.
 fn weight(said: &Said) -> u64 {
     match said {
-        Said::Rows { batch, .. } => batch.wire_bytes(),
+        Said::Rows { batch, .. } => batch.weight_bytes(),
         Said::Rejected(records) => {
             let texts: usize = records.iter().map(|record| record.message.raw().len()).sum();
             (texts + size_of_val(records.as_slice())) as u64

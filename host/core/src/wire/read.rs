@@ -70,7 +70,8 @@ fn batch(checked: &Checked<'_>) -> Result<Batch, ArrowError> {
     let rows = RecordBatch::try_new_with_options(schema.nullable().clone(), payload, &options)?;
     let faults =
         faults.map(|faults| faults.as_list_opt().cloned().ok_or_else(|| missing("list"))).transpose()?;
-    Ok(Batch::new(rows, spans(offset, length)?, faults, checked.wire_bytes))
+    let arrays = checked.nodes.len() as u64;
+    Ok(Batch::new(rows, spans(offset, length)?, faults, checked.wire_bytes, arrays))
 }
 
 fn spans(offset: Option<ArrayRef>, length: Option<ArrayRef>) -> Result<Option<Spans>, ArrowError> {

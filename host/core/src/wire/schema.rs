@@ -116,6 +116,11 @@ impl TableSchema {
         self.wire
     }
 
+    /// Returns how many fields there are, children and reserved ones counted.
+    pub fn count_fields(&self) -> u64 {
+        self.wire.nodes as u64
+    }
+
     fn new(columns: Vec<Field>, about: Vec<About>) -> Result<Self, WireFault> {
         let reserved = find_reserved(&columns)?;
         let payload =

@@ -51,12 +51,56 @@ fn rows_of_one_bit_each_weigh_sixteen_bytes_until_they_are_committed() {
             std::sync::Arc::new(arrow_array::BooleanArray::from(vec![true; rows]));
         arrow_array::RecordBatch::try_new(schema, vec![flags]).expect("rows")
     };
-    let limits = Limits { uncommitted_bytes_max: 16 << 10, ..Limits::default() };
+    let limits = Limits { uncommitted_bytes_max: 20 << 10, ..Limits::default() };
     let mut intake = intake_with(&limits);
     intake.open("t0", &schema_message_of(flags(0).schema_ref())).expect("a good table");
-    intake.emit(TableId(0), &batch_message_of(&flags(1000))).expect("16,000 bytes of 16,384");
+    intake
+        .emit(TableId(0), &batch_message_of(&flags(1000)))
+        .expect("16,704 bytes of 20,480: what there is beside values weighs too");
     let refused = intake.emit(TableId(0), &batch_message_of(&flags(1000)));
-    assert_eq!(said(refused), "uncommitted bytes: limit 16384, used 16000, wanted 16000 more");
+    assert_eq!(said(refused), "uncommitted bytes: limit 20480, used 16704, wanted 16704 more");
+}
+
+/// Columns of one bit.
+fn flags(columns: usize) -> arrow_schema::Schema {
+    let field = |at| arrow_schema::Field::new(format!("f{at}"), arrow_schema::DataType::Boolean, true);
+    arrow_schema::Schema::new((0..columns).map(field).collect::<Vec<_>>())
+}
+
+/// Tables may have any name.
+fn undescribed() -> casparian_core::description::Description {
+    casparian_core::description::Description { tables: Vec::new(), ..description() }
+}
+
+#[test]
+fn all_tables_together_have_so_many_fields_and_those_that_are_taken_back_do_not_count() {
+    let mut intake = Intake::new(&undescribed(), &Limits::default(), INPUT_BYTES);
+    intake.begin(span(0, INPUT_BYTES));
+    for table in ["a", "b"] {
+        intake.open(table, &schema_message_of(&flags(4096))).expect("8,192 in all");
+    }
+    let refused = intake.open("e", &schema_message_of(&flags(1)));
+    assert_eq!(said(refused), "fields of all tables: limit 8192, used 8192, wanted 1 more");
+    intake.take_back();
+    intake.begin(span(0, INPUT_BYTES));
+    intake.open("e", &schema_message()).expect("the others are gone");
+}
+
+#[test]
+fn ranges_have_so_many_fields_together_too() {
+    let limits = Limits::default();
+    let mut merge = casparian_core::merge::Merge::new(&limits, INPUT_BYTES);
+    let mut open = |from: u64, tables: &[&str]| {
+        let mut intake = Intake::new(&undescribed(), &limits, INPUT_BYTES).starting_at(from);
+        intake.begin(span(from, INPUT_BYTES - from));
+        merge.begin_next(span(from, INPUT_BYTES - from));
+        let mut said = tables.iter().map(|table| intake.open(table, &schema_message_of(&flags(4096))));
+        said.try_for_each(|said| merge.hear(said.expect("few").1.expect("new")).map(drop))
+    };
+    open(0, &["a"]).expect("one");
+    open(1, &["a", "b"]).expect("the same, and one");
+    let refused = open(2, &["e"]).expect_err("it is one too many");
+    assert_eq!(refused.to_string(), "fields of all tables: limit 8192, used 8192, wanted 4096 more");
 }
 
 #[test]
@@ -159,7 +203,7 @@ fn uncommitted_bytes_are_bounded_to_the_byte_and_freed_by_a_commit() {
     let bytes = {
         let mut probe = with_table(intake());
         match probe.emit(TableId(0), &rows(&[span(0, 1)])).expect("a batch") {
-            casparian_core::intake::Said::Rows { batch, .. } => batch.wire_bytes(),
+            casparian_core::intake::Said::Rows { batch, .. } => batch.weight_bytes(),
             other => panic!("rows were said, not {other:?}"),
         }
     };

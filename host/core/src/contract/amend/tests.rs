@@ -578,7 +578,7 @@ type Values = BTreeMap<usize, BTreeMap<String, String>>;
 /// The rows that the judge accepts by themselves, and the columns as they are written. None: the table is refused.
 fn accepted(table: &TableContract, sent: &RecordBatch) -> Option<(Values, Vec<(String, DataType)>)> {
     let judge = TableJudge::new(table.clone(), sent.schema_ref(), sent.schema_ref()).ok()?;
-    let judged = judge.judge(Batch::new(sent.clone(), None, None, 0)).expect("a verdict");
+    let judged = judge.judge(Batch::new(sent.clone(), None, None, 0, 0)).expect("a verdict");
     let is_good = |row: &usize| judged.bad().is_none_or(|bad| !bad.value(*row));
     let shown = |row: usize| {
         let fields = judged.rows().schema_ref().fields().iter().zip(judged.rows().columns());
