@@ -184,9 +184,11 @@ impl Call<'_> {
         let is_program = parser.is_some_and(|path| is_program(&path));
         let usual = if is_program { program_limits() } else { Limits::default() };
         let reports = said.stdout.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+        let memory_bytes = reports.filter_map(|report| report["memory_peak_bytes"].as_u64()).max();
         Guests {
             memory_bytes_max: self.memory_bytes.unwrap_or(usual.memory_bytes_max),
-            memory_bytes: reports.filter_map(|report| report["memory_peak_bytes"].as_u64()).max(),
+            // Where a language runtime has to be compiled first, that takes more than its guests do.
+            memory_bytes: memory_bytes.filter(|_| !is_program),
             at_a_time: Guests::at_a_time(jobs, &self.desk.path(INPUT)),
         }
     }

@@ -157,8 +157,8 @@ fn p_03_recursion_is_an_exception_or_meets_the_bound_of_the_stack() {
 }
 
 #[test]
-fn p_04_a_flood_of_rows_meets_the_bound_of_output() {
-    assert!(refused("flood", "limit-exceeded").starts_with("output bytes: "));
+fn p_04_a_flood_of_rows_meets_the_bound_of_what_waits() {
+    assert!(refused("flood", "limit-exceeded").starts_with("uncommitted bytes: "));
 }
 
 #[test]
