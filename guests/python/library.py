@@ -21,7 +21,9 @@ from types import CodeType
 
 READY = """
 __future__ abc array base64 binascii bisect builtins calendar cmath codecs collections collections.abc configparser contextlib
-copy csv dataclasses datetime decimal email email.header email.message email.parser email.policy email.utils enum errno
+copy csv dataclasses datetime decimal email email.header email.message email.parser email.policy email.utils
+encodings.ascii encodings.cp1252 encodings.iso8859_1 encodings.iso8859_15 encodings.latin_1 encodings.utf_16
+encodings.utf_16_be encodings.utf_16_le encodings.utf_8_sig enum errno
 fractions functools gc gzip hashlib heapq html html.parser importlib io itertools json json.decoder json.encoder keyword
 linecache locale logging math numbers operator os os.path pyexpat re reprlib string struct sys textwrap threading time tomllib
 traceback types typing unicodedata urllib.parse uuid warnings weakref xml.dom.minidom xml.etree.ElementTree xml.parsers.expat
