@@ -144,10 +144,11 @@ impl Loaded {
         self.instantiate(estate)
     }
 
-    /// Opens a fresh guest that goes on with a run.
+    /// Opens a fresh guest that goes on with a run. It describes itself first: what a parser does before it does anything (of
+    /// Python, loading the program) is not for the fuel of the record that is tried then.
     pub fn reopen(&self, estate: Estate, input: Arc<dyn Blob>) -> Result<Session, Ended> {
         estate.journal.turn_page();
-        self.instantiate(estate)?.hand_over(input)
+        self.instantiate(estate)?.describe()?.0.hand_over(input)
     }
 
     fn instantiate(&self, estate: Estate) -> Result<Session, Ended> {
