@@ -418,8 +418,8 @@ def _make_append(
             made.append(plain())
         made[0](*cells, **named)
 
-    # The name of an argument is no column's.
-    names = [None if name == "faults" else intern(name) for name in columns]
+    # The name of an argument is no column's. Names may be texts of a class of their own, as lines are.
+    names = [None if name == "faults" else intern(str.__str__(name)) for name in columns]
     return cast(Append, speed.compiled.appender([waiting, look, looked, names, other]))
 
 
