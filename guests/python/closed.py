@@ -42,6 +42,7 @@ def stop_clocks() -> None:
 
 
 def _forget_disks():
+    sys.argv = ["parser"]  # who formats a usage asks what the program is called
     # Who asks for a module that is not there is told so; the search for it on a disk would end the parser.
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, LIBRARY]
     for kept in (sys.path, sys.path_hooks, sys.path_importer_cache):

@@ -14,13 +14,12 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from importlib.util import resolve_name, spec_from_loader
-from inspect import CO_OPTIMIZED
 from modulefinder import ModuleFinder
 from pkgutil import iter_modules
 from types import CodeType
 
 READY = """
-__future__ abc array base64 binascii bisect builtins calendar cmath codecs collections collections.abc configparser contextlib
+__future__ _strptime abc array base64 binascii bisect builtins calendar cmath codecs collections collections.abc configparser contextlib
 copy csv dataclasses datetime decimal email email.header email.message email.parser email.policy email.utils
 encodings.ascii encodings.cp1252 encodings.iso8859_1 encodings.iso8859_15 encodings.latin_1 encodings.utf_16
 encodings.utf_16_be encodings.utf_16_le encodings.utf_8_sig enum errno
@@ -40,8 +39,12 @@ xml.sax.saxutils xml.sax.xmlreader zoneinfo _sysconfigdata__wasi_wasm32-wasi
 """.split()
 """What is kept as code, with all that it imports when it is imported."""
 
-NEVER = {"doctest", "pdb", "unittest", "_pydecimal", "_pydatetime", "_pyio"}
-"""What modules of the library import only where they test themselves, or lack their compiled part."""
+NEVER = """
+_aix_support _ios_support _osx_support _pydatetime _pydecimal _pyio _pyrepl asyncio bdb bz2 cProfile cmd concurrent ctypes curses
+doctest ensurepip ftplib getpass idlelib lzma multiprocessing netrc pdb profile pstats pty py_compile pydoc pydoc_data readline
+rlcompleter sqlite3 ssl subprocess test tkinter tracemalloc turtle unittest venv webbrowser
+""".split()
+"""What modules of the library import only where they test themselves, lack their compiled part or look for a machine."""
 
 # Only Windows has the first two; the third needs bz2.
 CODECS_ABSENT = {"mbcs", "oem", "bz2_codec"}
@@ -66,26 +69,31 @@ class Library(MetaPathFinder, Loader):
         exec(marshal.loads(zlib.decompress(code)), module.__dict__)
 
     def keep(self, names):
-        """Keeps modules, and those that they import. One of these that is missing breaks the build, not a parser."""
-        due = [(name, True) for name in names]
+        """Keeps modules, and those that they or modules in memory may import, now or in a function. One of these that is missing
+        breaks the build, not a parser."""
+        due, seen = [(name, True) for name in names] + [(name, False) for name in sys.modules], set(NEVER)
         while due:
             name, is_named = due.pop()
-            is_there = name in self._kept or name in sys.modules or name in sys.builtin_module_names
-            if is_there or name.partition(".")[0] in NEVER:
+            root = name.partition(".")[0]
+            if name in seen or root in NEVER or not (is_named or root in sys.stdlib_module_names):
                 continue
-            spec = found(name)
+            seen.add(name)
+            spec = sys.modules[name].__spec__ if name in sys.modules else found(name)
             if spec is not None:
                 due += [(other, False) for other in self._keep(name, spec)]
-            elif is_named:
+            elif is_named and name not in sys.builtin_module_names:
                 raise ImportError(f"there is no module `{name}` to keep")
 
     def _keep(self, name, spec):
-        if not isinstance(spec.loader, SourceFileLoader):
+        """Keeps one module, unless it is in memory. Returns what it may import."""
+        code = spec.loader.get_code(spec.name) if hasattr(spec.loader, "get_code") else None
+        if code is None:
             import_module(name)  # compiled, and in memory anyway
             return []
-        code, parent = spec.loader.get_code(name), name.rpartition(".")[0]
+        parent = name.rpartition(".")[0]
         is_package = spec.submodule_search_locations is not None
-        self._kept[name] = is_package, zlib.compress(marshal.dumps(code), 9)
+        if name not in sys.modules:
+            self._kept[name] = is_package, zlib.compress(marshal.dumps(code), 9)
         return [parent, *imports_of(code, name if is_package else parent)]
 
     def forget_ready(self):
@@ -106,10 +114,8 @@ def found(name):
 
 
 def imports_of(code, package):
-    """Returns what a module may import when it is made: names of modules, and some that are of other things."""
-    # Bodies of classes run then too; those of functions do not.
-    bodies = [it for it in code.co_consts if isinstance(it, CodeType) and not it.co_flags & CO_OPTIMIZED]
-    names = [name for body in bodies for name in imports_of(body, package)]
+    """Returns what code and the functions in it may import: names of modules, and some that are of other things."""
+    names = [name for it in code.co_consts if isinstance(it, CodeType) for name in imports_of(it, package)]
     for what, found_there in ModuleFinder().scan_opcodes(code):
         if what == "absolute_import":
             some, module = found_there

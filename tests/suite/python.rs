@@ -218,19 +218,38 @@ fn p_12_there_is_no_machine_to_open_a_file_of_or_to_call_from() {
     assert!(refused("socket_connect", "guest-trap").contains("PermissionError"));
 }
 
-/// Imports what its input names, in a world that is closed by then, and says what came of it.
+/// Imports what its input names, in a world that is closed by then, or computes it, and says what came of it.
 const IMPORTER: &str = r#"
 import codecs
 from importlib import import_module
 from casparian import parser
 
+WAYS = {
+    "codec": lambda name: codecs.lookup(name).name,
+    "module": lambda name: import_module(name).__name__,
+    "value": lambda text: str(eval(text, {"the": import_module})),
+}
+
 @parser(name="importer", version="1.0.0")
 def parse(source, out):
     found = out.table("found", name=str)
     for line in source.lines():
-        what, _, name = line.partition(" ")
-        found.append(line, codecs.lookup(name).name if what == "codec" else import_module(name).__name__)
+        how, _, what = line.partition(" ")
+        found.append(line, WAYS[how](what))
 "#;
+
+/// Calls that import something of their own, some of them from C.
+const CALLS: [(&str, &str); 9] = [
+    ("the('datetime').datetime.strptime('14.03.2025', '%d.%m.%Y')", "2025-03-14 00:00:00"),
+    ("the('time').strptime('2025', '%Y').tm_year", "2025"),
+    ("the('xml.dom.minidom').parseString('<a><b/></a>').documentElement.tagName", "a"),
+    ("the('email.mime.text').MIMEText('hello').as_string()[-5:]", "hello"),
+    ("the('ast').unparse(the('ast').parse('a+b'))", "a + b"),
+    ("the('argparse').ArgumentParser().format_usage()", "usage: parser [-h]\n"),
+    ("the('decimal').Decimal('1.10') + 1", "2.10"),
+    ("the('pickle').loads(the('pickle').dumps([1]))", "[1]"),
+    ("'b\\xfccher'.encode('idna')", "b'xn--bcher-kva'"),
+];
 
 #[test]
 fn every_module_of_the_library_is_there_whether_it_was_made_beforehand_or_not() {
@@ -242,11 +261,51 @@ fn every_module_of_the_library_is_there_whether_it_was_made_beforehand_or_not() 
     assert!(modules.len() > 100, "both lists are found: {modules:?}");
     let codecs = ["cp1252", "koi8-r", "shift_jis", "utf-16-le", "idna", "rot13", "mac-roman", "cp037"];
     let lines = modules.iter().map(|name| format!("module {name}\n"));
-    let input: String = lines.chain(codecs.iter().map(|name| format!("codec {name}\n"))).collect();
+    let lines = lines.chain(codecs.iter().map(|name| format!("codec {name}\n")));
+    let input: String = lines.chain(CALLS.iter().map(|(call, _)| format!("value {call}\n"))).collect();
     let desk = Desk::new(input.as_bytes());
     desk.write("importer.py", IMPORTER.as_bytes());
     let report = desk.run(&desk.path("importer.py")).done().assert_completed();
-    assert_eq!(report["tables"][0]["accepted"], modules.len() + codecs.len(), "{report}");
+    assert_eq!(report["tables"][0]["accepted"], modules.len() + codecs.len() + CALLS.len(), "{report}");
+    let said = tables::texts(&tables::read(&desk.path(OUT).join("found.parquet")), "name");
+    let answers: Vec<_> = said.iter().rev().take(CALLS.len()).rev().flatten().map(String::as_str).collect();
+    assert_eq!(answers, CALLS.map(|(_, answer)| answer));
+}
+
+#[test]
+fn a_column_may_be_called_what_a_line_of_the_input_says() {
+    let desk = Desk::new(b"a b\nc\n");
+    let program = desk.write(
+        "head.py",
+        b"from casparian import parser\n\n@parser(name='head', version='1.0.0')\ndef parse(source, out):\n    \
+          lines = source.lines()\n    head = next(lines)\n    out.skip(head, 'header')\n    \
+          table = out.table('t', {head: str})\n    for line in lines:\n        table.append(line, line)\n",
+    );
+    let report = desk.run(&program).done().assert_completed();
+    assert_eq!(report["tables"][0]["accepted"], 1, "{report}");
+}
+
+#[test]
+fn what_loading_a_program_takes_is_not_for_the_record_that_is_tried() {
+    let lines: String =
+        (0..500).map(|n| if n == 250 { "bad\n".to_owned() } else { format!("{n}\n") }).collect();
+    let desk = Desk::new(lines.as_bytes());
+    let program = desk.write(
+        "heavy.py",
+        b"from casparian import by_lines, parser\n\nn = 0\nfor i in range(40_000):\n    n += i\n\n\
+          @parser(name='heavy', version='1.0.0', plan=by_lines)\ndef parse(source, out):\n    \
+          t = out.table('t', a=str)\n    for line in source.lines():\n        assert line != 'bad'\n        t.append(line, line)\n",
+    );
+    // Loading it takes some hundred million: more than a quarter of this, which is what a stretch may burn while one is looked for.
+    let said = desk.run(&program).args(&["--limit", "fuel=200M"]).done();
+    let report = said.report();
+    assert_eq!(
+        (&report["tables"][0]["accepted"], &report["quarantine"]["rows"]),
+        (&499.into(), &1.into()),
+        "{report}"
+    );
+    // The record is tried a few times in all; every stretch without it that ran out of fuel would be a trap more.
+    assert!(report["traps"]["traps"].as_u64().is_some_and(|traps| traps <= 6), "{report}");
 }
 
 #[test]
