@@ -22,7 +22,7 @@ FAULTS = ["bad_line", "bad_sum", "unfit_cell", "undeclared", "too_long", "bad_te
 
 def parse(source, out):
     assert COMPILED is not None, "nothing is compiled"
-    done = out.table("done", seed=str, said=int)
+    done = out.table("done", seed=str, said="uint64")
     lines_are_texts()
     references_are_given_back()
     for line in source.lines():

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::host::{Desk, root};
+use crate::host::{Desk, OUT, root};
+use crate::tables;
 
 /// The program that says everything twice.
 fn same() -> PathBuf {
@@ -19,5 +20,9 @@ fn what_is_compiled_says_what_python_says() {
         let desk = Desk::new(seeds.as_bytes());
         let report = desk.run(&same()).done().assert_completed();
         assert_eq!(report["tables"][0]["accepted"], SEEDS, "{report}");
+        let said = tables::numbers(&tables::read(&desk.path(OUT).join("done.parquet")), "said");
+        let said: Vec<u64> = said.into_iter().flatten().collect();
+        let rich = said.iter().filter(|count| **count >= 20).count();
+        assert!(said.iter().sum::<u64>() > 1_000 && rich >= 10, "scripts say much: {said:?}");
     }
 }
