@@ -79,8 +79,8 @@ unsafe fn is_text(cell: Py) -> bool {
     }
 }
 
-/// `texts(cells)`: how many are missing, which (nothing where none is), where each begins, and all of their bytes. `None` where one is no text, has
-/// no UTF-8, or they are more than offsets can say.
+/// `texts(cells)`: how many are missing, which (nothing where none is), where each begins, and all of their bytes. `None` where
+/// one is no text, has no UTF-8, or they are more than offsets can say.
 pub(crate) unsafe extern "C" fn texts(_: Py, cells: Py) -> Py {
     // SAFETY: called by the interpreter.
     unsafe {
