@@ -20,6 +20,7 @@ ABSENT = ("open", "os.", "socket.", "subprocess.", "shutil.", "tempfile.", "glob
 def close() -> None:
     """Closes what the build still needs: its disks. Nothing opens the world again: an interpreter keeps its hooks."""
     _forget_disks()
+    del sys.modules["runtime"]  # a parser's own may be called so; while it is being imported it has to be there
     sys.addaudithook(_refuse)
 
 
@@ -39,6 +40,11 @@ def stop_clocks() -> None:
     time.strftime = lambda form, at=None: strftime(form, gmtime(NOW_S) if at is None else at)
     time.ctime = lambda seconds=None: ctime(NOW_S if seconds is None else seconds)
     time.sleep = lambda seconds: None
+
+
+def stop_input() -> None:
+    """Lets nobody wait for what is typed. What was to hold it takes as much memory as ten modules."""
+    sys.stdin = sys.__stdin__ = None
 
 
 def _forget_disks():

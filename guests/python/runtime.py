@@ -4,9 +4,14 @@ It converts between the SDK's plain values and the types that componentize-py ma
 All that a parser may import is brought in here, while the component is built: later there is nowhere to import from.
 """
 
+import lean
+
+lean.in_memory()
+lean.install()  # before the rest is imported
+
 import library
 
-library.fill()  # first, so that the rest lies in the memory that compiling it has left
+library.LIBRARY.fill()
 
 import gc
 import marshal
@@ -14,7 +19,7 @@ import sys
 
 import closed
 import warm
-from casparian import blame, engine
+from casparian import blame, engine, speed
 from componentize_py_types import Err
 from wit_world.imports import input as inputs
 from wit_world.imports import log, output, program, types
@@ -196,9 +201,14 @@ def describe(d):
     )
 
 
+if speed.compiled is None:
+    raise ImportError("what is compiled of the SDK is not on the path")
 closed.stop_clocks()
+closed.stop_input()
 warm.up(sys.modules[__name__])
-
+library.LIBRARY.keep()
+for ours in (lean, library, warm, closed):
+    del sys.modules[ours.__name__]  # a parser's own modules may be called so
 # What looks for modules on a disk keeps what it has found there; forgetting that takes a while.
 sys.path_importer_cache.clear()
 

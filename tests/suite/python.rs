@@ -216,6 +216,7 @@ fn p_11_clocks_stand_still() {
 fn p_12_there_is_no_machine_to_open_a_file_of_or_to_call_from() {
     assert!(refused("open_file", "guest-trap").contains("PermissionError"));
     assert!(refused("socket_connect", "guest-trap").contains("PermissionError"));
+    assert!(refused("read_keys", "guest-trap").contains("RuntimeError"), "nobody types anything");
 }
 
 /// Imports what its input names, in a world that is closed by then, or computes it, and says what came of it.
@@ -270,6 +271,66 @@ fn every_module_of_the_library_is_there_whether_it_was_made_beforehand_or_not() 
     let said = tables::texts(&tables::read(&desk.path(OUT).join("found.parquet")), "name");
     let answers: Vec<_> = said.iter().rev().take(CALLS.len()).rev().flatten().map(String::as_str).collect();
     assert_eq!(answers, CALLS.map(|(_, answer)| answer));
+}
+
+#[test]
+fn modules_of_a_parser_may_be_called_as_those_of_the_runtime_are() {
+    let desk = Desk::new(b"a\n");
+    let names = ["closed", "compile_library", "lean", "library", "runtime", "warm"];
+    std::fs::create_dir(desk.path("parser")).expect("a folder");
+    for name in names {
+        desk.write(&format!("parser/{name}.py"), format!("SAID = {name:?}\n").as_bytes());
+    }
+    let imports = names.join(", ");
+    let said = names.map(|name| format!("{name}.SAID")).join(", ");
+    let text = format!(
+        "import {imports}\nfrom casparian import parser\n\n@parser(name='own', version='1.0.0')\ndef parse(source, out):\n    \
+         t = out.table('t', said=str)\n    for line in source.lines():\n        t.append(line, ' '.join([{said}]))\n"
+    );
+    desk.write("parser/parser.py", text.as_bytes());
+    desk.run(&desk.path("parser")).done().assert_completed();
+    let found = tables::texts(&tables::read(&desk.path(OUT).join("t.parquet")), "said");
+    assert_eq!(found, [Some(names.join(" "))]);
+}
+
+/// Makes its input lean, as the library is, and compares where instructions say that they stand.
+const LEANER: &str = r#"
+from types import CodeType
+from casparian import parser
+from lean import lean
+
+def codes(code):
+    return [code, *(inner for it in code.co_consts if isinstance(it, CodeType) for inner in codes(it))]
+
+@parser(name="leaner", version="1.0.0")
+def parse(source, out):
+    found = out.table("found", name=str, document=str)
+    whole = compile(source.bytes(), "whole", "exec")
+    for before, after in zip(codes(whole), codes(lean(whole)), strict=True):
+        assert before.co_code == after.co_code and before.co_exceptiontable == after.co_exceptiontable, before
+        places = list(after.co_positions())
+        assert [line for line, *_ in places] == [line for line, *_ in before.co_positions()], before
+        assert {columns for _, _, *columns in places for columns in columns} == {None}, before
+        found.append(source.range, after.co_name, "a lean one" if "A document." in after.co_consts else None)
+"#;
+
+#[test]
+fn lean_code_knows_the_same_lines_and_no_columns_and_no_documents() {
+    let far = "\n".repeat(3_000);
+    let source = format!(
+        "def f(a):\n    \"\"\"A document.\"\"\"\n    g = lambda it: [\n        it +\n{far}        a for _ in\n        it]\n\
+         {}    try:\n        yield a\n    finally:\n        print(a,\n              g)\n",
+        "    a = a + a + a + a\n".repeat(50)
+    );
+    let desk = Desk::new(source.as_bytes());
+    std::fs::create_dir(desk.path("leaner")).expect("a folder");
+    std::fs::copy(root().join("guests/python/lean.py"), desk.path("leaner/lean.py")).expect("its code");
+    desk.write("leaner/parser.py", LEANER.as_bytes());
+    desk.run(&desk.path("leaner")).done().assert_completed();
+    let found = tables::read(&desk.path(OUT).join("found.parquet"));
+    let names: Vec<_> = tables::texts(&found, "name").into_iter().flatten().collect();
+    assert_eq!(names, ["<module>", "f", "<lambda>"]);
+    assert_eq!(tables::texts(&found, "document"), [None, None, None]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) const NAME: &str = "python";
 /// What is handed to the interpreter, beside the interface.
 const SOURCES: [&str; 3] = ["guests/python", "sdk/python/casparian", "xtask/src/one_module"];
 const MAKERS: [&str; 3] = ["wit/world.wit", PINS, "xtask/src/python_runtime.rs"];
+/// Where the halves of the build look for the compiled library, on their path (`guests/python/library.py`).
+const COMPILED: &str = "modules";
 const PINS: &str = "guests/python/requirements.txt";
 
 /// Builds `target/guests/python.wasm` where it is out of date, and puts a copy where the host of this checkout looks for it.
@@ -70,22 +72,31 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Outcome {
     Ok(())
 }
 
+/// Builds it in two halves: an interpreter that is thrown away compiles the library, one that is kept begins with what it needs of it.
 fn componentize(root: &Path, speed: &Path, component: &Path) -> Outcome {
-    let python = python::environment(&root.join("target/venv-componentize"), &root.join(PINS))?;
-    let tool = python.with_file_name(format!("componentize-py{}", std::env::consts::EXE_SUFFIX));
     let folder = component.parent().ok_or("the component stands in no folder")?;
-    make_folder(folder)?;
-    let half = folder.join(".python.wasm-half");
-    let mut command = Command::new(tool);
-    command.current_dir(root).args(["--wit-path", "wit", "--world", "runtime", "--quiet", "componentize"]);
-    // Without WASI: the component imports our interfaces and nothing else.
-    command
-        .args(["--stub-wasi", "-p", "guests/python", "-p", "sdk/python", "-p"])
-        .arg(workspace::from_root(root, speed))
-        .args(["runtime", "--output"])
-        .arg(&half);
-    run(&mut command)?;
+    let (library, half) = (folder.join(".python-library"), folder.join(".python.wasm-half"));
+    workspace::remove_folder(&library)?;
+    make_folder(&library.join(COMPILED))?;
+    let on_path = [Path::new("guests/python"), &library];
+    interpreter(root, &on_path, "compile_library", &half)?;
+    let on_path = [Path::new("guests/python"), Path::new("sdk/python"), speed, &library];
+    interpreter(root, &on_path, "runtime", &half)?;
     let linked = one_module::link(&read(&half)?).map_err(|fault| format!("{}: {fault}", half.display()))?;
     workspace::write(&half, &linked)?;
     rename(&half, component)
+}
+
+/// Starts an interpreter that imports a module, and makes a component of it as it is then.
+fn interpreter(root: &Path, on_path: &[&Path], module: &str, component: &Path) -> Outcome {
+    let python = python::environment(&root.join("target/venv-componentize"), &root.join(PINS))?;
+    let tool = python.with_file_name(format!("componentize-py{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(tool);
+    command.current_dir(root).args(["--wit-path", "wit", "--world", "runtime", "--quiet", "componentize"]);
+    // Without WASI: the component imports our interfaces and nothing else.
+    command.arg("--stub-wasi");
+    for folder in on_path {
+        command.arg("-p").arg(workspace::from_root(root, folder));
+    }
+    run(command.args([module, "--output"]).arg(component))
 }
