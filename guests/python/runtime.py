@@ -203,6 +203,7 @@ def describe(d):
 
 if speed.compiled is None:
     raise ImportError("what is compiled of the SDK is not on the path")
+gc.set_threshold(engine.COLLECT_AFTER, *gc.get_threshold()[1:])
 closed.stop_clocks()
 closed.stop_input()
 warm.up(sys.modules[__name__])

@@ -207,9 +207,8 @@ def _put_nulls(kind: Kind, rows: int, body: Body) -> Unfit:
 
 def write_no_codes(rows: int, body: Body) -> None:
     """Writes a column of lists of text without a list in it."""
-    body.node(rows, rows, bytes((rows + 7) // 8))
-    body.buffer(bytes((rows + 1) * 4))
-    _put_texts(UTF8, (), body)
+    body.column(rows, rows, bytes((rows + 7) // 8), bytes((rows + 1) * 4))
+    body.column(0, 0, b"", bytes(4), b"")
 
 
 def _plain_text(cell: Any) -> str:

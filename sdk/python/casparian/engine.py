@@ -6,12 +6,11 @@ read. Nothing else is raised here, but what stops a debugger.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from casparian import blame
 from casparian.modules import Modules, compiled
@@ -21,11 +20,15 @@ from casparian.port import Blob, Port
 from casparian.shapes import Description, Fault, Layout, Refused, Span
 from casparian.source import OptionValue, Source
 from casparian.table import Table
-from casparian.voice import heard
+from casparian.voice import Heard
 
 __all__ = ["OWN_INFOS", "Description", "Fault", "Layout", "Program", "Refused", "Span", "asset", "compiled"]
 
 Options = Sequence[tuple[str, str]]
+
+COLLECT_AFTER = 50_000
+"""Objects after which whoever runs a parser looks for garbage: rows and lines that wait for a flush are none, and looking for
+some every 2,000 objects costs a tenth of the time."""
 
 _loaded: Modules | None = None
 
@@ -67,7 +70,7 @@ class Program:
         name = modules.module_name(entry)
         modules.install()
         _loaded = modules
-        with _quiet(prints), _faults(modules, None):
+        with _quiet(prints), _Blamed(modules, None):
             return Program(found(importlib.import_module(name), name.rpartition(".")[2]), modules, prints)
 
     def close(self) -> None:
@@ -112,7 +115,7 @@ class Program:
         range = Span(*range)
         backlog = Backlog(port, range.offset, self._faults)
         source, out = self._open(port, backlog, range, context, options)
-        with self._heard(port, source), self._blamed(source), _rarely_collecting():
+        with self._heard(port, source), self._blamed(source):
             self._definition.parse(source, out)
             backlog.finish(range.end, source.is_within)
         self._tables.update((name, opened.table) for name, opened in backlog.tables.items())
@@ -138,11 +141,11 @@ class Program:
         texts.update(given)
         return {name: known[name].read(text) for name, text in texts.items() if name in known and text is not None}
 
-    def _heard(self, port: Port, source: Source) -> AbstractContextManager[None]:
-        return heard(port, lambda: _at(source), self._prints)
+    def _heard(self, port: Port, source: Source) -> Heard:
+        return Heard(port, lambda: _at(source), self._prints)
 
-    def _blamed(self, source: Source) -> AbstractContextManager[None]:
-        return _faults(self._modules, source)
+    def _blamed(self, source: Source) -> _Blamed:
+        return _Blamed(self._modules, source)
 
 
 def _at(source: Source | None) -> Span | None:
@@ -155,30 +158,19 @@ def _checked(layout: object) -> Layout:
     return layout
 
 
-@contextmanager
-def _faults(modules: Modules, source: Source | None) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as why:
-        if type(why).__name__ == "BdbQuit":
-            raise
-        raise blame.fault_of(why, modules.shown, _at(source)) from why
+class _Blamed:
+    """Makes whatever is raised a fault of the parser, but what stops a debugger."""
 
+    def __init__(self, modules: Modules, source: Source | None) -> None:
+        self._modules = modules
+        self._source = source
 
-_COLLECT_AFTER = 50_000
-"""Rows and lines that wait for a flush are no garbage: looking for some every 700 objects costs a tenth of the time."""
+    def __enter__(self) -> None:
+        pass
 
-
-@contextmanager
-def _rarely_collecting() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(_COLLECT_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+    def __exit__(self, _: object, why: BaseException | None, __: object) -> None:
+        if why is not None and not isinstance(why, KeyboardInterrupt) and type(why).__name__ != "BdbQuit":
+            raise blame.fault_of(why, self._modules.shown, _at(self._source)) from why
 
 
 class _Silence(io.TextIOBase):

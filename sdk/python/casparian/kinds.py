@@ -145,6 +145,8 @@ Wanted = Union[str, type, Kind, Mapping[str, Any], list[Any], Any]
 
 def kind(wanted: Wanted) -> Kind:
     """Returns the type that an author names. Raises `ValueError` where there is none such."""
+    if isinstance(wanted, type) and (known := _OF_PYTHON.get(wanted)):
+        return known
     made = _kind(wanted, DEPTH_MAX)
     if made.fields and _depth(made) > DEPTH_MAX:
         raise ValueError(f"type {made} is {_depth(made)} deep: limit {DEPTH_MAX}")

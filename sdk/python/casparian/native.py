@@ -5,16 +5,18 @@ Tests and `python -m casparian run` use it. It judges by no contract: what it sh
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from casparian import decode
-from casparian.engine import Program
+from casparian.engine import COLLECT_AFTER, Program
 from casparian.kinds import Field
 from casparian.port import Blob, Rejection
 from casparian.shapes import Description, Fault, Layout, Level, Refused, SkipKind, Span
@@ -323,12 +325,23 @@ def run(
     _judge(Layout(ranges, context), port.len())
     for range in ranges:
         port.enter(range)
-        program.parse(port, range, context, given)
+        with _rarely_collecting():
+            program.parse(port, range, context, given)
         port.leave()
     for one, other in _pairs(port.said.records()):
         if one.end > other.offset:
             raise Fault("spans-overlap", f"the record at {one} reaches into the next", other)
     return port.said
+
+
+@contextmanager
+def _rarely_collecting() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def run_steadily(program: Program, raw: bytes, **how: Any) -> Said:

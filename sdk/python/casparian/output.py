@@ -62,13 +62,15 @@ class Backlog:
         self._skip: tuple[Span, SkipKind, str] | None = None
         self._told = 0
 
-    def begin(self, span: Span) -> None:
+    def begin(self, offset: int, length: int) -> None:
         """Notes that something begins."""
-        if span.offset < self.committed:
-            raise late(span, self.committed)
+        if offset < self.committed:
+            raise late(Span(offset, length), self.committed)
         self.said = True
-        self.begun = max(self.begun, span.offset)
-        self.end = max(self.end, span.end)
+        if offset > self.begun:
+            self.begun = offset
+        if offset + length > self.end:
+            self.end = offset + length
 
     def place(self, offsets: list[int], lengths: list[int]) -> None:
         """Notes where the records of a batch begin and end."""
@@ -76,12 +78,12 @@ class Backlog:
             self._place_apart(offsets, lengths)
             return
         # Ascending, as nearly always: the first and the last say it all.
-        self.begin(Span(offsets[0], lengths[0]))
-        self.begin(Span(offsets[-1], lengths[-1]))
+        self.begin(offsets[0], lengths[0])
+        self.begin(offsets[-1], lengths[-1])
 
     def _place_apart(self, offsets: list[int], lengths: list[int]) -> None:
-        for span in map(Span, offsets, lengths):
-            self.begin(span)
+        for offset, length in zip(offsets, lengths):
+            self.begin(offset, length)
 
     def watch(self, table_bytes: int) -> None:
         """Flushes where a table that measured itself is large enough."""
@@ -255,7 +257,7 @@ class Output:
         """Says that a record cannot be read. A code that the parser does not declare becomes `undeclared`, with the code in
         its message. Fails where the record begins before the watermark."""
         span = _span(record)
-        self._backlog.begin(span)
+        self._backlog.begin(*span)
         index, text = self._backlog.fault(code), str(message)
         if index is None:
             index, text = self._backlog.fault(OTHER), f"{code}: {text}" if text else code
@@ -268,7 +270,7 @@ class Output:
         if kind not in SKIP_KINDS:
             raise ValueError(f"`{kind}` is no reason to skip: {', '.join(SKIP_KINDS)}")
         span = _span(record)
-        self._backlog.begin(span)
+        self._backlog.begin(*span)
         self._backlog.skip(span, kind, note)
 
     @contextmanager

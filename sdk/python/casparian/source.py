@@ -294,13 +294,14 @@ class Source:
         """Yields the records that begin in the range, as many of them at a time as a chunk holds."""
         wanted = range or self.range
         _check_delimiter(delimiter)
-        offset = self.first_start(delimiter, wanted)
+        stop, offset = wanted.end, self.first_start(delimiter, wanted)
         held = b""
-        while offset < wanted.end:
+        while offset < stop:
+            size = len(held)
             # No more than the cap, so that whether a record is held follows from its length alone.
-            chunk = self.raw_at(offset + len(held), min(max(CHUNK, len(held)), CAP - len(held)))
-            held += chunk
-            end = _end_of_records(held, delimiter, wanted.end - offset, is_last=offset + len(held) >= self._len)
+            chunk = self.raw_at(offset + size, min(max(CHUNK, size), CAP - size))
+            held = held + chunk if held else chunk
+            end = _end_of_records(held, delimiter, stop - offset, is_last=offset + len(held) >= self._len)
             if end:
                 yield Block(offset, end, held[:end])
                 offset, held = offset + end, held[end:]
@@ -354,7 +355,7 @@ class Source:
 def _check_delimiter(delimiter: bytes) -> None:
     if not delimiter:
         raise ValueError("a delimiter has no bytes")
-    if any(delimiter.endswith(delimiter[:size]) for size in range(1, len(delimiter))):
+    if len(delimiter) > 1 and any(delimiter.endswith(delimiter[:size]) for size in range(1, len(delimiter))):
         raise ValueError(f"delimiter {delimiter!r} can overlap itself: where a range begins would be a guess")
 
 

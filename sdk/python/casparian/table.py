@@ -73,7 +73,7 @@ class Table:
         self.doc = doc
         self.default_on = default_on
         self.spans = spans
-        self.fields = tuple(Field(column, kind(wanted), about.get(column, "")) for column, wanted in declared.items())
+        self.fields = tuple([Field(column, kind(wanted), about.get(column, "")) for column, wanted in declared.items()])
         self.typed = frozenset(declared if typed is True else typed or ())
         _check_known(f"table `{name}`: typed", self.typed, declared)
         _check_known(f"table `{name}`: docs", about, declared)
@@ -90,7 +90,7 @@ class Table:
 
     def wire_fields(self) -> tuple[Field, ...]:
         """Returns all columns as they stand on the wire, the reserved ones included."""
-        own = (_as_text(it) if self.is_text(it) else it for it in self.fields)
+        own = [_as_text(it) if self.is_text(it) else it for it in self.fields]
         return (*((_OFFSET, _LENGTH) if self.spans else ()), *own, _FAULTS)
 
     def schema(self) -> bytes:
@@ -112,7 +112,7 @@ class Table:
 
 def _as_text(field: Field) -> Field:
     """Returns a column as it is sent as text, with what its texts are meant to be."""
-    return field if field.kind == UTF8 else Field(field.name, UTF8, field.doc, meant=field.kind)
+    return field if field.kind is UTF8 or field.kind == UTF8 else Field(field.name, UTF8, field.doc, meant=field.kind)
 
 
 def _check_known(what: str, names: Iterable[str], columns: Mapping[str, object]) -> None:
@@ -280,8 +280,8 @@ class OpenTable:
 
     def _write_spans(self, records: Sequence[Any], body: Body) -> None:
         if speed.compiled is not None and (made := speed.compiled.spans(records)) is not None:
-            self._backlog.begin(records[0].span)
-            self._backlog.begin(records[-1].span)
+            for record in (records[0], records[-1]):
+                self._backlog.begin(record.offset, record.length)
             for numbers in made:
                 body.column(len(records), 0, b"", numbers)
             return

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from casparian.port import Port
 from casparian.shapes import Level, Span
@@ -19,9 +18,12 @@ PRINTED_CHARS_MAX = 1 << 20
 class Voice(io.TextIOBase):
     """A file that is written line by line into the log."""
 
-    def __init__(self, port: Port, level: Level, at: Callable[[], Span | None], is_kept: bool) -> None:
-        self._port = port
+    def __init__(self, level: Level) -> None:
         self._level = level
+
+    def begin(self, port: Port, at: Callable[[], Span | None], is_kept: bool) -> None:
+        """Speaks to a port from now on."""
+        self._port = port
         self._at = at
         self._held = ""
         self._left = PRINTED_CHARS_MAX
@@ -62,8 +64,8 @@ class Voice(io.TextIOBase):
 class LogBridge(logging.Handler):
     """Hands what `logging` is told to the host's log."""
 
-    def __init__(self, port: Port, at: Callable[[], Span | None]) -> None:
-        super().__init__()
+    def begin(self, port: Port, at: Callable[[], Span | None]) -> None:
+        """Speaks to a port from now on."""
         self._port = port
         self._at = at
 
@@ -86,11 +88,11 @@ def level_of(number: int) -> Level:
 
 
 _NUMBERS: list[tuple[Level, int]] = [
-    ("trace", 5),
-    ("debug", logging.DEBUG),
-    ("info", logging.INFO),
-    ("warn", logging.WARNING),
     ("error", logging.ERROR),
+    ("warn", logging.WARNING),
+    ("info", logging.INFO),
+    ("debug", logging.DEBUG),
+    ("trace", 5),
 ]
 
 
@@ -99,28 +101,47 @@ def sayable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
-@contextmanager
-def heard(port: Port, at: Callable[[], Span | None], prints: bool) -> Iterator[None]:
+# Made once: what a handler and a file need takes as long as reading a small input.
+_BRIDGE = LogBridge()
+_OUT, _ERR = Voice("info"), Voice("warn")
+
+
+class Heard:
     """Listens while a parser runs; to `print` only if asked to."""
-    root, bridge = logging.getLogger(), LogBridge(port, at)
-    kept = next((number for level, number in _NUMBERS if port.log_enabled(level)), logging.CRITICAL)
-    level, streams = root.level, (sys.stdout, sys.stderr)
-    voices = (Voice(port, "info", at, kept <= logging.INFO), Voice(port, "warn", at, kept <= logging.WARNING)) if prints else ()
-    root.addHandler(bridge)
-    _set_level(root, kept)
-    if voices:
-        sys.stdout, sys.stderr = voices
-    try:
-        yield
-    finally:
-        for voice in voices:
-            voice.flush()
-        root.removeHandler(bridge)
-        _set_level(root, level)
-        sys.stdout, sys.stderr = streams
+
+    def __init__(self, port: Port, at: Callable[[], Span | None], prints: bool) -> None:
+        self._prints = prints
+        self._level = _least_kept(port)
+        self._before = logging.root.level, sys.stdout, sys.stderr
+        _BRIDGE.begin(port, at)
+        _OUT.begin(port, at, self._level <= logging.INFO)
+        _ERR.begin(port, at, self._level <= logging.WARNING)
+
+    def __enter__(self) -> None:
+        logging.root.addHandler(_BRIDGE)
+        _set_level(self._level)
+        if self._prints:
+            sys.stdout, sys.stderr = _OUT, _ERR
+
+    def __exit__(self, *_: object) -> None:
+        _OUT.flush()
+        _ERR.flush()
+        logging.root.removeHandler(_BRIDGE)
+        level, sys.stdout, sys.stderr = self._before
+        _set_level(level)
 
 
-def _set_level(logger: logging.Logger, level: int) -> None:
+def _least_kept(port: Port) -> int:
+    """Returns the least level that anybody hears of: whoever hears of one hears of those above."""
+    least = logging.CRITICAL
+    for level, number in _NUMBERS:
+        if not port.log_enabled(level):
+            break
+        least = number
+    return least
+
+
+def _set_level(level: int) -> None:
     # All loggers look anew at what is enabled where one is set.
-    if logger.level != level:
-        logger.setLevel(level)
+    if logging.root.level != level:
+        logging.root.setLevel(level)

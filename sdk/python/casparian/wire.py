@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate
 from struct import Struct, pack, pack_into
 from typing import Union
 
+from casparian import speed
 from casparian.kinds import UNITS, Field, Kind
 
 V5 = 4
 HEADER_SCHEMA = 1
 HEADER_BATCH = 3
+
+_PADDING = [bytes(size) for size in range(8)]
 
 Slot = Union[tuple[str, int], None]
 """A field of a flatbuffer table: how it is packed and its value; `None` where it is absent."""
@@ -121,23 +125,38 @@ def _schema_head(fields: int) -> tuple[bytes, int]:
 
 def _write_fields(flat: Flat, start: int, fields: Sequence[Field]) -> None:
     """Writes fields that the vector at `start` points to."""
-    raw = flat.bytes
+    if not fields:
+        return
+    flat.pad(8, 0)
+    at, tables, written = len(flat.bytes), [], []
     for place, field in zip(range(start, start + 4 * len(fields), 4), fields):
-        pairs = _pairs(field) if field.doc or field.meant else None
-        head, table, more = _unnamed(field.kind, field.nullable, pairs is not None)
-        name = field.name.encode()
-        raw += bytes(-len(raw) % 8)
-        at = len(raw)
-        pack_into("<I", raw, place, at + table - place)
-        raw += b"%b%b%b\0" % (head, pack("<I", len(name)), name)
-        if pairs:
-            _write_pairs(flat, at + more, pairs)
+        raw, table = _field(field)
+        tables.append(at + table - place)
+        written.append(raw)
+        at += len(raw)
+    pack_into(f"<{len(tables)}I", flat.bytes, start, *tables)
+    flat.bytes += b"".join(written)
+
+
+@cache
+def _field(field: Field) -> tuple[bytes, int]:
+    """Returns a field, and where its table stands in it. Whatever begins at a multiple of 8 may stand anywhere."""
+    has_pairs = bool(field.doc or field.meant)
+    head, table, more = _unnamed(field.kind, field.nullable, has_pairs)
+    name = field.name.encode()
+    raw = b"%b%b%b\0" % (head, pack("<I", len(name)), name)
+    if has_pairs:
+        flat = Flat()
+        flat.bytes += raw
+        _write_pairs(flat, more, _pairs(field))
+        raw = bytes(flat.bytes)
+    return raw + _PADDING[-len(raw) % 8], table
 
 
 @cache
 def _unnamed(kind: Kind, nullable: bool, has_pairs: bool) -> tuple[bytes, int, int]:
     """Returns all of a field up to its name; its pairs may come after that. The numbers say where the field's table stands, and
-    what points to the pairs. Whatever begins at a multiple of 8 may stand anywhere."""
+    what points to the pairs."""
     flat = Flat()
     tag: Slot = ("B", _TAGS[kind.name])
     places, table = flat.table(LATER, ("B", int(nullable)), tag, LATER, None, LATER, LATER if has_pairs else None)
@@ -204,73 +223,63 @@ def shape(kind: Kind) -> tuple[int, int]:
     return 1 + sum(nodes for nodes, _ in inner), own + sum(buffers for _, buffers in inner)
 
 
-_PADDING = [bytes(size) for size in range(8)]
-
-
 class Body:
     """A batch that is being written: its nodes and buffers, in the order of the schema."""
 
     def __init__(self, layout: BatchLayout) -> None:
         self._layout = layout
         self._numbers: list[int] = []
-        self._places: list[int] = []
-        self._parts: list[bytes] = []
-        self._length = 0
+        self._buffers: list[bytes] = []
 
     def node(self, rows: int, missing: int, validity: bytes | None) -> None:
         """Starts a column."""
-        self._numbers += (rows, missing)
-        self.buffer(validity if validity is not None else b"")
+        self.column(rows, missing, validity if validity is not None else b"")
 
     def buffer(self, raw: bytes) -> None:
         """Adds a buffer."""
-        size = len(raw)
-        self._places += (self._length, size)
-        self._parts.append(raw)
-        if padding := -size % 8:
-            self._parts.append(_PADDING[padding])
-        self._length += size + padding
+        self._buffers.append(raw)
 
     def column(self, rows: int, missing: int, *buffers: bytes) -> None:
-        """Adds a column that has no others in it."""
+        """Adds a column, with buffers of its own; others may come after it."""
         self._numbers += (rows, missing)
-        length, places, parts = self._length, self._places, self._parts
-        for raw in buffers:
-            size = len(raw)
-            places += (length, size)
-            parts.append(raw)
-            if padding := -size % 8:
-                parts.append(_PADDING[padding])
-            length += size + padding
-        self._length = length
+        self._buffers += buffers
 
     def message(self, rows: int) -> bytes:
         """Returns the message."""
-        head = self._layout.head(rows, self._length, self._numbers, self._places)
-        return b"".join((head, *self._parts))
+        return self._layout.message(rows, self._numbers, self._buffers)
 
 
 class BatchLayout:
     """The header of a table's batches, laid out once."""
 
     def __init__(self, fields: Iterable[Field]) -> None:
-        nodes = buffers = 0
-        for field in fields:
-            its_nodes, its_buffers = shape(field.kind)
-            nodes += its_nodes
-            buffers += its_buffers
+        nodes, buffers = _shape_of(tuple([field.kind for field in fields]))
         head, self._places = _batch_head(nodes, buffers)
         self._head = bytearray(head)
-        self._nodes_form, self._buffers_form = f"<{2 * nodes}q", f"<{2 * buffers}q"
+        self._nodes_form = f"<{2 * nodes}q"
 
-    def head(self, rows: int, body_bytes: int, numbers: list[int], places: list[int]) -> bytes:
-        """Returns the header with its numbers filled in."""
-        head, (body_at, rows_at, nodes_at, buffers_at) = self._head, self._places
-        pack_into("<q", head, body_at, body_bytes)
+    def message(self, rows: int, numbers: list[int], buffers: list[bytes]) -> bytes:
+        """Returns a batch of these nodes and buffers."""
+        head, (body_at, rows_at, nodes_at, places_at) = self._head, self._places
         pack_into("<q", head, rows_at, rows)
         pack_into(self._nodes_form, head, nodes_at, *numbers)
-        pack_into(self._buffers_form, head, buffers_at, *places)
-        return bytes(head)
+        if speed.compiled is not None:
+            made: bytes | None = speed.compiled.framed(bytes(head), body_at, places_at, buffers)
+            if made is not None:
+                return made
+        sizes = [len(raw) for raw in buffers]
+        starts = list(accumulate([size + 7 & -8 for size in sizes], initial=0))
+        places = [number for place in zip(starts, sizes) for number in place]
+        pack_into("<q", head, body_at, starts[-1])
+        pack_into(f"<{len(places)}q", head, places_at, *places)
+        parts = [part for raw, size in zip(buffers, sizes) for part in (raw, _PADDING[-size % 8])]
+        return b"".join((head, *parts))
+
+
+@cache
+def _shape_of(kinds: tuple[Kind, ...]) -> tuple[int, int]:
+    shapes = list(map(shape, kinds))
+    return sum(nodes for nodes, _ in shapes), sum(buffers for _, buffers in shapes)
 
 
 @cache

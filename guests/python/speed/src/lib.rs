@@ -11,6 +11,7 @@
 #![expect(unsafe_code, reason = "a module for an interpreter in C")]
 
 mod line;
+mod message;
 mod python;
 mod rows;
 mod texts;
@@ -25,11 +26,12 @@ const NAME: &CStr = c"_casparian_speed";
 /// The version of the interpreter's interface that modules name, fixed since Python 3.
 const API: c_int = 1013;
 
-static METHODS: Table<[Method; 6]> = Table::new([
+static METHODS: Table<[Method; 7]> = Table::new([
     Method::new(c"lines", Function { many: line::lines }, FASTCALL),
     Method::new(c"spans", Function { one: line::spans }, ONE),
     Method::new(c"texts", Function { one: texts::texts }, ONE),
     Method::new(c"sizes", Function { one: texts::sizes }, ONE),
+    Method::new(c"framed", Function { many: message::framed }, FASTCALL),
     Method::new(c"appender", Function { one: rows::appender }, ONE),
     Method::END,
 ]);

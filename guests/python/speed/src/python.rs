@@ -256,6 +256,19 @@ pub(crate) fn import_error() -> Py {
     unsafe { PyExc_ImportError }
 }
 
+/// Returns what is in an object of bytes; nothing, and no exception is raised, where it is none.
+pub(crate) unsafe fn raw<'b>(object: Py) -> Option<&'b [u8]> {
+    let (mut raw, mut len) = (null_mut(), 0);
+    // SAFETY: the caller has an object, and keeps it as long as what is in it.
+    unsafe {
+        if PyBytes_AsStringAndSize(object, &raw mut raw, &raw mut len) != 0 {
+            PyErr_Clear();
+            return None;
+        }
+        Some(core::slice::from_raw_parts(raw.cast::<u8>(), len.cast_unsigned()))
+    }
+}
+
 /// Makes bytes, which `fill` writes. Null, with an exception, where there is no room for them.
 pub(crate) unsafe fn bytes(len: usize, fill: impl FnOnce(*mut u8)) -> Py {
     // SAFETY: they are new, and nobody else has seen them yet.
