@@ -1,4 +1,4 @@
-"""The first half of the build: compiles what parsers find of the standard library, a file for each module.
+"""The first half of the build: compiles the SDK, and what parsers find of the standard library.
 
 It runs in an interpreter of its own, whose memory is thrown away. What one has compiled it does not forget: thousands of names,
 which every guest would begin with a copy of.
@@ -11,8 +11,6 @@ lean.install()  # before it finds a module
 import encodings
 import marshal
 import sys
-import zlib
-from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import resolve_name
 from modulefinder import ModuleFinder
@@ -34,9 +32,10 @@ CODECS_ABSENT = {"mbcs", "oem", "bz2_codec"}
 
 
 def compile_all(names):
-    """Compiles modules, and those that they or modules in memory may import, now or in a function. One of these that is missing
-    breaks the build, not a parser."""
+    """Compiles modules, and those that they or modules in memory may import, now or in a function. Returns their code, one behind
+    the other, and where each is in it. A module among these that is missing breaks the build, not a parser."""
     due, seen = [(name, True) for name in names] + [(name, False) for name in sys.modules], set(NEVER)
+    places, code = {}, bytearray()
     while due:
         name, is_named = due.pop()
         root = name.partition(".")[0]
@@ -44,22 +43,16 @@ def compile_all(names):
             continue
         seen.add(name)
         spec = sys.modules[name].__spec__ if name in sys.modules else found(name)
-        if spec is not None:
-            due += [(other, False) for other in compile_one(name, spec)]
-        elif is_named and name not in sys.builtin_module_names:
+        if spec is None and is_named and name not in sys.builtin_module_names:
             raise ImportError(f"there is no module `{name}` to compile")
-
-
-def compile_one(name, spec):
-    """Compiles a module. Returns what it may import."""
-    code = spec.loader.get_code(spec.name) if hasattr(spec.loader, "get_code") else None
-    if code is None:
-        return []  # compiled, and in memory anyway
-    parent = name.rpartition(".")[0]
-    is_package = spec.submodule_search_locations is not None
-    file = Path(library.folder(), name + library.ENDINGS[is_package])
-    file.write_bytes(zlib.compress(marshal.dumps(code), 9))
-    return [parent, *imports_of(code, name if is_package else parent)]
+        made = spec.loader.get_code(spec.name) if hasattr(getattr(spec, "loader", None), "get_code") else None
+        if made is not None:  # what is written in C has none
+            is_package, parent = spec.submodule_search_locations is not None, name.rpartition(".")[0]
+            raw = marshal.dumps(made)
+            places[name] = is_package, len(code), len(raw)
+            code += raw
+            due += [(other, False) for other in [parent, *imports_of(made, name if is_package else parent)]]
+    return code, places
 
 
 def found(name):
@@ -92,5 +85,8 @@ class Format:
     """What a component has to have. Nobody calls this one."""
 
 
-codecs = [it.name for it in iter_modules(encodings.__path__) if it.name not in CODECS_ABSENT]
-compile_all(library.READY + library.KEPT + [f"encodings.{name}" for name in codecs])
+CODECS = [f"encodings.{it.name}" for it in iter_modules(encodings.__path__) if it.name not in CODECS_ABSENT]
+SDK = [f"casparian.{it.name}" for it in iter_modules(found("casparian").submodule_search_locations)]
+CODE, PLACES = compile_all(library.READY + library.KEPT + CODECS + SDK + ["casparian", "closed", "warm"])
+Path(library.folder(), "code").write_bytes(CODE)
+Path(library.folder(), "places").write_bytes(marshal.dumps(PLACES))

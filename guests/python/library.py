@@ -1,14 +1,13 @@
-"""What parsers find of the standard library. A parser has no file system to import from, so all of it is in memory.
+"""What parsers find of the standard library: a parser has no file system to import from, so all of it comes with the runtime.
 
-What parsers of text are made of is imported while the component is built. The rest is kept as compressed code, and made when a
-parser imports it: every guest begins with a copy of the interpreter's memory. Left out is what has no sense without a file
-system, a network or processes, and what the interpreter lacks here (bz2, lzma, ctypes, ssl).
+What parsers of text are made of is imported while the component is built. The rest is kept as code outside of the interpreter's memory,
+which every guest begins with a copy of, and made when a parser imports it. Left out is what has no sense without a file system, a
+network or processes, and what the interpreter lacks here (bz2, lzma, ctypes, ssl).
 """
 
 import marshal
 import os
 import sys
-import zlib
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 
@@ -17,45 +16,38 @@ __future__ _strptime abc array base64 binascii bisect builtins calendar cmath co
 copy csv dataclasses datetime decimal email email.header email.message email.parser email.policy email.utils encodings.ascii
 encodings.cp1252 encodings.iso8859_1 encodings.iso8859_15 encodings.latin_1 encodings.utf_16 encodings.utf_16_be encodings.utf_16_le
 encodings.utf_8_sig enum errno functools gc hashlib heapq html html.parser importlib io itertools json json.decoder json.encoder
-keyword linecache locale logging math numbers operator os os.path pyexpat re reprlib string struct sys textwrap threading time
+keyword linecache locale logging math numbers operator os os.path pyexpat random re reprlib string struct sys textwrap threading time
 tomllib traceback types typing unicodedata urllib.parse uuid warnings weakref xml.dom.minidom xml.etree.ElementTree
 xml.parsers.expat zipfile zlib
 """.split()
-"""What parsers are made of: imported while the component is built."""
+"""What parsers are made of: imported while the component is built. (`random` is what componentize-py imports last.)"""
 
 # `sysconfig` asks for the last one by a name that it makes up.
 KEPT = """
 argparse ast colorsys contextvars copyreg difflib email.mime.multipart email.mime.text fnmatch fractions graphlib gzip hmac
 html.entities importlib.resources inspect ipaddress mimetypes optparse pathlib pickle pkgutil platform plistlib posixpath pprint
-queue quopri random sched secrets shlex signal statistics stringprep tarfile tempfile timeit token tokenize xml.dom.pulldom
+queue quopri sched secrets shlex signal statistics stringprep tarfile tempfile timeit token tokenize xml.dom.pulldom
 xml.sax xml.sax.handler xml.sax.saxutils xml.sax.xmlreader zoneinfo _sysconfigdata__wasi_wasm32-wasi
 """.split()
 """What is kept as code, with all that it imports when it is imported."""
 
-FOLDER = "modules"
-"""Where the build hands over what was compiled, on its path."""
-ENDINGS = {False: ".module", True: ".package"}
-"""How the file of a module ends, and that of a package."""
-
-
 def folder():
-    """Returns the folder of compiled modules."""
-    return next(place for place in (os.path.join(it, FOLDER) for it in sys.path) if os.path.isdir(place))
+    """Returns where the build hands over what was compiled: the folder `library` on its path."""
+    return next(place for place in (os.path.join(it, "library") for it in sys.path) if os.path.isdir(place))
 
 
 class Library:
-    """The modules that were compiled: on the disk while the component is built, kept in memory from then on."""
+    """The modules that were compiled: on the disk while the component is built, kept beside its memory from then on."""
 
     def __init__(self):
-        self._kept = {}
-        self._folder = None
+        self._places = {}
+        self._read = None
 
     def find_spec(self, name, path=None, target=None):
         """Finds a module that was compiled."""
-        for is_package, ending in ENDINGS.items():
-            if name + ending in self._kept or self._folder and os.path.isfile(self._file(name + ending)):
-                return ModuleSpec(name, self, loader_state=name + ending, is_package=is_package)
-        return None
+        if name not in self._places:
+            return None
+        return ModuleSpec(name, self, is_package=self._places[name][0])
 
     def create_module(self, spec):
         """Leaves that to the interpreter."""
@@ -63,31 +55,23 @@ class Library:
 
     def exec_module(self, module):
         """Makes a module."""
-        code = self._read(module.__spec__.loader_state)
-        exec(marshal.loads(zlib.decompress(code)), module.__dict__)
-
-    def _file(self, name):
-        return os.path.join(self._folder, name)
-
-    def _read(self, name):
-        if self._folder is None:
-            return self._kept[name]
-        with open(self._file(name), "rb") as file:
-            return file.read()
+        _, at, length = self._places[module.__name__]
+        exec(marshal.loads(self._read(at, length)), module.__dict__)
 
     def fill(self):
         """Makes what is to be ready, from the disk."""
-        self._folder = folder()
+        with open(os.path.join(folder(), "places"), "rb") as places:
+            self._places = marshal.load(places)
+        code = open(os.path.join(folder(), "code"), "rb")  # closed when nothing is read of it any more
+        self._read = lambda at, length: code.seek(at) >= 0 and code.read(length)
         sys.meta_path.insert(0, self)
         for name in READY:
             import_module(name)
 
-    def keep(self):
-        """Keeps what nobody has imported, and leaves the disk."""
-        for name in os.listdir(self._folder):
-            if name.rpartition(".")[0] not in sys.modules:
-                self._kept[name] = self._read(name)
-        self._folder = None
+    def keep(self, read):
+        """Forgets what has been imported. The rest is read so from now on."""
+        self._places = {name: place for name, place in self._places.items() if name not in sys.modules}
+        self._read = read
 
 
 LIBRARY = Library()

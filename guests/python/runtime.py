@@ -7,7 +7,6 @@ All that a parser may import is brought in here, while the component is built: l
 import lean
 
 lean.in_memory()
-lean.install()  # before the rest is imported
 
 import library
 
@@ -207,7 +206,7 @@ gc.set_threshold(engine.COLLECT_AFTER, *gc.get_threshold()[1:])
 closed.stop_clocks()
 closed.stop_input()
 warm.up(sys.modules[__name__])
-library.LIBRARY.keep()
+library.LIBRARY.keep(speed.compiled.kept)
 for ours in (lean, library, warm, closed):
     del sys.modules[ours.__name__]  # a parser's own modules may be called so
 # What looks for modules on a disk keeps what it has found there; forgetting that takes a while.

@@ -25,7 +25,7 @@ def parse(source, out):
         typed.append(line, symbol, px, qty)
         texts.append(line, symbol, px, "2026-01-02T03:04:05")
 '''
-LINES = b"".join(b"SYM%d,%d.25,%d\n" % (n, n, n) for n in range(2_000))
+LINES = b"".join(b"SYM%d,%d.25,%d\n" % (n, n, n) for n in range(100))
 
 
 class Nowhere:

@@ -10,6 +10,7 @@
 //! refused by name, and none of it comes out of componentize-py.
 
 mod component;
+mod kept;
 mod linking;
 mod mending;
 mod module;
@@ -34,10 +35,10 @@ pub(crate) enum Fault {
 
 type Outcome<T = ()> = Result<T, Fault>;
 
-/// Returns the component with all its core modules in one.
-pub(crate) fn link(whole: &[u8]) -> Outcome<Vec<u8>> {
+/// Returns the component with all its core modules in one, and bytes with it that it may ask for.
+pub(crate) fn link(whole: &[u8], kept: &[u8]) -> Outcome<Vec<u8>> {
     let parts = reading::Parts::read(whole)?;
-    let linked = linking::Linked::link(&parts)?;
+    let linked = linking::Linked::link(&parts, kept)?;
     let one = module::write(&linked)?;
     component::write(&linked, whole, &one.finish())
 }
@@ -131,7 +132,7 @@ mod tests {
 
     fn linked(text: &str) -> Result<Vec<u8>, String> {
         let whole = wat::parse_str(text).expect("the test's text is valid");
-        link(&whole).map_err(|fault| fault.to_string())
+        link(&whole, b"").map_err(|fault| fault.to_string())
     }
 
     /// The operators of every function of the one module, which stands behind the relay.
@@ -240,11 +241,58 @@ mod tests {
         assert_eq!(found, [vec![], vec![], vec![1, 3], vec![0, 1]]);
     }
 
+    /// A module that has a function for bytes that it asks for.
+    const ASKING: &str = r#"
+      (component
+        (core module $app
+          (memory (export "memory") 1)
+          (data (i32.const 8) "frozen")
+          (func $kept (export "casparian_kept") (param i32 i32 i32) unreachable)
+          (func (export "run") (result i32)
+            i32.const 64 i32.const 2 i32.const 3 call $kept i32.const 64 i32.load))
+        (core instance $app (instantiate $app))
+        (func (export "run") (result u32) (canon lift (core func $app "run"))))"#;
+
+    #[test]
+    fn bytes_that_a_guest_asks_for_are_in_no_memory_until_then() {
+        let component = link(&wat::parse_str(ASKING).expect("valid"), b"some bytes").expect("linked");
+        Validator::new().validate_all(&component).expect("valid");
+        assert!(matches!(
+            functions(&component)[0].as_slice(),
+            [
+                Operator::LocalGet { local_index: 0 },
+                Operator::LocalGet { local_index: 1 },
+                Operator::LocalGet { local_index: 2 },
+                Operator::MemoryInit { data_index: 1, mem: 0 },
+                Operator::End,
+            ]
+        ));
+        let segments: Vec<_> = Parser::new(0)
+            .parse_all(&component)
+            .filter_map(|payload| match payload {
+                Ok(Payload::DataSection(section)) => Some(section.into_iter().map(Result::unwrap)),
+                _ => None,
+            })
+            .flatten()
+            .map(|it| (matches!(it.kind, wasmparser::DataKind::Passive), it.data))
+            .collect();
+        assert_eq!(segments, [(false, b"frozen".as_slice()), (true, b"some bytes".as_slice())]);
+    }
+
+    #[test]
+    fn bytes_that_nobody_asks_for_are_refused() {
+        let refused = |text: &str| link(&wat::parse_str(text).expect("valid"), b"some").expect_err("refused");
+        let other = refused(&ASKING.replace("\"casparian_kept\"", "\"other\""));
+        assert_eq!(other.to_string(), "the function `casparian_kept` is not there");
+        let unused = refused(&ASKING.replace("call $kept", "drop drop drop"));
+        assert!(unused.to_string().contains("is not there"), "{unused}");
+    }
+
     #[test]
     fn what_is_cut_off_is_refused_or_a_component_still() {
         let whole = wat::parse_str(LINKED_LATE).expect("the test's text is valid");
         for end in 0..whole.len() {
-            if let Ok(component) = link(&whole[..end]) {
+            if let Ok(component) = link(&whole[..end], b"") {
                 Validator::new().validate_all(&component).expect("valid");
             }
         }

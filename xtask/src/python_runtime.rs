@@ -1,5 +1,5 @@
 //! The component that makes parsers of Python programs: CPython, the modules that a parser may import, and our SDK with what
-//! of it is compiled, started once and kept as it was then.
+//! of it is compiled, started once and kept as it was then; beside its memory, the code of modules that few parsers import.
 //!
 //! componentize-py builds it. Its bytes differ from build to build (the interpreter draws a hash seed when it starts, and where
 //! things lie in its memory follows from that), so it is built when what it is made of has changed and not otherwise: what a
@@ -22,9 +22,9 @@ use crate::workspace::{self, copy, entries, make_folder, read, rename};
 pub(crate) const NAME: &str = "python";
 /// What is handed to the interpreter, beside the interface.
 const SOURCES: [&str; 3] = ["guests/python", "sdk/python/casparian", "xtask/src/one_module"];
-const MAKERS: [&str; 3] = ["wit/world.wit", PINS, "xtask/src/python_runtime.rs"];
-/// Where the halves of the build look for the compiled library, on their path (`guests/python/library.py`).
-const COMPILED: &str = "modules";
+const MAKERS: [&str; 4] = ["wit/world.wit", PINS, "xtask/src/python_runtime.rs", "xtask/src/one_module.rs"];
+/// Where the first half of the build writes down what it has compiled, on its path (`guests/python/library.py`).
+const COMPILED: &str = "library";
 const PINS: &str = "guests/python/requirements.txt";
 
 /// Builds `target/guests/python.wasm` where it is out of date, and puts a copy where the host of this checkout looks for it.
@@ -72,17 +72,18 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Outcome {
     Ok(())
 }
 
-/// Builds it in two halves: an interpreter that is thrown away compiles the library, one that is kept begins with what it needs of it.
+/// Builds it in two halves: an interpreter that is thrown away compiles the library, one that is kept imports what it needs of it.
 fn componentize(root: &Path, speed: &Path, component: &Path) -> Outcome {
     let folder = component.parent().ok_or("the component stands in no folder")?;
     let (library, half) = (folder.join(".python-library"), folder.join(".python.wasm-half"));
     workspace::remove_folder(&library)?;
     make_folder(&library.join(COMPILED))?;
-    let on_path = [Path::new("guests/python"), &library];
-    interpreter(root, &on_path, "compile_library", &half)?;
     let on_path = [Path::new("guests/python"), Path::new("sdk/python"), speed, &library];
+    interpreter(root, &on_path, "compile_library", &half)?;
     interpreter(root, &on_path, "runtime", &half)?;
-    let linked = one_module::link(&read(&half)?).map_err(|fault| format!("{}: {fault}", half.display()))?;
+    let kept = read(&library.join(COMPILED).join("code"))?;
+    let linked =
+        one_module::link(&read(&half)?, &kept).map_err(|fault| format!("{}: {fault}", half.display()))?;
     workspace::write(&half, &linked)?;
     rename(&half, component)
 }

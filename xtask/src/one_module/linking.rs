@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wasmparser::{ConstExpr, ElementItems, ElementKind, FuncType, Operator, TableInit, TypeRef};
 
+use super::kept::Kept;
 use super::mending::Mending;
 use super::reading::{Item, Kind, Parts};
 use super::{Fault, Outcome, unsupported};
@@ -38,6 +39,8 @@ pub(super) struct Linked<'p, 'a> {
     pub(super) types: Vec<FuncType>,
     /// What is mended on the way, where both of its functions are in use.
     pub(super) mending: Option<Mending>,
+    /// What is asked for.
+    pub(super) kept: Option<Kept<'p>>,
     numbers: HashMap<Item, u32>,
     type_numbers: HashMap<FuncType, u32>,
 }
@@ -53,7 +56,7 @@ struct Reached {
 }
 
 impl<'p, 'a> Linked<'p, 'a> {
-    pub(super) fn link(parts: &'p Parts<'a>) -> Outcome<Self> {
+    pub(super) fn link(parts: &'p Parts<'a>, kept: &'p [u8]) -> Outcome<Self> {
         let mut linked = Linked {
             parts,
             places: BTreeMap::new(),
@@ -65,6 +68,7 @@ impl<'p, 'a> Linked<'p, 'a> {
             constants: HashMap::new(),
             types: Vec::new(),
             mending: None,
+            kept: Kept::find(parts, kept)?,
             numbers: HashMap::new(),
             type_numbers: HashMap::new(),
         };
@@ -75,6 +79,8 @@ impl<'p, 'a> Linked<'p, 'a> {
         let is_used =
             |it: &Mending| [it.takes, it.gives_back].iter().all(|its| linked.numbers.contains_key(its));
         linked.mending = Mending::find(parts)?.filter(is_used);
+        // Bytes that nobody asks for are a mistake.
+        linked.kept.map(|it| linked.number_of(it.copies)).transpose()?;
         Ok(linked)
     }
 

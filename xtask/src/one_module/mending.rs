@@ -9,7 +9,7 @@ use wasm_encoder::{BlockType, Function, Instruction, MemArg, ValType};
 
 use super::Outcome;
 use super::linking::Linked;
-use super::reading::{Item, Kind, Parts};
+use super::reading::{Item, Parts};
 
 /// Takes a list off the stack: how long it is; where its bytes are copied to stands at the address given, 0 where they are not.
 const TAKES: &str = "wit_dylib_pop_list";
@@ -26,7 +26,8 @@ pub(super) struct Mending {
 impl Mending {
     /// Finds the two, where there is such a runtime.
     pub(super) fn find(parts: &Parts<'_>) -> Outcome<Option<Self>> {
-        let (takes, gives_back) = (exported(parts, TAKES)?, exported(parts, GIVES_BACK)?);
+        // A later componentize-py may have others of that name.
+        let (takes, gives_back) = (parts.exported(TAKES, 3, 1)?, parts.exported(GIVES_BACK, 5, 0)?);
         Ok(takes.zip(gives_back).map(|(takes, gives_back)| Self { takes, gives_back }))
     }
 
@@ -56,25 +57,4 @@ impl Mending {
         function.instruction(&Instruction::LocalGet(length)).instruction(&Instruction::End);
         Ok(function)
     }
-}
-
-fn exported(parts: &Parts<'_>, name: &str) -> Outcome<Option<Item>> {
-    for (instance, module) in parts.made_of_modules() {
-        if let Some((Kind::Function, index)) = module.exports.get(name)
-            && let item @ Item::Own { instance: its, .. } = parts.item(instance, Kind::Function, *index)?
-            && its == instance
-            && module.function(*index).is_some_and(|(ty, _)| is_expected(name, &module.types[ty as usize]))
-        {
-            return Ok(Some(item));
-        }
-    }
-    Ok(None)
-}
-
-/// A later componentize-py may have others of that name.
-fn is_expected(name: &str, ty: &wasmparser::FuncType) -> bool {
-    let (params, results) = if name == TAKES { (3, 1) } else { (5, 0) };
-    let is_i32 = |ty: &wasmparser::ValType| *ty == wasmparser::ValType::I32;
-    (ty.params().len(), ty.results().len()) == (params, results)
-        && ty.params().iter().chain(ty.results()).all(is_i32)
 }

@@ -2,13 +2,14 @@
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType, ExportSection,
-    FunctionSection, GlobalSection, ImportSection, Instruction, MemorySection, Module, NameMap, NameSection,
-    TableSection, TypeSection,
+    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType,
+    ExportSection, FunctionSection, GlobalSection, ImportSection, Instruction, MemorySection, Module,
+    NameMap, NameSection, TableSection, TypeSection,
 };
 use wasmparser::{DataKind, FuncType, Operator};
 
-use super::linking::{Constant, Linked};
+use super::kept::Kept;
+use super::linking::{Constant, Linked, number};
 use super::reading::{Item, Kind};
 use super::{Fault, Outcome, unsupported};
 
@@ -33,6 +34,8 @@ pub(super) fn write(linked: &Linked<'_, '_>) -> Outcome<Module> {
     module.section(&globals(linked)?);
     module.section(&exports(linked)?);
     module.section(&elements(linked)?);
+    // Whoever names a segment wants to know beforehand how many there are.
+    module.section(&DataCountSection { count: number(active(linked) + usize::from(linked.kept.is_some())) });
     module.section(&code(linked)?);
     module.section(&data(linked)?);
     module.section(&names(linked)?);
@@ -132,6 +135,11 @@ fn code(linked: &Linked<'_, '_>) -> Outcome<CodeSection> {
     let mut section = CodeSection::new();
     for item in &linked.functions {
         let Item::Own { instance, index, .. } = *item else { continue };
+        if let Some(kept) = linked.kept.filter(|kept| kept.copies == *item) {
+            let memory = linked.number_of(kept.memory(linked.parts)?)?;
+            section.function(&Kept::body(memory, number(active(linked))));
+            continue;
+        }
         let found = linked.parts.module(instance).and_then(|module| module.function(index));
         let (_, body) = found.ok_or_else(|| Fault::Missing(format!("function {index}")))?;
         Renumbered { linked, instance }.parse_function_body(&mut section, body.clone())?;
@@ -156,7 +164,15 @@ fn data(linked: &Linked<'_, '_>) -> Outcome<DataSection> {
             section.active(memory, &ConstExpr::i32_const(offset), data.data.iter().copied());
         }
     }
+    if let Some(kept) = linked.kept {
+        section.passive(kept.bytes.iter().copied());
+    }
     Ok(section)
+}
+
+/// Returns how many segments memory is made of.
+fn active(linked: &Linked<'_, '_>) -> usize {
+    linked.parts.made_of_modules().map(|(_, module)| module.data.len()).sum()
 }
 
 /// Whoever reads where a guest trapped wants names.

@@ -231,6 +231,25 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// Finds a function of a module by what it is called there, and by how many numbers it takes and gives back.
+    pub(super) fn exported(&self, name: &str, params: usize, results: usize) -> Outcome<Option<Item>> {
+        let is_i32 = |ty: &wasmparser::ValType| *ty == wasmparser::ValType::I32;
+        let is_it = |ty: &wasmparser::FuncType| {
+            (ty.params().len(), ty.results().len()) == (params, results)
+                && ty.params().iter().chain(ty.results()).all(is_i32)
+        };
+        for (instance, module) in self.made_of_modules() {
+            if let Some((Kind::Function, index)) = module.exports.get(name)
+                && let item @ Item::Own { instance: its, .. } = self.item(instance, Kind::Function, *index)?
+                && its == instance
+                && module.function(*index).is_some_and(|(ty, _)| is_it(&module.types[ty as usize]))
+            {
+                return Ok(Some(item));
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns the instances that are made of a module.
     pub(super) fn made_of_modules(&self) -> impl Iterator<Item = (usize, &Module<'a>)> {
         (0..self.instances.len()).filter_map(|at| Some((at, self.module(at)?)))

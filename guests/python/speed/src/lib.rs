@@ -1,6 +1,6 @@
 //! What the SDK for Python does for every line, row and cell, compiled: a module for the CPython of the runtime.
 //!
-//! Everything here stands in for a function of the SDK in Python and says the same to the byte. What is not the plain case it
+//! Everything here but [`kept`] stands in for a function of the SDK in Python and says the same to the byte. What is not the plain case it
 //! answers with `None`, and the function in Python takes over: it alone says what is right.
 //!
 //! This is `unsafe` code: it talks to an interpreter in C, and reads its objects where they lie. It runs inside the sandbox, so a
@@ -10,6 +10,7 @@
 #![no_std]
 #![expect(unsafe_code, reason = "a module for an interpreter in C")]
 
+mod kept;
 mod line;
 mod message;
 mod python;
@@ -26,12 +27,13 @@ const NAME: &CStr = c"_casparian_speed";
 /// The version of the interpreter's interface that modules name, fixed since Python 3.
 const API: c_int = 1013;
 
-static METHODS: Table<[Method; 7]> = Table::new([
+static METHODS: Table<[Method; 8]> = Table::new([
     Method::new(c"lines", Function { many: line::lines }, FASTCALL),
     Method::new(c"spans", Function { one: line::spans }, ONE),
     Method::new(c"texts", Function { one: texts::texts }, ONE),
     Method::new(c"sizes", Function { one: texts::sizes }, ONE),
     Method::new(c"framed", Function { many: message::framed }, FASTCALL),
+    Method::new(c"kept", Function { many: kept::kept }, FASTCALL),
     Method::new(c"appender", Function { one: rows::appender }, ONE),
     Method::END,
 ]);

@@ -46,7 +46,9 @@ unsafe fn body_bytes(buffers: &[Py]) -> Option<usize> {
     buffers.iter().try_fold(0_usize, |total, buffer| {
         // SAFETY: what stands in a list is an object.
         let len = unsafe { python::raw(*buffer) }?.len();
-        total.checked_add(len.checked_next_multiple_of(ALIGN)?).filter(|total| *total <= isize::MAX as usize / 2)
+        total
+            .checked_add(len.checked_next_multiple_of(ALIGN)?)
+            .filter(|total| *total <= isize::MAX as usize / 2)
     })
 }
 
