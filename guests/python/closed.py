@@ -13,6 +13,8 @@ from library import LIBRARY
 NOW_S = 946_684_800
 """What the clock says for ever: 2000-01-01T00:00:00Z, as for parsers in any language."""
 
+OURS = "_casparian_speed closed componentize_py_runtime componentize_py_types library runtime warm wit_world".split()
+"""Modules that are forgotten: a parser's own may be called so."""
 ABSENT = ("open", "os.", "socket.", "subprocess.", "shutil.", "tempfile.", "glob.", "ctypes.", "sqlite3.")
 """Events of the interpreter that would look for a machine."""
 
@@ -20,7 +22,8 @@ ABSENT = ("open", "os.", "socket.", "subprocess.", "shutil.", "tempfile.", "glob
 def close() -> None:
     """Closes what the build still needs: its disks. Nothing opens the world again: an interpreter keeps its hooks."""
     _forget_disks()
-    del sys.modules["runtime"]  # a parser's own may be called so; while it is being imported it has to be there
+    for name in OURS:
+        del sys.modules[name]
     sys.addaudithook(_refuse)
 
 

@@ -4,10 +4,6 @@ It runs in an interpreter of its own, whose memory is thrown away. What one has 
 which every guest would begin with a copy of.
 """
 
-import lean
-
-lean.install()  # before it finds a module
-
 import encodings
 import marshal
 import sys

@@ -4,10 +4,6 @@ It converts between the SDK's plain values and the types that componentize-py ma
 All that a parser may import is brought in here, while the component is built: later there is nowhere to import from.
 """
 
-import lean
-
-lean.in_memory()
-
 import library
 
 library.LIBRARY.fill()
@@ -207,8 +203,6 @@ closed.stop_clocks()
 closed.stop_input()
 warm.up(sys.modules[__name__])
 library.LIBRARY.keep(speed.compiled.kept)
-for ours in (lean, library, warm, closed):
-    del sys.modules[ours.__name__]  # a parser's own modules may be called so
 # What looks for modules on a disk keeps what it has found there; forgetting that takes a while.
 sys.path_importer_cache.clear()
 

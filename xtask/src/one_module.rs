@@ -290,10 +290,12 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_refused_or_a_component_still() {
-        let whole = wat::parse_str(LINKED_LATE).expect("the test's text is valid");
-        for end in 0..whole.len() {
-            if let Ok(component) = link(&whole[..end], b"") {
-                Validator::new().validate_all(&component).expect("valid");
+        for (text, kept) in [(LINKED_LATE, ""), (ASKING, "some bytes")] {
+            let whole = wat::parse_str(text).expect("the test's text is valid");
+            for end in 0..whole.len() {
+                if let Ok(component) = link(&whole[..end], kept.as_bytes()) {
+                    Validator::new().validate_all(&component).expect("valid");
+                }
             }
         }
     }

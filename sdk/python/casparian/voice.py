@@ -18,12 +18,9 @@ PRINTED_CHARS_MAX = 1 << 20
 class Voice(io.TextIOBase):
     """A file that is written line by line into the log."""
 
-    def __init__(self, level: Level) -> None:
-        self._level = level
-
-    def begin(self, port: Port, at: Callable[[], Span | None], is_kept: bool) -> None:
-        """Speaks to a port from now on."""
+    def __init__(self, port: Port, level: Level, at: Callable[[], Span | None], is_kept: bool) -> None:
         self._port = port
+        self._level = level
         self._at = at
         self._held = ""
         self._left = PRINTED_CHARS_MAX
@@ -64,8 +61,8 @@ class Voice(io.TextIOBase):
 class LogBridge(logging.Handler):
     """Hands what `logging` is told to the host's log."""
 
-    def begin(self, port: Port, at: Callable[[], Span | None]) -> None:
-        """Speaks to a port from now on."""
+    def __init__(self, port: Port, at: Callable[[], Span | None]) -> None:
+        super().__init__()
         self._port = port
         self._at = at
 
@@ -101,32 +98,28 @@ def sayable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
-# Made once: what a handler and a file need takes as long as reading a small input.
-_BRIDGE = LogBridge()
-_OUT, _ERR = Voice("info"), Voice("warn")
-
-
 class Heard:
     """Listens while a parser runs; to `print` only if asked to."""
 
     def __init__(self, port: Port, at: Callable[[], Span | None], prints: bool) -> None:
-        self._prints = prints
         self._level = _least_kept(port)
-        self._before = logging.root.level, sys.stdout, sys.stderr
-        _BRIDGE.begin(port, at)
-        _OUT.begin(port, at, self._level <= logging.INFO)
-        _ERR.begin(port, at, self._level <= logging.WARNING)
+        self._bridge = LogBridge(port, at)
+        self._voices: tuple[Voice, ...] = ()
+        if prints:
+            out = Voice(port, "info", at, self._level <= logging.INFO)
+            self._voices = out, Voice(port, "warn", at, self._level <= logging.WARNING)
 
     def __enter__(self) -> None:
-        logging.root.addHandler(_BRIDGE)
+        self._before = logging.root.level, sys.stdout, sys.stderr
+        logging.root.addHandler(self._bridge)
         _set_level(self._level)
-        if self._prints:
-            sys.stdout, sys.stderr = _OUT, _ERR
+        if self._voices:
+            sys.stdout, sys.stderr = self._voices
 
     def __exit__(self, *_: object) -> None:
-        _OUT.flush()
-        _ERR.flush()
-        logging.root.removeHandler(_BRIDGE)
+        for voice in self._voices:
+            voice.flush()
+        logging.root.removeHandler(self._bridge)
         level, sys.stdout, sys.stderr = self._before
         _set_level(level)
 

@@ -1,5 +1,7 @@
 """Parsers of both levels, from their source to what they say."""
 
+import sys
+
 import pytest
 
 from casparian.engine import Program, compiled
@@ -288,6 +290,38 @@ def test_what_is_printed_and_logged_goes_to_the_log(load):
     assert log[:3] == [("info", "read a", (0, 2)), ("error", "bad a", (0, 2)), ("info", "read b", (2, 1))]
     assert ("debug", "fine", (2, 1)) in log and ("warn", "halfhalf", (2, 1)) in log
     assert [len(line) for level, line, _ in log if line.startswith("xx")] == [1024, 1024, 952]
+
+
+def test_whatever_a_run_does_to_its_ears_the_next_one_hears(load):
+    source = """
+    import logging, sys
+    def parse(source, out):
+        assert not hasattr(sys.stdout, "mark")
+        print("printed")
+        logging.warning("logged")
+        for handler in logging.getLogger().handlers:
+            handler.setLevel("ERROR")
+        sys.stdout.mark = 1
+        sys.stdout.close()
+    """
+    parser = load(source)
+    heard = [("info", "printed", None), ("warn", "logged", None)]
+    assert [run(parser, b"x").log for _ in range(2)] == [heard, heard]
+
+
+def test_a_run_within_a_run_takes_nothing_from_the_log_of_the_other(load):
+    inner = load("def parse(source, out):\n    print('inner')\n")
+    source = """
+    from casparian.native import run
+    def parse(source, out):
+        print("half ", end="")
+        said.append(run(inner, b"x").log)
+        print("and half")
+    """
+    outer, said = load(source), []
+    vars(sys.modules["parser"]).update(inner=inner, said=said)
+    assert run(outer, b"x").log == [("info", "half and half", None)]
+    assert said == [[("info", "inner", None)]]
 
 
 def test_a_flood_of_prints_is_bounded_and_said_to_be(load):

@@ -17,18 +17,18 @@ pub(crate) unsafe extern "C" fn framed(_: Py, arguments: *const Py, count: isize
         if count != 4 {
             return none();
         }
+        // Numbers first: what is none is asked to be one, and whatever it does then may change the list.
+        let at = |which: usize| usize::try_from(python::PyLong_AsLongLong(*arguments.add(which)));
+        let (Ok(body_at), Ok(places_at)) = (at(1), at(2)) else {
+            python::PyErr_Clear();
+            return none();
+        };
         let buffers = python::list(*arguments.add(3));
         if buffers.is_null() {
             return null_mut();
         }
         let buffers = python::items(buffers);
-        let at = |which: usize| usize::try_from(python::PyLong_AsLongLong(*arguments.add(which)));
-        let (Some(head), Some(body), Ok(body_at), Ok(places_at)) =
-            (python::raw(*arguments), body_bytes(buffers), at(1), at(2))
-        else {
-            python::PyErr_Clear();
-            return none();
-        };
+        let (Some(head), Some(body)) = (python::raw(*arguments), body_bytes(buffers)) else { return none() };
         let fits = |from: usize, len: usize| from.checked_add(len).is_some_and(|end| end <= head.len());
         if !fits(body_at, 8) || !fits(places_at, PLACE_BYTES * buffers.len()) {
             return none();
