@@ -31,8 +31,12 @@ xml.sax xml.sax.handler xml.sax.saxutils xml.sax.xmlreader zoneinfo _sysconfigda
 """.split()
 """What is kept as code, with all that it imports when it is imported."""
 
+BUFFERED = 4 << 10
+"""Bytes of a file that are held: what the memory of the build grows by, every guest begins with."""
+
+
 def folder():
-    """Returns where the build hands over what was compiled: the folder `library` on its path."""
+    """Returns where the halves of the build write down what they have made: the folder `library` on their path."""
     return next(place for place in (os.path.join(it, "library") for it in sys.path) if os.path.isdir(place))
 
 
@@ -60,18 +64,22 @@ class Library:
 
     def fill(self):
         """Makes what is to be ready, from the disk."""
-        with open(os.path.join(folder(), "places"), "rb") as places:
+        with open(os.path.join(folder(), "places"), "rb", BUFFERED) as places:
             self._places = marshal.load(places)
-        code = open(os.path.join(folder(), "code"), "rb")  # closed when nothing is read of it any more
+        code = open(os.path.join(folder(), "code"), "rb", BUFFERED)  # closed when the last of it has been read
         self._read = lambda at, length: code.seek(at) >= 0 and code.read(length)
         sys.meta_path.insert(0, self)
         for name in READY:
             import_module(name)
 
     def keep(self, read):
-        """Forgets what has been imported. The rest is read so from now on."""
-        self._places = {name: place for name, place in self._places.items() if name not in sys.modules}
-        self._read = read
+        """Writes down what has not been imported, for the linker to keep. It is read so from now on."""
+        places = {}
+        with open(os.path.join(folder(), "kept"), "wb", BUFFERED) as kept:
+            for name, (is_package, at, length) in self._places.items():
+                if name not in sys.modules:
+                    places[name] = is_package, kept.tell(), kept.write(self._read(at, length))
+        self._places, self._read = places, read
 
 
 LIBRARY = Library()

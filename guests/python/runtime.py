@@ -6,7 +6,7 @@ All that a parser may import is brought in here, while the component is built: l
 
 import library
 
-library.LIBRARY.fill()
+library.LIBRARY.fill()  # before anything is imported that it has
 
 import gc
 import marshal

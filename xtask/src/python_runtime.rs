@@ -23,7 +23,7 @@ pub(crate) const NAME: &str = "python";
 /// What is handed to the interpreter, beside the interface.
 const SOURCES: [&str; 3] = ["guests/python", "sdk/python/casparian", "xtask/src/one_module"];
 const MAKERS: [&str; 4] = ["wit/world.wit", PINS, "xtask/src/python_runtime.rs", "xtask/src/one_module.rs"];
-/// Where the first half of the build writes down what it has compiled, on its path (`guests/python/library.py`).
+/// Where the halves of the build write down what they have made, on their path (`guests/python/library.py`).
 const COMPILED: &str = "library";
 const PINS: &str = "guests/python/requirements.txt";
 
@@ -81,7 +81,7 @@ fn componentize(root: &Path, speed: &Path, component: &Path) -> Outcome {
     let on_path = [Path::new("guests/python"), Path::new("sdk/python"), speed, &library];
     interpreter(root, &on_path, "compile_library", &half)?;
     interpreter(root, &on_path, "runtime", &half)?;
-    let kept = read(&library.join(COMPILED).join("code"))?;
+    let kept = read(&library.join(COMPILED).join("kept"))?;
     let linked =
         one_module::link(&read(&half)?, &kept).map_err(|fault| format!("{}: {fault}", half.display()))?;
     workspace::write(&half, &linked)?;
