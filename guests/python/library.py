@@ -12,22 +12,22 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 
 READY = """
-__future__ _strptime abc array base64 binascii bisect builtins calendar cmath codecs collections collections.abc configparser contextlib
-copy csv dataclasses datetime decimal email email.header email.message email.parser email.policy email.utils encodings.ascii
-encodings.cp1252 encodings.iso8859_1 encodings.iso8859_15 encodings.latin_1 encodings.utf_16 encodings.utf_16_be encodings.utf_16_le
-encodings.utf_8_sig enum errno functools gc hashlib heapq html html.parser importlib io itertools json json.decoder json.encoder
-keyword linecache locale logging math numbers operator os os.path pyexpat random re reprlib string struct sys textwrap threading time
-tomllib traceback types typing unicodedata urllib.parse uuid warnings weakref xml.dom.minidom xml.etree.ElementTree
-xml.parsers.expat zipfile zlib
+__future__ _strptime abc array base64 binascii bisect builtins calendar cmath codecs collections collections.abc contextlib copy csv
+dataclasses datetime decimal encodings.ascii encodings.cp1252 encodings.iso8859_1 encodings.iso8859_15 encodings.latin_1
+encodings.utf_16 encodings.utf_16_be encodings.utf_16_le encodings.utf_8_sig enum errno functools gc hashlib heapq importlib io
+itertools json json.decoder json.encoder keyword linecache locale logging math numbers operator os os.path pathlib pyexpat random re
+reprlib string struct sys textwrap threading time traceback types typing unicodedata urllib.parse uuid warnings weakref
+xml.etree.ElementTree xml.parsers.expat zlib
 """.split()
 """What parsers are made of: imported while the component is built. (`random` is what componentize-py imports last.)"""
 
 # `sysconfig` asks for the last one by a name that it makes up.
 KEPT = """
-argparse ast colorsys contextvars copyreg difflib email.mime.multipart email.mime.text fnmatch fractions graphlib gzip hmac
-html.entities importlib.resources inspect ipaddress mimetypes optparse pathlib pickle pkgutil platform plistlib posixpath pprint
-queue quopri sched secrets shlex signal statistics stringprep tarfile tempfile timeit token tokenize xml.dom.pulldom
-xml.sax xml.sax.handler xml.sax.saxutils xml.sax.xmlreader zoneinfo _sysconfigdata__wasi_wasm32-wasi
+argparse ast colorsys configparser contextvars copyreg difflib email email.header email.message email.mime.multipart
+email.mime.text email.parser email.policy email.utils fnmatch fractions graphlib gzip hmac html html.entities html.parser
+importlib.resources inspect ipaddress mimetypes optparse pickle pkgutil platform plistlib posixpath pprint queue quopri
+sched secrets shlex signal statistics stringprep tarfile tempfile timeit token tokenize tomllib xml.dom.minidom
+xml.dom.pulldom xml.sax xml.sax.handler xml.sax.saxutils xml.sax.xmlreader zipfile zoneinfo _sysconfigdata__wasi_wasm32-wasi
 """.split()
 """What is kept as code, with all that it imports when it is imported."""
 
