@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from casparian import blame
 from casparian.modules import Modules, compiled
@@ -70,7 +69,7 @@ class Program:
         name = modules.module_name(entry)
         modules.install()
         _loaded = modules
-        with _quiet(prints), _Blamed(modules, None):
+        with _Quiet(prints), _Blamed(modules, None):
             return Program(found(importlib.import_module(name), name.rpartition(".")[2]), modules, prints)
 
     def close(self) -> None:
@@ -96,7 +95,7 @@ class Program:
         if self._definition.sniff is None:
             return 0
         source = Source(port)
-        with _quiet(self._prints), self._blamed(source):
+        with _Quiet(self._prints), self._blamed(source):
             return max(0, min(100, int(self._definition.sniff(source))))
 
     def plan(self, port: Port, options: Options, target_bytes: int) -> tuple[list[Span], bytes]:
@@ -125,7 +124,7 @@ class Program:
         if self._definition.resync is None:
             return None
         source = Source(port, context=context)
-        with _quiet(self._prints), self._blamed(source):
+        with _Quiet(self._prints), self._blamed(source):
             return self._definition.resync(source, after)
 
     def _open(
@@ -180,13 +179,16 @@ class _Silence(io.TextIOBase):
         return len(text)
 
 
-@contextmanager
-def _quiet(prints: bool) -> Iterator[None]:
+class _Quiet:
     """Drops what is printed where there is no log: while a parser is loaded, or sniffs."""
-    before = sys.stdout, sys.stderr
-    if prints:
-        sys.stdout = sys.stderr = _Silence()
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+
+    def __init__(self, prints: bool) -> None:
+        self._prints = prints
+
+    def __enter__(self) -> None:
+        self._before = sys.stdout, sys.stderr
+        if self._prints:
+            sys.stdout = sys.stderr = _Silence()
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout, sys.stderr = self._before
