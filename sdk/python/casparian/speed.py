@@ -14,7 +14,8 @@ except ImportError:
     _found = None
 
 compiled: Any = _found
-"""The compiled module: [`lines`], [`spans`], [`texts`], [`sizes`] and [`appender`]. It may be set to `None`: then all is done in Python."""
+"""The compiled module: [`lines`], [`spans`], [`texts`], [`sizes`], [`framed`] and [`appender`], and for the runtime [`kept`]. It may be set
+to `None`: then all is done in Python."""
 
 AnyType = TypeVar("AnyType", bound=type)
 
