@@ -90,9 +90,10 @@ impl Component {
         Ok(Self { source, end, sha256, program })
     }
 
-    /// Returns its size in bytes.
+    /// Returns the size in bytes of what was given: a component, alone or with a program in it, or a program that is handed to one.
     pub(crate) fn bytes(&self) -> u64 {
-        self.program.as_ref().map_or(self.source.size(), Program::bytes)
+        let is_one_file = self.end < self.source.size();
+        self.program.as_ref().filter(|_| !is_one_file).map_or(self.source.size(), Program::bytes)
     }
 
     /// Returns what it is called by: the digest of its bytes; of a program and its runtime one digest for both.

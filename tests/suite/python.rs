@@ -413,6 +413,9 @@ fn a_component_with_its_runtime_is_the_same_parser_and_needs_no_other_runtime() 
     let mut command = desk.run(&desk.path("a.wasm")).command();
     let said = Said::new(command.env("CASPARIAN_PYTHON", "/nowhere").output().expect("it starts"));
     assert_eq!(said.assert_completed()["component"]["sha256"], bundle["identity"]);
+    let inspected = desk.call(&["inspect", "--json"]).arg(desk.path("a.wasm")).done().report();
+    let length = std::fs::metadata(desk.path("a.wasm")).expect("a component").len();
+    assert_eq!(inspected["bytes"], length, "the size is that of the file");
 }
 
 /// The component before the program ends in the middle of a section that would go on into the program.
