@@ -51,7 +51,12 @@ class Library:
         """Finds a module that was compiled."""
         if name not in self._places:
             return None
-        return ModuleSpec(name, self, is_package=self._places[name][0])
+        is_package, path = self._places[name][0], f"/python/{name.replace('.', '/')}"
+        spec = ModuleSpec(name, self, origin=path + ("/__init__.py" if is_package else ".py"), is_package=is_package)
+        spec.has_location = True  # modules look at their `__file__`, and at the `__path__` of packages, whatever is there
+        if is_package:
+            spec.submodule_search_locations.append(path)
+        return spec
 
     def create_module(self, spec):
         """Leaves that to the interpreter."""

@@ -161,7 +161,7 @@ def answered(call):
         if fault.code == blame.EXCEPTION:
             say(fault)
             raise
-        raise Err(types.Fault(fault.code, fault.message, to_host(fault.at))) from None
+        raise Err(types.Fault(str(fault.code), str(fault.message), to_host(fault.at))) from None
 
 
 def trapping(call):

@@ -246,7 +246,9 @@ def parse(source, out):
 "#;
 
 /// Calls that import something of their own, some of them from C.
-const CALLS: [(&str, &str); 11] = [
+const CALLS: [(&str, &str); 13] = [
+    ("the('datetime').datetime.strptime('Nov 22 12:00:01', '%b %d %H:%M:%S')", "1900-11-22 12:00:01"),
+    ("the('logging').StreamHandler().emit(the('logging').makeLogRecord({'msg': '%d', 'args': 'x'}))", "None"),
     ("raised(lambda: the('quopri').unhex(b'1G'))", "AssertionError"),
     ("the('json').loads.__doc__.split()[0]", "Deserialize"),
     ("the('datetime').datetime.strptime('14.03.2025', '%d.%m.%Y')", "2025-03-14 00:00:00"),

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casparian.shapes import Span
-from casparian.source import BAD_TEXT, CAP, CHUNK, TOO_LONG, not_text, too_long, unmarked, with_ends
+from casparian.source import BAD_TEXT, CAP, CHUNK, TOO_LONG, not_text, of_lines, too_long, with_ends
 
 if TYPE_CHECKING:
     from casparian.source import Source
 
 BAD_CSV = "bad_csv"
+_QUOTING = {csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONE}
 CELL_CHARS_MAX = 4 * CAP
 """No bound of its own: a cell of a record that is held has no more characters, a byte that is no text being four of them."""
 
@@ -61,6 +62,8 @@ class _Refused(NamedTuple):
 def read(source: Source, header: bool | Sequence[str], encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow]:
     """Yields the rows that begin in the range."""
     csv.field_size_limit(CELL_CHARS_MAX)
+    if csv.reader((), **dialect).dialect.quoting not in _QUOTING:
+        raise ValueError("with this `quoting` cells become numbers or nulls: here they are the texts that they are")
     first = _first(source, encoding, dialect) if header is True else None
     header_at = first.span.offset if first is not None else -1
     names: Sequence[str] = first if isinstance(first, CsvRow) else () if isinstance(header, bool) else list(header)
@@ -127,7 +130,7 @@ class _Feed:
         """Where the record that is being read begins, and where what was read of it ends."""
         self.bad_text = ""
         """What is said of bytes that are no text, if there are some that cannot be kept."""
-        self._lines = self._read(source, start, unmarked(encoding))
+        self._lines = self._read(source, start, of_lines(encoding))
 
     def __iter__(self) -> Iterator[str]:
         return self._lines
@@ -152,7 +155,7 @@ class _Feed:
 
 def _end(source: Source, start: int, encoding: str, dialect: Any) -> int:
     """Returns where a record ends that begins at `start`, holding no more of it than a chunk."""
-    decoder = getincrementaldecoder(unmarked(encoding))("replace")
+    decoder = getincrementaldecoder(of_lines(encoding))("replace")
     quoting, at = _Quoting(dialect), start
     while chunk := source.raw_at(at, CHUNK):
         for part in with_ends(chunk):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from casparian import blame
 from casparian.modules import Modules, compiled
@@ -115,7 +115,8 @@ class Program:
         backlog = Backlog(port, range.offset, self._faults)
         source, out = self._open(port, backlog, range, context, options)
         with self._heard(port, source), self._blamed(source):
-            self._definition.parse(source, out)
+            parse: Callable[..., object] = self._definition.parse
+            _done(parse(source, out))
             backlog.finish(range.end, source.is_within)
         self._tables.update((name, opened.table) for name, opened in backlog.tables.items())
 
@@ -151,9 +152,16 @@ def _at(source: Source | None) -> Span | None:
     return source.current.span if source is not None and source.current is not None else None
 
 
+def _done(returned: object) -> None:
+    if hasattr(returned, "__next__") or hasattr(returned, "__await__"):
+        raise TypeError("`parse` has not run: with a `yield` or `async` in it a call only makes something to run. Rows go to `append`")
+
+
 def _checked(layout: object) -> Layout:
     if not isinstance(layout, Layout):
         raise TypeError(f"plan returned {layout!r:.80}, not a Layout")
+    if not isinstance(layout.context, bytes):
+        raise TypeError(f"the context of a Layout is bytes, not {layout.context!r:.80}")
     return layout
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from casparian.shapes import Span
-from casparian.source import BAD_TEXT, not_text, unmarked
+from casparian.source import BAD_TEXT, not_text, of_lines, unmarked
 
 if TYPE_CHECKING:
     from casparian.source import Raw, Source
@@ -32,7 +32,7 @@ class FixedRow(dict[str, str]):
 
 def read(source: Source, spec: FixedSpec, record_bytes: int | None, encoding: str) -> Iterator[FixedRow]:
     """Yields the records that begin in the range. Raises `ValueError` where the spec makes no sense."""
-    places, encoding = _places(spec), unmarked(encoding)
+    places, encoding = _places(spec), of_lines(encoding) if record_bytes is None else unmarked(encoding)
     size = max((end for _, end in places.values()), default=0)
     if record_bytes is not None and record_bytes < size:
         raise ValueError(f"a record has {record_bytes} bytes, its fields {size}")

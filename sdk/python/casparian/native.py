@@ -198,6 +198,8 @@ class NativePort(Memory):
             raise Refused("behind-watermark", f"begins before the watermark at {self._watermark}", span)
         if not self._range.offset <= span.offset < self._range.end:
             raise Refused("outside-range", f"begins outside of the range {self._range}", span)
+        if span.length == 0:
+            raise Refused("empty-span", f"row at byte {span.offset} has no bytes", span)
         if span.end > len(self._raw):
             raise Refused("outside-input", f"ends past the input, which has {len(self._raw)} bytes", span)
         if span.offset - self._watermark > UNCOMMITTED_BYTES_MAX:

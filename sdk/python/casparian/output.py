@@ -7,6 +7,7 @@ said, since all before it is complete.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -201,6 +202,13 @@ class Backlog:
             self.port.log("warn", message + more, at)
 
 
+def _place(record: Any) -> Span:
+    span = _span(record)
+    if min(span) < 0:
+        raise ValueError(f"a record cannot be at {span}")
+    return Span(operator.index(span.offset), operator.index(span.length))
+
+
 def late(span: Span, watermark: int) -> Fault:
     """Returns the fault of a record that begins before the watermark."""
     message = f"a record begins at {span.offset}, before the watermark at {watermark}"
@@ -256,7 +264,7 @@ class Output:
     def reject(self, record: Any, code: str, message: object = "") -> None:
         """Says that a record cannot be read. A code that the parser does not declare becomes `undeclared`, with the code in
         its message. Fails where the record begins before the watermark."""
-        span = _span(record)
+        span = _place(record)
         self._backlog.begin(*span)
         index, text = self._backlog.fault(code), str(message)
         if index is None:
@@ -269,7 +277,9 @@ class Output:
         """Says that a range holds no record. Neighbours of the same kind and note become one."""
         if kind not in SKIP_KINDS:
             raise ValueError(f"`{kind}` is no reason to skip: {', '.join(SKIP_KINDS)}")
-        span = _span(record)
+        if not isinstance(note, str):
+            raise TypeError(f"a note is text, not {note!r:.80}")
+        span = _place(record)
         self._backlog.begin(*span)
         self._backlog.skip(span, kind, note)
 

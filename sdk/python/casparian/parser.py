@@ -97,6 +97,14 @@ class Definition:
     resync: Callable[[Source, int], int | None] | None = None
 
     def __post_init__(self) -> None:
+        for what, text in (("name", self.name), ("version", self.version), ("doc", self.doc)):
+            if not isinstance(text, str):
+                raise TypeError(f"the {what} of a parser is text, not {text!r:.80}")
+        for name, option in self.options.items():
+            if not isinstance(option, Option):
+                raise TypeError(f"option `{name}` is an Option, not {option!r:.80}")
+        if isinstance(self.patterns, str):
+            self.patterns = [self.patterns]
         if self.resync is None and self.plan is by_lines:
             self.resync = line_ends
 

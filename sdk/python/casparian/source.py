@@ -10,7 +10,7 @@ from __future__ import annotations
 from codecs import lookup
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from operator import length_hint
+from operator import index, length_hint
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from casparian import speed
@@ -130,6 +130,9 @@ class Source:
 
     def read(self, offset: int, n: int) -> Bytes:
         """Returns the `n` bytes from `offset` on: fewer only at the end of the input."""
+        offset, n = index(offset), index(n)
+        if offset < 0 or n < 0:
+            raise ValueError(f"there are no {n} bytes at {offset}")
         end = min(offset + n, self._len)
         first = self._blob.read(offset, min(end - offset, READ_MAX)) if offset < end else b""
         if offset + len(first) == end:
@@ -206,7 +209,7 @@ class Source:
 
     def _split_blocks(self, encoding: str) -> Iterator[tuple[int, Bytes, list[str], Iterable[int]]]:
         """Yields blocks and the lines in them. Where one is no text, line by line, and what is no text is rejected."""
-        plain = unmarked(encoding)
+        plain = of_lines(encoding)
         for offset, raw in self._held_blocks(b"\n"):
             try:
                 texts, sizes = split_lines(raw, plain)
@@ -404,6 +407,14 @@ def split_lines(raw: bytes, encoding: str) -> tuple[list[str], Iterable[int]]:
 def unmarked(encoding: str) -> str:
     """Returns the encoding of pieces of a text: a byte order mark stands at the start of the input and nowhere else."""
     return "utf-8" if lookup(encoding).name == "utf-8-sig" else encoding
+
+
+def of_lines(encoding: str) -> str:
+    """Returns the encoding of pieces of a text that is cut at line feeds. Raises `ValueError` where those are no byte of their own."""
+    plain = unmarked(encoding)
+    if "\n".encode(plain) != b"\n":
+        raise ValueError(f"a line feed is not the byte 0A in {encoding}: take `source.bytes()` or `source.records(…)` and decode them")
+    return plain
 
 
 def not_text(why: UnicodeDecodeError) -> str:

@@ -13,6 +13,7 @@ import keyword
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
+from operator import index
 from reprlib import Repr
 from sys import intern
 from types import CodeType, FunctionType
@@ -169,9 +170,7 @@ class OpenTable:
         for name, column in [*given.items(), *([("faults", faults)] if faults is not None else [])]:
             if len(column) != len(records):
                 raise ValueError(f"column `{name}` has {len(column)} cells for {len(records)} records")
-        for row, codes in enumerate(faults or (), self.mark()):
-            if codes:
-                self._flaws[row] = self._backlog.declared(codes)
+        self._flaws |= {row: self._backlog.declared(codes) for row, codes in enumerate(faults or (), self.mark()) if codes}
         rows: list[Any] = [None] * (len(records) * self._stride)
         rows[:: self._stride] = records
         for at, name in enumerate(self.table.columns, 1):
@@ -213,12 +212,11 @@ class OpenTable:
 
     def withdraw(self, mark: int) -> None:
         """Takes back the rows that were added since a mark."""
-        if mark >= self.mark():
-            return
-        del self._cells[mark * self._stride :]
         for row in [row for row in self._flaws if row >= mark]:
             del self._flaws[row]
-        self._measure_anew()
+        if mark < self.mark():
+            del self._cells[mark * self._stride :]
+            self._measure_anew()
 
     def _measure_anew(self) -> None:
         self._measured = self._waiting = 0
@@ -389,7 +387,7 @@ def _span(record: Any) -> Span:
         return record
     span = getattr(record, "span", record)
     if isinstance(span, tuple) and len(span) == 2:
-        return Span(*span)
+        return Span(index(span[0]), index(span[1]))
     raise TypeError(f"{record!r:.80} is no record: give a line or record of a reader, or Span(offset, length)")
 
 
@@ -455,10 +453,10 @@ def _code_of_append(names: Sequence[str], odd: Sequence[tuple[str, str]]) -> Cod
     parameters = "".join(f"{name}=None, " for name in names)
     source = [
         f"def append(record_, /, {parameters}*, faults=None{', **others_' if odd else ''}):",
-        "    if faults:",
-        f"        flaws_[len_(cells_) // {1 + len(names)}] = declared_(faults)",
         *(f"    if {name!r} in others_: {other} = others_.pop({name!r})" for name, other in odd),
         *(["    if others_: refuse_(others_)"] if odd else []),
+        "    if faults:",
+        f"        flaws_[len_(cells_) // {1 + len(names)}] = declared_(faults)",
         f"    push_((record_, {', '.join(names)}))",
         "    if len_(cells_) >= look_[0]:",
         "        looked_()",

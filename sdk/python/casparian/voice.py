@@ -70,7 +70,14 @@ class LogBridge(logging.Handler):
         """Writes a line."""
         level = level_of(record.levelno)
         if self._port.log_enabled(level):
-            self._port.log(level, sayable(self.format(record)[:LINE_CHARS_MAX]), self._at())
+            self._port.log(level, self._text(record), self._at())
+
+    def _text(self, record: logging.LogRecord) -> str:
+        # Who logs wrongly is told, as `logging` does, and goes on: what is heard decides about no row.
+        try:
+            return sayable(self.format(record)[:LINE_CHARS_MAX])
+        except Exception as why:
+            return f"{record.filename}:{record.lineno}: what is logged has no text: {type(why).__name__}"
 
 
 def level_of(number: int) -> Level:

@@ -327,3 +327,90 @@ def test_a_run_within_a_run_takes_nothing_from_the_log_of_the_other(load):
 def test_a_flood_of_prints_is_bounded_and_said_to_be(load):
     log = run(load("def parse(source, out):\n    for _ in range(100_000): print('x' * 99)"), b"a").log
     assert len(log) < 12_000 and "the rest is dropped" in log[-1][1]
+
+
+def test_a_parse_that_only_makes_something_to_run_is_told(load):
+    source = "def parse(source, out):\n    for line in source.lines():\n        yield line\n"
+    assert failed(load(source)).message.startswith("TypeError: `parse` has not run")
+    assert failed(load("async def parse(source, out): pass\n")).message.startswith("TypeError: `parse` has not run")
+
+
+def test_what_is_logged_wrongly_is_told_and_changes_nothing(load):
+    source = """
+    import logging
+    def parse(source, out):
+        table = out.table("t", a=str)
+        for line in source.lines():
+            with out.record(line):
+                logging.debug("%d", "x")
+                table.append(line, line)
+    """
+    said = run(load(source), b"a\n")
+    assert said.column("t", "a") == ["a"]
+    assert said.log == [("debug", "parser.py:7: what is logged has no text: TypeError", (0, 2))]
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("@parser(version=1)", "the version of a parser is text, not 1"),
+        ("@parser(name=b'x')", "the name of a parser is text, not b'x'"),
+        ("@parser(options={'a': 'b'})", "option `a` is an Option, not 'b'"),
+    ],
+)
+def test_a_definition_of_other_types_is_refused_where_it_is_made(load, what, message):
+    with pytest.raises(Fault) as refused:
+        load(f"from casparian import parser\n{what}\ndef parse(source, out): pass\n")
+    assert refused.value.message.startswith(f"TypeError: {message}\n  parser.py:")
+
+
+def test_a_pattern_by_itself_is_one_pattern(load):
+    source = "from casparian import parser\n@parser(patterns='*.csv')\ndef parse(source, out): pass\n"
+    assert load(source).describe().patterns == ["*.csv"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "out.reject((0, 1.0), 'undeclared')",
+        "out.reject((0, -1), 'undeclared')",
+        "out.skip((0, 1), 'other', None)",
+        "out.skip((-1, 1), 'other')",
+        "source.read(-1, 4)",
+        "source.read(1.0, 4)",
+    ],
+)
+def test_what_the_host_would_not_understand_is_refused_with_its_line(load, call):
+    message = failed(load(f"def parse(source, out):\n    {call}\n")).message
+    assert message.splitlines()[0].partition(":")[0] in ("TypeError", "ValueError") and "parser.py:2" in message
+
+
+def test_a_fault_of_a_row_that_was_taken_back_is_taken_back(load):
+    source = """
+    from casparian import Table, parser
+    @parser(faults=["worse"], outputs=[Table("t", {"Order ID": str})])
+    def parse(source, out):
+        table = out.table("t")
+        for number, line in enumerate(source.lines()):
+            with out.record(line):
+                if number == 0:
+                    table.append(line, faults=["worse"], **{"Order ID": line, "typo": 1})
+                if number == 1:
+                    table.extend([line, line], {"Order ID": [line, line]}, faults=[["worse"], 5])
+                table.append(line, line)
+    """
+    said = run(load(source), b"a\nb\nc\n")
+    assert [(row.faults, row["Order ID"]) for row in said.rows("t")] == [([], "c")]
+    assert [reject.span.offset for reject in said.rejects] == [0, 2]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp037"])
+@pytest.mark.parametrize("reader", ["lines({!r})", "csv(encoding={!r})", "fixed_width({{'a': 1}}, encoding={!r})"])
+def test_text_whose_line_feeds_are_no_bytes_of_their_own_is_not_read_by_lines(load, encoding, reader):
+    source = f"def parse(source, out):\n    list(source.{reader.format(encoding)})\n"
+    assert failed(load(source)).message.startswith("ValueError: a line feed is not the byte 0A in ")
+
+
+def test_cells_of_csv_are_texts_whatever_the_dialect(load):
+    source = "import csv\ndef parse(source, out):\n    list(source.csv(quoting=csv.QUOTE_NONNUMERIC))\n"
+    assert failed(load(source)).message.startswith("ValueError: with this `quoting` cells become numbers")

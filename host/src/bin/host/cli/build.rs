@@ -19,7 +19,7 @@ Nothing is fetched: wheels come from PARSER/wheels and from --wheels, each check
 against the digest in uv.lock. Only pure Python can be brought. The same contents
 make the same bytes.
 
-With --component the Python runtime of this machine comes along, 27 MB: for hosts
+With --component the Python runtime of this machine comes along, 20 MB: for hosts
 that have none, or another. It is compiled once, for all parsers that bring it.
 
 Examples:
