@@ -173,7 +173,9 @@ pub enum Reason {
     #[error("nothing goes on behind it")]
     Final,
     /// The parser does not say where records begin.
-    #[error("the parser's resync names no boundary past byte {after}")]
+    #[error(
+        "the parser's resync names no boundary past byte {after}; one in Python has a resync if it is given one or plans `by_lines`"
+    )]
     NoBoundary {
         /// What it was asked.
         after: u64,
