@@ -21,7 +21,8 @@ CELL_CHARS_MAX = 4 * CAP
 
 
 class CsvRow(list[str]):
-    """The cells of a row, and where it is. `row["px"]` is the cell of a named column; `None` where the row is too short."""
+    """The cells of a row, and where it is. `row["px"]` is the cell of a named column; `None` where the row is too short. Raises
+    `KeyError` where no column has that name, or more than one."""
 
     __slots__ = ("offset", "length", "names")
     offset: int
@@ -39,6 +40,8 @@ class CsvRow(list[str]):
         at = self.names.index(key) if key in self.names else -1
         if at < 0:
             raise KeyError(f"no column `{key}`; there are {', '.join(self.names)}")
+        if self.names.count(key) > 1:
+            raise KeyError(f"column `{key}` is there {self.names.count(key)} times: take its cells by their places")
         return list.__getitem__(self, at) if at < len(self) else None
 
     @property
@@ -47,7 +50,9 @@ class CsvRow(list[str]):
         return len(self) != len(self.names)
 
     def named(self) -> dict[str, str]:
-        """Returns the cells by name. Raises `ValueError` where the row is ragged."""
+        """Returns the cells by name. Raises `ValueError` where the row is ragged, or two columns have one name."""
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"columns have names in common: {', '.join(self.names)}")
         return dict(zip(self.names, self, strict=True))
 
 
@@ -59,7 +64,9 @@ class _Refused(NamedTuple):
     message: str
 
 
-def read(source: Source, header: bool | Sequence[str], encoding: str, dialect: dict[str, Any]) -> Iterator[CsvRow]:
+def read(
+    source: Source, header: bool | Sequence[str], encoding: str, ragged: bool, dialect: dict[str, Any]
+) -> Iterator[CsvRow]:
     """Yields the rows that begin in the range."""
     csv.field_size_limit(CELL_CHARS_MAX)
     if csv.reader((), **dialect).dialect.quoting not in _QUOTING:
@@ -76,6 +83,9 @@ def read(source: Source, header: bool | Sequence[str], encoding: str, dialect: d
             source.skip(row.span, "header")
         elif isinstance(first, _Refused):
             source.reject(row.span, BAD_CSV, "the record that names the columns cannot be read")
+        elif names and len(row) > len(names) and not ragged:
+            # Nobody who asks by name would see what is past the last of them.
+            source.reject(row.span, BAD_CSV, f"{len(row)} cells for {len(names)} names")
         else:
             row.names = names
             source.current = row

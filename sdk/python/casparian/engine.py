@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 
 from casparian import blame
 from casparian.modules import Modules, compiled
@@ -153,7 +153,8 @@ def _at(source: Source | None) -> Span | None:
 
 
 def _done(returned: object) -> None:
-    if hasattr(returned, "__next__") or hasattr(returned, "__await__"):
+    if isinstance(returned, (Generator, Coroutine)):
+        returned.close()
         raise TypeError("`parse` has not run: with a `yield` or `async` in it a call only makes something to run. Rows go to `append`")
 
 

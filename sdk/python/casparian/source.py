@@ -248,16 +248,18 @@ class Source:
             else:
                 yield block.offset, block.raw
 
-    def csv(self, header: bool | Sequence[str] = False, encoding: str = "utf-8", **dialect: Any) -> Iterator[CsvRow]:
+    def csv(
+        self, header: bool | Sequence[str] = False, encoding: str = "utf-8", *, ragged: bool = False, **dialect: Any
+    ) -> Iterator[CsvRow]:
         """Yields the rows of a table with delimiters; a quoted cell may hold line feeds. `dialect` is that of [`csv.reader`].
 
         With `header` the first record of the input names the columns, or those given do: `row["px"]`. A row that breaks the
-        rules of quoting is rejected as `bad_csv`, and so is every row where the record with the names cannot be read; blank
-        lines are skipped.
+        rules of quoting is rejected as `bad_csv`, so is one with more cells than names unless rows may be `ragged`, and every
+        row where the record with the names cannot be read; blank lines are skipped.
         """
         from casparian.delimited import read
 
-        return read(self, header, encoding, dialect)
+        return read(self, header, encoding, ragged, dialect)
 
     def json_lines(self) -> Iterator[Document]:
         """Yields the values of JSON Lines. Integers are `int`, other numbers `Decimal`: no digit is lost. A line that is no

@@ -136,6 +136,7 @@ LINES = parser("for line in source.lines(): t.append(line, line)")
 RECORDS = parser("for it in source.records(): t.append(it, it)")
 CSV = parser("for row in source.csv(): t.append(row, repr(list(row)).encode())")
 NAMED = parser("for row in source.csv(header=True): t.append(row, repr([row['a'], row['b'], row.is_ragged]).encode())")
+RAGGED = parser("for row in source.csv(header=True, ragged=True): t.append(row, repr(list(row)).encode())")
 GIVEN = parser("for row in source.csv(header=['a', 'b']): t.append(row, repr([row['a'], row['b']]).encode())")
 JSON = parser("for doc in source.json_lines(): t.append(doc, repr(doc.value).encode())")
 FIXED = parser("for row in source.fixed_width({'a': 2, 'b': 3}): t.append(row, repr(dict(row)).encode())")
@@ -181,11 +182,21 @@ def test_a_broken_csv_row_is_rejected_and_the_next_one_read():
 def test_a_header_names_the_cells_in_every_range():
     raw = b"a,b\n1,2\n3\n4,5,6\n"
     said = run(NAMED, raw)
-    assert rows(said) == [["1", "2", False], ["3", None, True], ["4", "5", True]]
+    assert rows(said) == [["1", "2", False], ["3", None, True]]
+    assert [(it.code, it.message, it.span) for it in said.rejects] == [("bad_csv", "3 cells for 2 names", (10, 6))]
+    assert rows(run(RAGGED, raw)) == [["1", "2"], ["3"], ["4", "5", "6"]]
     assert said.skips == [((0, 4), "header", "")]
     cut = parser("for row in source.csv(header=True): t.append(row, repr([row['a'], row['b']]).encode())\n")
     cut.definition.plan = lambda source, out, _: __import__("casparian").Layout.cut_at(len(source), [8, 10])
-    assert rows(run(cut, raw)) == [["1", "2"], ["3", None], ["4", "5"]]
+    assert rows(run(cut, raw)) == [["1", "2"], ["3", None]]
+    assert run(cut, raw).rejects == said.rejects
+
+
+def test_a_name_that_two_columns_have_is_nobodys():
+    for ask in ("row['a']", "row.named()"):
+        twice = parser(f"for row in source.csv(header=True):\n    with out.record(row): t.append(row, repr({ask}).encode())")
+        (reject,) = run(twice, b"a,b,a\n1,2,3\n").rejects
+        assert "a" in reject.message and reject.span == (6, 6), reject
 
 
 @SAME
