@@ -99,9 +99,21 @@ def _say(
     args: argparse.Namespace, program: Program, options: dict[str, str], target_bytes: int = 1 << 62, **host: Any
 ) -> Said:
     raw = args.file.read_bytes()
+    _check_options(program, options)
     port = TerminalPort(args.file.name, raw, program.describe(), level="info", **host)
     with redirect_stdout(sys.stderr):
         return run(program, raw, options=options, target_bytes=target_bytes, port=port)
+
+
+def _check_options(program: Program, options: dict[str, str]) -> None:
+    known = program.definition.options
+    for name, text in options.items():
+        if name not in known:
+            raise Fault("usage", f"there is no option `{name}`; there are: {', '.join(known) or 'none'}")
+        try:
+            known[name].read(text)
+        except ValueError as why:
+            raise Fault("usage", f"option `{name}` cannot be `{text}`: {why}") from why
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -53,6 +53,15 @@ def test_a_run_shows_what_the_parser_says(folder, capsys):
     assert told.err == "line A,1.50\n"
 
 
+def test_an_option_that_the_parser_does_not_have_is_refused_as_the_host_does(folder, capsys):
+    assert main(["run", "--option", "nosuch=1", str(folder / "fills.py"), str(folder / "a.fills")]) == 1
+    assert capsys.readouterr().err == "error: there is no option `nosuch`; there are: sep\n"
+    text = (folder / "fills.py").read_text()
+    (folder / "fills.py").write_text(text.replace('{"sep": Option(",")}', '{"sep": Option(","), "n": Option(1)}'))
+    assert main(["run", "--option", "n=abc", str(folder / "fills.py"), str(folder / "a.fills")]) == 1
+    assert capsys.readouterr().err.startswith("error: option `n` cannot be `abc`: ")
+
+
 def test_a_run_writes_json_on_standard_output_and_nothing_else(folder, capsys):
     assert main(["run", "--json", "--option", "sep=x", str(folder / "fills.py"), str(folder / "a.fills")]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
