@@ -12,7 +12,7 @@ pub(crate) fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
 }
 
 /// Bytes of a guest's memory, and of each of its tables, that are wiped by copying when it is gone; what is past them goes back
-/// to the kernel, and costs a fault for each page that is touched again. An interpreter with a program takes some 20 MB.
+/// to the kernel, and costs a fault for each page that is touched again. An interpreter with a program takes some 13 MB.
 const MEMORY_BYTES_KEPT: usize = 64 << 20;
 const TABLE_BYTES_KEPT: usize = 1 << 20;
 /// Each keeps what it kept: a parser with many memories that fills another one for every input would find less and less room.
