@@ -16,7 +16,7 @@ from casparian.modules import Modules, compiled
 from casparian.output import Backlog, Output
 from casparian.parser import OWN_INFOS, Definition, found
 from casparian.port import Blob, Port
-from casparian.shapes import Description, Fault, Layout, Refused, Span
+from casparian.shapes import Description, Fault, Layout, Refused, Span, whole
 from casparian.source import OptionValue, Source
 from casparian.table import Table
 from casparian.voice import Heard
@@ -163,7 +163,7 @@ def _checked(layout: object) -> Layout:
         raise TypeError(f"plan returned {layout!r:.80}, not a Layout")
     if not isinstance(layout.context, bytes):
         raise TypeError(f"the context of a Layout is bytes, not {layout.context!r:.80}")
-    return layout
+    return Layout(list(map(whole, layout.ranges)), layout.context)
 
 
 class _Blamed:

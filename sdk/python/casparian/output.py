@@ -7,14 +7,13 @@ said, since all before it is complete.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from casparian.kinds import Wanted
 from casparian.port import Port, Rejection
-from casparian.shapes import SKIP_KINDS, Fault, SkipKind, Span
+from casparian.shapes import SKIP_KINDS, Fault, SkipKind, Span, whole
 from casparian.source import Source
 from casparian.table import OpenTable, Table, _span
 from casparian.wire import schema_message
@@ -202,13 +201,6 @@ class Backlog:
             self.port.log("warn", message + more, at)
 
 
-def _place(record: Any) -> Span:
-    span = _span(record)
-    if min(span) < 0:
-        raise ValueError(f"a record cannot be at {span}")
-    return Span(operator.index(span.offset), operator.index(span.length))
-
-
 def late(span: Span, watermark: int) -> Fault:
     """Returns the fault of a record that begins before the watermark."""
     message = f"a record begins at {span.offset}, before the watermark at {watermark}"
@@ -264,7 +256,7 @@ class Output:
     def reject(self, record: Any, code: str, message: object = "") -> None:
         """Says that a record cannot be read. A code that the parser does not declare becomes `undeclared`, with the code in
         its message. Fails where the record begins before the watermark."""
-        span = _place(record)
+        span = whole(_span(record))
         self._backlog.begin(*span)
         index, text = self._backlog.fault(code), str(message)
         if index is None:
@@ -279,7 +271,7 @@ class Output:
             raise ValueError(f"`{kind}` is no reason to skip: {', '.join(SKIP_KINDS)}")
         if not isinstance(note, str):
             raise TypeError(f"a note is text, not {note!r:.80}")
-        span = _place(record)
+        span = whole(_span(record))
         self._backlog.begin(*span)
         self._backlog.skip(span, kind, note)
 

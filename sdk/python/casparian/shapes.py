@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Literal, NamedTuple, get_args
 
 Level = Literal["trace", "debug", "info", "warn", "error"]
@@ -30,6 +31,14 @@ class Span(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.offset}..{self.end}"
+
+
+def whole(span: tuple[int, int]) -> Span:
+    """Returns a span as the host knows it. Raises `TypeError` or `ValueError` where it is not of two numbers from 0 on."""
+    made = Span(*map(index, span))
+    if min(made) < 0:
+        raise ValueError(f"there are no bytes {made}")
+    return made
 
 
 class Fault(Exception):

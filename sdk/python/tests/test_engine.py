@@ -385,6 +385,13 @@ def test_what_the_host_would_not_understand_is_refused_with_its_line(load, call)
     assert message.splitlines()[0].partition(":")[0] in ("TypeError", "ValueError") and "parser.py:2" in message
 
 
+@pytest.mark.parametrize("layout", ["[Span(0.0, 1)]", "[Span(-1, 1)]", "[(0,)]", "[Span(0, 1)], {}"])
+def test_a_layout_that_the_host_would_not_understand_is_told(load, layout):
+    source = "from casparian import Layout, Span\nclass Parser:\n    def parse(self, source, out): pass\n"
+    source += f"    def plan(self, source, out, n): return Layout({layout})\n"
+    assert failed(load(source)).message.partition(":")[0] in ("TypeError", "ValueError")
+
+
 def test_a_fault_of_a_row_that_was_taken_back_is_taken_back(load):
     source = """
     from casparian import Table, parser
