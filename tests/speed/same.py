@@ -25,6 +25,7 @@ def parse(source, out):
     done = out.table("done", seed=str, said="uint64")
     lines_are_texts()
     references_are_given_back()
+    a_number_may_change_the_buffers()
     for line in source.lines():
         said = same(line)
         done.append(line, line, said)
@@ -41,6 +42,23 @@ def same(seed):
         assert plain == other, f"{seed}: {plain!r:.300} without, {other!r:.300} with"
     assert len(told[0]) == len(told[1]), f"{seed}: {len(told[0])} things without, {len(told[1])} with"
     return len(told[0])
+
+
+class Meddler:
+    """A number that does something when it is asked for."""
+
+    def __init__(self, buffers):
+        self.buffers = buffers
+
+    def __index__(self):
+        self.buffers[:] = [b"x"] * 3
+        return 0
+
+
+def a_number_may_change_the_buffers():
+    buffers = [b"long" * 4096, *[bytes(1 << 14)] * 50]
+    made = COMPILED.framed(bytes(64), Meddler(buffers), 8, buffers)
+    assert len(made) == 64 + 3 * 8 and made[64:] == b"x".ljust(8, b"\0") * 3, made[:99]
 
 
 class Text(str):

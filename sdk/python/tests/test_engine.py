@@ -392,6 +392,11 @@ def test_a_layout_that_the_host_would_not_understand_is_told(load, layout):
     assert failed(load(source)).message.partition(":")[0] in ("TypeError", "ValueError")
 
 
+def test_a_row_of_no_bytes_is_refused_as_the_host_does(load):
+    source = "def parse(source, out):\n    out.table('t', a=str).append((1, 0), 'x')\n"
+    assert "row at byte 1 has no bytes" in failed(load(source)).message
+
+
 def test_a_fault_of_a_row_that_was_taken_back_is_taken_back(load):
     source = """
     from casparian import Table, parser
