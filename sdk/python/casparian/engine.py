@@ -155,7 +155,8 @@ def _at(source: Source | None) -> Span | None:
 def _done(returned: object) -> None:
     if isinstance(returned, (Generator, Coroutine)):
         returned.close()
-        raise TypeError("`parse` has not run: with a `yield` or `async` in it a call only makes something to run. Rows go to `append`")
+        why = "with a `yield` or `async` in it a call only makes something to run; rows go to `append`"
+        raise TypeError(f"`parse` has not run: {why}")
 
 
 def _checked(layout: object) -> Layout:

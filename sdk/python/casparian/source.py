@@ -412,10 +412,11 @@ def unmarked(encoding: str) -> str:
 
 
 def of_lines(encoding: str) -> str:
-    """Returns the encoding of pieces of a text that is cut at line feeds. Raises `ValueError` where those are no byte of their own."""
+    """Returns the encoding of pieces of a text that is cut at line feeds. Raises `ValueError` where they are no byte of their own."""
     plain = unmarked(encoding)
     if "\n".encode(plain) != b"\n":
-        raise ValueError(f"a line feed is not the byte 0A in {encoding}: take `source.bytes()` or `source.records(…)` and decode them")
+        hint = "take `source.bytes()` or `source.records(…)` and decode them"
+        raise ValueError(f"a line feed is not the byte 0A in {encoding}: {hint}")
     return plain
 
 

@@ -170,7 +170,8 @@ class OpenTable:
         for name, column in [*given.items(), *([("faults", faults)] if faults is not None else [])]:
             if len(column) != len(records):
                 raise ValueError(f"column `{name}` has {len(column)} cells for {len(records)} records")
-        self._flaws |= {row: self._backlog.declared(codes) for row, codes in enumerate(faults or (), self.mark()) if codes}
+        flaws = {row: self._backlog.declared(codes) for row, codes in enumerate(faults or (), self.mark()) if codes}
+        self._flaws.update(flaws)
         rows: list[Any] = [None] * (len(records) * self._stride)
         rows[:: self._stride] = records
         for at, name in enumerate(self.table.columns, 1):

@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 use crate::python::{self, Py, none};
 
 /// Copies what is kept, from a place in it. The linker writes the body of this function (`xtask/src/one_module/kept.rs`), whose
-/// instruction no language has a word for; before that nothing is kept.
+/// instruction Rust has no word for; before that nothing is kept.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) unsafe extern "C" fn casparian_kept(to: *mut u8, from: usize, len: usize) {

@@ -6,7 +6,7 @@ use crate::python::{self, Py, none};
 
 /// Buffers begin at multiples of this.
 const ALIGN: usize = 8;
-/// What a place is written as: where a buffer begins, and how long it is.
+/// A place takes so much: where a buffer begins, and how long it is.
 const PLACE_BYTES: usize = 16;
 
 /// `framed(head, body_at, places_at, buffers)`: the header, with the length of the body and the places of the buffers written
@@ -30,7 +30,7 @@ pub(crate) unsafe extern "C" fn framed(_: Py, arguments: *const Py, count: isize
         let buffers = python::items(buffers);
         let (Some(head), Some(body)) = (python::raw(*arguments), body_bytes(buffers)) else { return none() };
         let fits = |from: usize, len: usize| from.checked_add(len).is_some_and(|end| end <= head.len());
-        if !fits(body_at, 8) || !fits(places_at, PLACE_BYTES * buffers.len()) {
+        if !fits(body_at, 8) || !fits(places_at, PLACE_BYTES.saturating_mul(buffers.len())) {
             return none();
         }
         python::bytes(head.len() + body, |to| {
